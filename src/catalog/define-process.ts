@@ -1,0 +1,204 @@
+import type { QueryDefinition, UpdateDefinition } from '@temporalio/common';
+import type { z } from 'zod';
+import type { ActionAnswer, ActionCall, Envelope } from './envelope.ts';
+
+/** Where an instance may stand. The first step of a definition is the one every instance begins in. */
+export interface StepDefinition {
+  /** What a person reads. */
+  readonly label: string;
+  /** What the instance waits for here, if it is not Portico's own work. */
+  readonly waitsFor?: string;
+  /** The actions worth offering here; the workflow itself decides. */
+  readonly actions?: readonly string[];
+}
+
+/** A verb in the URL, an update underneath. */
+export interface ActionDefinition {
+  readonly summary: string;
+  readonly input: z.ZodType;
+  readonly output: z.ZodType;
+  /** Defaults to `{process}:{action}`. */
+  readonly permission?: string;
+}
+
+/** A question to the instance's own code, a query underneath: it needs a worker that runs. */
+export interface ViewDefinition {
+  readonly summary: string;
+  readonly output: z.ZodType;
+}
+
+/** Where the business key comes from: a field of the body, or the `Idempotency-Key` header. */
+export type BusinessKey =
+  | {
+      readonly from: 'body';
+      readonly field: string;
+      /** For keys that are free text or personal data: the instance id is a digest of the key. */
+      readonly hashed?: boolean;
+    }
+  | { readonly from: 'header'; readonly hashed?: boolean };
+
+/** Which new starts a second implementation takes. Instances that run stay with the code they began with. */
+export type ImplementationRule =
+  | { readonly share: number }
+  | { readonly tenants: readonly string[] }
+  | { readonly field: string; readonly equals: string };
+
+export interface Implementation {
+  readonly workflow: string;
+  readonly when: ImplementationRule;
+}
+
+/** One process of the catalog as everything outside the catalog sees it. */
+export interface ProcessDefinition {
+  /** Part of ids, permissions and metric labels: `transfers`. */
+  readonly name: string;
+  /** The version of the HTTP contract: the `1` of `/v1/transfers`. */
+  readonly version: number;
+  /** The collection in the URL, the plural of the resource. */
+  readonly collection: string;
+  readonly summary: string;
+  readonly description: string;
+  /** The name of the workflow function. */
+  readonly workflow: string;
+  /** Further implementations of the same contract; the first rule that fits a new start wins. */
+  readonly implementations: readonly Implementation[];
+  readonly taskQueue: string;
+  readonly key: BusinessKey;
+  readonly input: z.ZodObject;
+  /** One member for each outcome, told apart by `outcome`. */
+  readonly output: OutcomeUnion;
+  readonly steps: Readonly<Record<string, StepDefinition>>;
+  readonly actions: Readonly<Record<string, ActionDefinition>>;
+  readonly views: Readonly<Record<string, ViewDefinition>>;
+  /** What lists can be searched for: names to input fields, `{ from: 'from' }`. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** An effect or an example worth a sentence in the documentation's process table. */
+  readonly effects: string;
+}
+
+type OutcomeUnion = z.ZodDiscriminatedUnion<readonly OutcomeMember[]>;
+type OutcomeMember = z.ZodObject<{ outcome: z.ZodLiteral<string> }>;
+
+/** What a definition file writes; everything optional gets its default in {@link defineProcess}. */
+export interface ProcessDraft {
+  readonly name: string;
+  readonly version: number;
+  readonly collection: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly workflow: string;
+  readonly implementations?: readonly Implementation[];
+  readonly taskQueue: string;
+  readonly key: BusinessKey;
+  readonly input: z.ZodObject;
+  readonly output: OutcomeUnion;
+  readonly steps: Readonly<Record<string, StepDefinition>>;
+  readonly actions?: Readonly<Record<string, ActionDefinition>>;
+  readonly views?: Readonly<Record<string, ViewDefinition>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly effects: string;
+}
+
+/** An impossible type whose message the compiler prints where a definition and its workflow file disagree. */
+interface Disagree<Message extends string, Definition, Workflow> {
+  readonly 'the definition disagrees with the workflow file': Message;
+  readonly definition: Definition;
+  readonly workflow: Workflow;
+}
+
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? SameKeys<A, B> : false) : false;
+// Mutual assignability alone lets an extra optional field pass: the keys must agree as well.
+type SameKeys<A, B> = [KeysOf<A>] extends [KeysOf<B>] ? ([KeysOf<B>] extends [KeysOf<A>] ? true : false) : false;
+type KeysOf<T> = T extends unknown ? keyof T : never;
+
+type InputOf<W> = W extends (envelope: Envelope<infer Input>) => Promise<unknown> ? Input : never;
+type ResultOf<W> = W extends (envelope: never) => Promise<infer Result> ? Result : never;
+
+type Workflows<M> = { [K in keyof M]: M[K] extends (envelope: never) => Promise<unknown> ? K : never }[keyof M];
+
+type CheckInput<M, W, Schema> = W extends keyof M
+  ? Same<z.output<Schema>, InputOf<M[W]>> extends true
+    ? unknown
+    : Disagree<'the workflow takes another input than the schema gives', z.output<Schema>, InputOf<M[W]>>
+  : Disagree<'the workflow file exports no such workflow', W, keyof M>;
+
+type CheckOutput<M, W, Schema> = W extends keyof M
+  ? Same<z.output<Schema>, ResultOf<M[W]>> extends true
+    ? unknown
+    : Disagree<'the workflow returns another result than the schema declares', z.output<Schema>, ResultOf<M[W]>>
+  : unknown;
+
+type CheckActions<M, A> = {
+  [K in keyof A]: A[K] extends { input: infer I; output: infer O }
+    ? K extends keyof M
+      ? M[K] extends UpdateDefinition<ActionAnswer<infer R>, [ActionCall<infer P>], string>
+        ? Same<z.output<I>, P> extends true
+          ? Same<z.output<O>, R> extends true
+            ? A[K]
+            : Disagree<'the update answers something else', z.output<O>, R>
+          : Disagree<'the update takes something else', z.output<I>, P>
+        : Disagree<'the export is no update of one ActionCall that gives an ActionAnswer', K, M[K]>
+      : Disagree<'the workflow file exports no such update', K, keyof M>
+    : A[K];
+};
+
+type CheckViews<M, V> = {
+  [K in keyof V]: V[K] extends { output: infer O }
+    ? K extends keyof M
+      ? M[K] extends QueryDefinition<infer R, [], string>
+        ? Same<z.output<O>, R> extends true
+          ? V[K]
+          : Disagree<'the query answers something else', z.output<O>, R>
+        : Disagree<'the export is no query without arguments', K, M[K]>
+      : Disagree<'the workflow file exports no such query', K, keyof M>
+    : V[K];
+};
+
+/** A second implementation must keep the contract of the first: same input, same result. */
+type CheckImplementations<M, W, D> = D extends { implementations: readonly { workflow: infer Second }[] }
+  ? Second extends keyof M
+    ? W extends keyof M
+      ? Same<InputOf<M[W]>, InputOf<M[Second]>> extends true
+        ? Same<ResultOf<M[W]>, ResultOf<M[Second]>> extends true
+          ? unknown
+          : { implementations: Disagree<'the implementations return different results', W, Second> }
+        : { implementations: Disagree<'the implementations take different inputs', W, Second> }
+      : unknown
+    : { implementations: Disagree<'the workflow file exports no such workflow', Second, keyof M> }
+  : unknown;
+
+type FieldOf<D extends ProcessDraft> = keyof z.input<D['input']> & string;
+
+/** What the compiler can hold a definition to, given the module of its workflow file. */
+type Checked<M, D extends ProcessDraft> = {
+  workflow: Workflows<M>;
+  input: CheckInput<M, D['workflow'], D['input']>;
+  output: CheckOutput<M, D['workflow'], D['output']>;
+  key: { from: 'header' } | { from: 'body'; field: FieldOf<D> };
+  labels?: Readonly<Record<string, FieldOf<D>>>;
+  steps: Readonly<Record<string, StepDefinition & { readonly actions?: readonly (keyof D['actions'])[] }>>;
+} & (D extends { actions: infer A } ? { actions: CheckActions<M, A> } : unknown) &
+  (D extends { views: infer V } ? { views: CheckViews<M, V> } : unknown) &
+  CheckImplementations<M, D['workflow'], D>;
+
+/**
+ * Declares a process. Curried over the module of its workflow file, so that the compiler compares the two:
+ * `defineProcess<typeof transfers>()({ workflow: 'transfers', input, output, … })`.
+ * The definition is frozen data. What types cannot see (duplicates between definitions, names that do not fit a URL)
+ * is checked by `checkCatalog` at start-up.
+ */
+export const defineProcess =
+  <M>() =>
+  <const D extends ProcessDraft>(draft: D & Checked<M, D>): ProcessDefinition =>
+    Object.freeze({ implementations: [], actions: {}, views: {}, labels: {}, ...(draft as D) });
+
+/** The outcomes a definition declares, in its order. */
+export const outcomesOf = (definition: ProcessDefinition): string[] =>
+  definition.output.options.map((option) => option.shape.outcome.value);
+
+/** The step every instance of a definition begins in. */
+export function firstStepOf(definition: ProcessDefinition): string {
+  const [first] = Object.keys(definition.steps);
+  if (first === undefined) throw new Error(`process ${definition.name} declares no step`);
+  return first;
+}

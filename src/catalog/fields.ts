@@ -1,0 +1,35 @@
+import { z } from 'zod';
+
+/** What a key, an account id and every other name in a URL or a list filter is made of. */
+const nameText = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/, {
+  message: 'must be 1 to 128 of the characters A-Z a-z 0-9 . _ : - and neither . nor ..',
+});
+
+/** The business key of an instance. */
+export const businessKey = nameText;
+
+/** The id of an account. Portico's own accounts begin with `~`, which no caller can write. */
+export const accountId = nameText;
+
+/** The subject of a person, as tokens spell it. */
+export const personId = z.string().min(1).max(255);
+
+export const currency = z.string().regex(/^[A-Z]{3}$/, { message: 'must be an ISO 4217 code such as EUR' });
+
+// Nine quintillion is the end of a PostgreSQL bigint; fifteen digits leave room for the sum of a thousand such entries.
+const minorDigits = '(0|[1-9][0-9]{0,14})';
+
+/** A positive amount in minor units (cents), as a string: JSON numbers lose integers above 2^53. */
+export const positiveMinor = z.string().regex(new RegExp(`^(?!0$)${minorDigits}$`), {
+  message: 'must be a positive whole number of minor units in a string, at most 15 digits',
+});
+
+/** An amount in minor units that may be zero. */
+export const minor = z.string().regex(new RegExp(`^${minorDigits}$`), {
+  message: 'must be a whole number of minor units in a string, at most 15 digits',
+});
+
+export const amount = z.strictObject({ currency, minor: positiveMinor }).meta({ id: 'Amount' });
+
+/** A calendar date without time: `2001-05-31`. */
+export const calendarDate = z.iso.date();

@@ -1,0 +1,6 @@
+import type { ProcessDefinition } from './define-process.ts';
+import { transfersV1 } from './transfers.ts';
+import { userGrantsV1 } from './user-grants.ts';
+
+/** Every process Portico offers. */
+export const catalog: readonly ProcessDefinition[] = [transfersV1, userGrantsV1];

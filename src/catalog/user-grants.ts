@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import type * as workflows from '../../workflows/user-grants.ts';
+import { defineProcess } from './define-process.ts';
+import { businessKey, calendarDate } from './fields.ts';
+
+export const userGrantInput = z
+  .strictObject({
+    userId: businessKey.describe('The business key: one grant for each user.'),
+    name: z.string().min(1).max(200),
+    birthDate: calendarDate.optional().describe('Adults get one discount more.'),
+    locale: z
+      .string()
+      .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, { message: 'must be a language tag such as en or de-AT' })
+      .optional(),
+  })
+  .meta({ id: 'UserGrantInput' });
+
+export const userGrantOutput = z
+  .discriminatedUnion('outcome', [
+    z
+      .object({
+        outcome: z.literal('completed'),
+        userId: businessKey,
+        messages: z.array(z.string()).describe('The kinds of message sent, in order.'),
+        discounts: z.array(z.string()).describe('The kinds of discount granted, in order.'),
+      })
+      .meta({ id: 'UserGrantCompleted' }),
+    z.object({ outcome: z.literal('cancelled'), userId: businessKey }).meta({ id: 'UserGrantCancelled' }),
+  ])
+  .meta({ id: 'UserGrantResult' });
+
+export type UserGrantInput = z.output<typeof userGrantInput>;
+export type UserGrantOutput = z.output<typeof userGrantOutput>;
+
+export const userGrantsV1 = defineProcess<typeof workflows>()({
+  name: 'user-grants',
+  version: 1,
+  collection: 'user-grants',
+  summary: 'Welcome a user: push messages and discounts, each exactly once',
+  description: 'Congratulates the user, adds the step for adults, and grants the welcome discount.',
+  effects: 'one row per user, generation and kind in the inbox and among the discounts',
+  workflow: 'userGrants',
+  taskQueue: 'people',
+  key: { from: 'body', field: 'userId' },
+  input: userGrantInput,
+  output: userGrantOutput,
+  steps: {
+    congratulating: { label: 'Sending the push message' },
+    'congratulating-adult': { label: 'Granting what adults get' },
+    granting: { label: 'Granting the welcome discount' },
+  },
+});

@@ -1,0 +1,185 @@
+/**
+ * The closed table of everything that can go wrong as a caller sees it (RFC 9457), each with its retry verdict.
+ * `effect` says what this request may have done: `none` (nothing), `unknown` (repeat with the same key to find out),
+ * `applied` (it took effect although it ends in a problem).
+ */
+export const problems = {
+  'malformed-request': { status: 400, title: 'The request cannot be parsed', retryable: false, effect: 'none' },
+  'invalid-request': { status: 400, title: 'The request does not fit its schema', retryable: false, effect: 'none' },
+  'invalid-key': { status: 400, title: 'The business key is missing or not allowed', retryable: false, effect: 'none' },
+  'invalid-cursor': {
+    status: 400,
+    title: 'The cursor is not one of ours for this query',
+    retryable: false,
+    effect: 'none',
+  },
+  unauthenticated: { status: 401, title: 'A valid bearer token is required', retryable: false, effect: 'none' },
+  forbidden: { status: 403, title: 'The token lacks the permission', retryable: false, effect: 'none' },
+  'second-person-required': {
+    status: 403,
+    title: 'Somebody other than the one who asked must do this',
+    retryable: false,
+    effect: 'none',
+  },
+  'not-found': { status: 404, title: 'There is no such resource', retryable: false, effect: 'none' },
+  'method-not-allowed': {
+    status: 405,
+    title: 'The resource does not know this method',
+    retryable: false,
+    effect: 'none',
+  },
+  'request-timeout': { status: 408, title: 'The request did not arrive in time', retryable: true, effect: 'none' },
+  'action-not-allowed': {
+    status: 409,
+    title: 'The instance does not allow this action at its present step',
+    retryable: false,
+    effect: 'none',
+  },
+  'too-late': {
+    status: 409,
+    title: 'The instance can no longer be changed this way',
+    retryable: false,
+    effect: 'none',
+  },
+  'account-conflict': {
+    status: 409,
+    title: 'The account exists with another currency or opening balance',
+    retryable: false,
+    effect: 'none',
+  },
+  'body-too-large': {
+    status: 413,
+    title: 'The body is larger than this resource accepts',
+    retryable: false,
+    effect: 'none',
+  },
+  'uri-too-long': { status: 414, title: 'A part of the address is too long', retryable: false, effect: 'none' },
+  'unsupported-media-type': {
+    status: 415,
+    title: 'The body must be application/json without content coding',
+    retryable: false,
+    effect: 'none',
+  },
+  'idempotency-mismatch': {
+    status: 422,
+    title: 'The key was used before with another payload',
+    retryable: false,
+    effect: 'none',
+  },
+  'rate-limited': { status: 429, title: 'Too many requests', retryable: true, effect: 'none', retryAfterMs: 1_000 },
+  'headers-too-large': { status: 431, title: 'The header fields are too large', retryable: false, effect: 'none' },
+  internal: {
+    status: 500,
+    title: 'Portico failed; the fault is ours',
+    retryable: true,
+    effect: 'unknown',
+    retryAfterMs: 5_000,
+  },
+  overloaded: {
+    status: 503,
+    title: 'Portico is busy or shutting down',
+    retryable: true,
+    effect: 'none',
+    retryAfterMs: 1_000,
+  },
+  'orchestration-unavailable': {
+    status: 503,
+    title: 'The process engine cannot be reached or used at the moment',
+    retryable: true,
+    effect: 'none',
+    retryAfterMs: 2_000,
+  },
+  'database-unavailable': {
+    status: 503,
+    title: 'The database cannot be reached at the moment',
+    retryable: true,
+    effect: 'none',
+    retryAfterMs: 2_000,
+  },
+  'keys-unavailable': {
+    status: 503,
+    title: 'The keys that verify tokens cannot be fetched at the moment',
+    retryable: true,
+    effect: 'none',
+    retryAfterMs: 5_000,
+  },
+  'orchestration-timeout': {
+    status: 504,
+    title: 'The process engine did not answer in time; nothing was changed',
+    retryable: true,
+    effect: 'none',
+    retryAfterMs: 1_000,
+  },
+  'outcome-unknown': {
+    status: 504,
+    title: 'No answer in time; repeat with the same key to learn what happened',
+    retryable: true,
+    effect: 'unknown',
+    retryAfterMs: 1_000,
+  },
+} as const satisfies Record<string, ProblemKind>;
+
+interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+  readonly retryable: boolean;
+  readonly effect: 'none' | 'unknown' | 'applied';
+  readonly retryAfterMs?: number;
+}
+
+export type ProblemCode = keyof typeof problems;
+
+/** One thing that is wrong with the request. `pointer` is an RFC 6901 pointer into the body, `parameter` a query or header name. */
+export interface ProblemError {
+  readonly pointer?: string;
+  readonly parameter?: string;
+  readonly message: string;
+}
+
+interface ProblemOptions {
+  /** A sentence of ours about this case. Never built from a caller's input or a library's text. */
+  readonly detail?: string;
+  readonly errors?: readonly ProblemError[];
+  /** Overrides the table's waiting time, in milliseconds. */
+  readonly retryAfterMs?: number;
+  /** Overrides the table where the same failure on a mutation leaves its effect unknown. */
+  readonly effect?: ProblemKind['effect'];
+  /** Extra response header fields, such as `Allow` or `WWW-Authenticate`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** A failure a caller may see. Anything else that is thrown becomes `internal` and is logged with its cause. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly options: ProblemOptions;
+
+  constructor(code: ProblemCode, options: ProblemOptions = {}) {
+    super(options.detail ?? problems[code].title, { cause: options.cause });
+    this.name = 'Problem';
+    this.code = code;
+    this.options = options;
+  }
+
+  get kind(): ProblemKind {
+    return problems[this.code];
+  }
+}
+
+/** The `application/problem+json` body. `instance` is the path of the request that met the problem. */
+export function problemBodyOf(problem: Problem, instance: string) {
+  const { kind, code, options } = problem;
+  const retryAfterMs = options.retryAfterMs ?? kind.retryAfterMs;
+  return {
+    type: `urn:portico:problem:${code}`,
+    title: kind.title,
+    status: kind.status,
+    ...(options.detail === undefined ? {} : { detail: options.detail }),
+    instance,
+    code,
+    ...(options.errors === undefined ? {} : { errors: options.errors }),
+    retryable: kind.retryable,
+    effect: options.effect ?? kind.effect,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+}

@@ -1,0 +1,2 @@
+export * from './transfers.ts';
+export * from './user-grants.ts';

@@ -1,0 +1,27 @@
+import { proxySinks, upsertSearchAttributes, type Sinks } from '@temporalio/workflow';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+
+const stepAttribute = defineSearchAttributeKey('PorticoStep', SearchAttributeType.KEYWORD);
+const outcomeAttribute = defineSearchAttributeKey('PorticoOutcome', SearchAttributeType.KEYWORD);
+
+/** Facts a worker's metrics count once, not again at replay. */
+export interface InstanceSinks extends Sinks {
+  instances: { ended(outcome: string): void };
+}
+
+const sinks = proxySinks<InstanceSinks>();
+
+/**
+ * Publishes where the instance stands; readers see it without asking a worker.
+ * Each call is a command in history: moving one in released code needs `patched`.
+ */
+export function enterStep(step: string): void {
+  upsertSearchAttributes([{ key: stepAttribute, value: step }]);
+}
+
+/** Publishes how the instance ends, as the last thing before the workflow returns `result`. */
+export function endWith<Result extends { outcome: string }>(result: Result): Result {
+  upsertSearchAttributes([{ key: outcomeAttribute, value: result.outcome }]);
+  sinks.instances.ended(result.outcome);
+  return result;
+}
