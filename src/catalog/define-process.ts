@@ -131,7 +131,7 @@ type CheckOutput<M, W, Schema> = W extends keyof M
 type CheckActions<M, A> = {
   [K in keyof A]: A[K] extends { input: infer I; output: infer O }
     ? K extends keyof M
-      ? M[K] extends UpdateDefinition<ActionAnswer<infer R>, [ActionCall<infer P>], string>
+      ? M[K] extends UpdateDefinition<ActionAnswer<infer R>, [ActionCall<infer P>]>
         ? Same<z.output<I>, P> extends true
           ? Same<z.output<O>, R> extends true
             ? A[K]
@@ -145,7 +145,7 @@ type CheckActions<M, A> = {
 type CheckViews<M, V> = {
   [K in keyof V]: V[K] extends { output: infer O }
     ? K extends keyof M
-      ? M[K] extends QueryDefinition<infer R, [], string>
+      ? M[K] extends QueryDefinition<infer R>
         ? Same<z.output<O>, R> extends true
           ? V[K]
           : Disagree<'the query answers something else', z.output<O>, R>
