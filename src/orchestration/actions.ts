@@ -1,0 +1,111 @@
+import {
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  type Client,
+  type Connection,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { ActionAnswer, ActionCall } from '../catalog/envelope.ts';
+import { Problem, problems, type ProblemCode } from '../problems.ts';
+import { grpcCode, grpcCodeOf, mutationProblemOf, readProblemOf } from './failures.ts';
+import { workflowIdOf, type InstanceRef } from './identity.ts';
+import { describeInstance, within, type CallLimits } from './instances.ts';
+
+interface ActionDependencies {
+  readonly client: Client;
+  readonly connection: Connection;
+  readonly namespace: string;
+}
+
+/**
+ * Applies an action at most once for its `updateId` and gives its output; a repetition gets the first answer, also after
+ * the instance has closed. Throws the problem the instance refused with, `too-late` where it has closed, `not-found`,
+ * `idempotency-mismatch` where the id was used for another call, `outcome-unknown` where no answer came in time.
+ */
+export async function applyAction(
+  dependencies: ActionDependencies,
+  ref: InstanceRef,
+  action: { name: string; updateId: string; call: ActionCall<unknown> },
+  limits: CallLimits,
+): Promise<unknown> {
+  const answer = await update(dependencies, ref, action, limits);
+  if (answer.fingerprint !== action.call.fingerprint) throw new Problem('idempotency-mismatch');
+  return answer.output;
+}
+
+async function update(
+  dependencies: ActionDependencies,
+  ref: InstanceRef,
+  action: { name: string; updateId: string; call: ActionCall<unknown> },
+  limits: CallLimits,
+): Promise<ActionAnswer<unknown>> {
+  const { client, connection } = dependencies;
+  const handle = client.workflow.getHandle(workflowIdOf(ref));
+  try {
+    return await within(connection, limits, () =>
+      handle.executeUpdate<ActionAnswer<unknown>, [ActionCall<unknown>]>(action.name, {
+        updateId: action.updateId,
+        args: [action.call],
+      }),
+    );
+  } catch (error) {
+    // Also what a message to a closed instance is answered with.
+    if (error instanceof WorkflowNotFoundError) return earlierAnswer(dependencies, ref, action.updateId, limits);
+    throw actionProblemOf(error);
+  }
+}
+
+/** The answer that the same action got before the instance closed. */
+async function earlierAnswer(
+  dependencies: ActionDependencies,
+  ref: InstanceRef,
+  updateId: string,
+  limits: CallLimits,
+): Promise<ActionAnswer<unknown>> {
+  const { client, connection } = dependencies;
+  const described = await describeInstance(dependencies, ref, limits);
+  if (described === undefined) throw new Problem('not-found');
+  try {
+    const handle = client.workflow.getHandle(workflowIdOf(ref)).getUpdateHandle<ActionAnswer<unknown>>(updateId);
+    return await within(connection, limits, () => handle.result());
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw actionProblemOf(error);
+    throw new Problem(described.snapshot.status === 'closed' ? 'too-late' : 'orchestration-unavailable', {
+      cause: error,
+    });
+  }
+}
+
+const isProblemCode = (type: string | null | undefined): type is ProblemCode =>
+  typeof type === 'string' && Object.hasOwn(problems, type);
+
+function actionProblemOf(error: unknown): Problem {
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
+    return new Problem('outcome-unknown', { cause: error });
+  if (error instanceof WorkflowUpdateFailedError) {
+    const type = error.cause instanceof ApplicationFailure ? error.cause.type : undefined;
+    // Anything but a refusal in our own words: code of another version that does not know the action.
+    return new Problem(isProblemCode(type) ? type : 'action-not-allowed', { cause: error });
+  }
+  const code = grpcCodeOf(error);
+  // The caps of a run: ten actions at once, two thousand in all.
+  if (code === grpcCode.RESOURCE_EXHAUSTED) return new Problem('rate-limited', { cause: error });
+  if (code === grpcCode.FAILED_PRECONDITION) return new Problem('action-not-allowed', { cause: error });
+  return mutationProblemOf(error);
+}
+
+/** Asks the instance's own code; needs a worker that runs, also for a closed instance. Throws a read Problem. */
+export async function queryView(
+  { client, connection }: ActionDependencies,
+  ref: InstanceRef,
+  view: string,
+  limits: CallLimits,
+): Promise<unknown> {
+  try {
+    return await within(connection, limits, () => client.workflow.getHandle(workflowIdOf(ref)).query(view));
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) throw new Problem('not-found', { cause: error });
+    throw readProblemOf(error);
+  }
+}

@@ -1,0 +1,75 @@
+import {
+  InterceptingCall,
+  status as grpcStatus,
+  type Interceptor,
+  type InterceptorOptions,
+  type StatusObject,
+} from '@grpc/grpc-js';
+import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { unsentMark } from './failures.ts';
+
+/** Called once for each request to Temporal, retries included. `code` is the name of the gRPC status. */
+export type ObserveRequest = (method: string, code: string, seconds: number) => void;
+
+/** Address, TLS and API key as `TEMPORAL_*` say it; understood by both kinds of connection. */
+export function temporalSettingsOf(environment: Readonly<Record<string, string>>) {
+  const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: { ...environment } });
+  return { connection: connectionOptions, namespace: namespace ?? 'default' };
+}
+
+/**
+ * The connection of the HTTP side. It is lazy: Portico serves while Temporal is away, and reconnects within about a
+ * second after its return (the channel's own back-off would take up to two minutes).
+ */
+export function createConnection(options: {
+  settings: ReturnType<typeof temporalSettingsOf>['connection'];
+  observe: ObserveRequest;
+}): Connection {
+  return Connection.lazy({
+    ...options.settings,
+    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 1_000 },
+    interceptors: [observing(options.observe), retrying, marking],
+  });
+}
+
+// Three attempts in all: the SDK's default of ten would hide the cause behind a deadline.
+const retrying = makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 3, initialIntervalMs: () => 100 }));
+
+const observing =
+  (observe: ObserveRequest): Interceptor =>
+  (options, nextCall) => {
+    const startedAtMs = performance.now();
+    const method = options.method_definition.path.slice(options.method_definition.path.lastIndexOf('/') + 1);
+    return onStatus(nextCall(options), ({ code }) => {
+      observe(method, grpcStatus[code], (performance.now() - startedAtMs) / 1_000);
+    });
+  };
+
+/** Calls of which an attempt may have reached the server. The attempts of one call share their options. */
+const perhapsSent = new WeakSet<InterceptorOptions>();
+
+const marking: Interceptor = (options, nextCall) =>
+  onStatus(nextCall(options), (status) => {
+    if (status.code === grpcStatus.OK) return;
+    // The channel's own words when it had no connection to send over.
+    if (status.code !== grpcStatus.UNAVAILABLE || !status.details.startsWith('No connection established')) {
+      perhapsSent.add(options);
+    }
+    if (!perhapsSent.has(options)) status.metadata.set(unsentMark, '1');
+  });
+
+const onStatus = (
+  call: ConstructorParameters<typeof InterceptingCall>[0],
+  see: (status: StatusObject) => void,
+): InterceptingCall =>
+  new InterceptingCall(call, {
+    start(metadata, _listener, next) {
+      next(metadata, {
+        onReceiveStatus(status, forward) {
+          see(status);
+          forward(status);
+        },
+      });
+    },
+  });

@@ -1,0 +1,86 @@
+import { status as grpcCode } from '@grpc/grpc-js';
+import { isGrpcServiceError } from '@temporalio/client';
+import { getGrpcStatusDetails } from '@temporalio/client/lib/helpers.js';
+import proto from '@temporalio/proto';
+import { Problem } from '../problems.ts';
+
+export { grpcCode };
+
+type GrpcError = Extract<Parameters<typeof getGrpcStatusDetails>[0], Error>;
+
+/** The gRPC error inside whatever the SDK threw: its wrappers hide the code in their causes. */
+export function grpcErrorOf(error: unknown): GrpcError | undefined {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if (isGrpcServiceError(current)) return current;
+  }
+  return undefined;
+}
+
+/** The gRPC status code of a failure; undefined where no call failed. */
+export const grpcCodeOf = (error: unknown): number | undefined => grpcErrorOf(error)?.code;
+
+/** Set by the connection's attempt interceptor on a failure of which no attempt can have reached the server. */
+export const unsentMark = 'portico-unsent';
+
+/** True if the request cannot have had an effect, because it never left or because the server refused it. */
+function isWithoutEffect(error: GrpcError): boolean {
+  switch (error.code) {
+    case grpcCode.UNAVAILABLE:
+      return error.metadata.get(unsentMark).length > 0;
+    case grpcCode.INVALID_ARGUMENT:
+    case grpcCode.NOT_FOUND:
+    case grpcCode.PERMISSION_DENIED:
+    case grpcCode.UNAUTHENTICATED:
+    case grpcCode.RESOURCE_EXHAUSTED:
+    case grpcCode.FAILED_PRECONDITION:
+    case grpcCode.OUT_OF_RANGE:
+    case grpcCode.UNIMPLEMENTED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/**
+ * What a caller sees of a failed read: nothing was changed, whatever the code.
+ * Temporal's own refusals of us (permission, namespace, arguments) are our fault: 503, never the caller's 401 or 403.
+ */
+export function readProblemOf(error: unknown): Problem {
+  const code = grpcCodeOf(error);
+  const timedOut = code === grpcCode.DEADLINE_EXCEEDED || code === grpcCode.CANCELLED;
+  if (code === undefined && error instanceof Problem) return error;
+  return new Problem(timedOut ? 'orchestration-timeout' : 'orchestration-unavailable', { cause: error });
+}
+
+/** What a caller sees of a failed mutation: `outcome-unknown` unless it certainly had no effect. */
+export function mutationProblemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const grpcError = grpcErrorOf(error);
+  const withoutEffect = grpcError !== undefined && isWithoutEffect(grpcError);
+  return new Problem(withoutEffect ? 'orchestration-unavailable' : 'outcome-unknown', { cause: error });
+}
+
+const { WorkflowExecutionAlreadyStartedFailure } = proto.temporal.api.errordetails.v1;
+
+/** The detail of the given message type that the server sent with an error. */
+function detailOf(error: GrpcError, messageType: string): Uint8Array | undefined {
+  const details = getGrpcStatusDetails(error) ?? [];
+  return details.find(({ type_url: typeUrl }) => typeUrl?.endsWith(`.${messageType}`))?.value ?? undefined;
+}
+
+/**
+ * The id of the creator's request, where a start was refused because the instance exists; undefined otherwise.
+ * Empty where the server did not say.
+ */
+export function alreadyStartedRequestId(error: unknown): string | undefined {
+  const grpcError = grpcErrorOf(error);
+  if (grpcError?.code !== grpcCode.ALREADY_EXISTS) return undefined;
+  const detail = detailOf(grpcError, 'WorkflowExecutionAlreadyStartedFailure');
+  return detail === undefined ? '' : WorkflowExecutionAlreadyStartedFailure.decode(detail).startRequestId;
+}
+
+/** True where the server does not know the instance; false where it does not know our namespace. */
+export function isInstanceMissing(error: unknown): boolean {
+  const grpcError = grpcErrorOf(error);
+  return grpcError?.code === grpcCode.NOT_FOUND && detailOf(grpcError, 'NamespaceNotFoundFailure') === undefined;
+}

@@ -1,0 +1,68 @@
+import { createHash, randomUUID } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { Actor } from '../catalog/envelope.ts';
+
+/** Names one instance without ambiguity. */
+export interface InstanceRef {
+  readonly tenant: string;
+  readonly process: string;
+  readonly key: string;
+  /** 1 unless a later life of the same key is meant. */
+  readonly generation?: number;
+}
+
+// `workflow_id VARCHAR(255)` in Temporal's PostgreSQL schemas.
+const maxWorkflowIdLength = 255;
+const part = /^[A-Za-z0-9._:-]+$/;
+
+/**
+ * The deterministic id `{tenant}/{process}/{key}`, with `~2` for a second generation. None of the parts can contain a
+ * `/` or a `~`, so no key can forge another's id.
+ */
+export function workflowIdOf({ tenant, process, key, generation = 1 }: InstanceRef): string {
+  for (const value of [tenant, process, key]) {
+    if (!part.test(value)) throw new RangeError('a part of an instance id has a character that ids do not allow');
+  }
+  const id = `${tenant}/${process}/${key}${generation === 1 ? '' : `~${generation}`}`;
+  if (id.length > maxWorkflowIdLength) throw new RangeError('an instance id would be longer than 255 characters');
+  return id;
+}
+
+/** The inverse of {@link workflowIdOf}; undefined for an id that is not one of ours. */
+export function parseWorkflowId(workflowId: string): Required<InstanceRef> | undefined {
+  const match = /^([A-Za-z0-9._:-]+)\/([A-Za-z0-9._:-]+)\/([A-Za-z0-9._:-]+)(?:~([1-9][0-9]*))?$/.exec(workflowId);
+  const [, tenant, process, key, generation] = match ?? [];
+  if (tenant === undefined || process === undefined || key === undefined) return undefined;
+  return { tenant, process, key, generation: Number(generation ?? 1) };
+}
+
+const digestOf = (value: unknown, encoding: 'hex' | 'base64url'): string =>
+  createHash('sha256')
+    .update(canonicalize(value) ?? '')
+    .digest(encoding);
+
+/**
+ * What makes two starts equal: SHA-256 over the RFC 8785 form of the validated body before defaults, with process and
+ * tenant. The caller's subject is not part of it: a second relay of a tenant may finish what the first began.
+ */
+export const fingerprintOf = (start: { tenant: string; process: string; body: unknown }): string =>
+  digestOf(['f1', start.tenant, start.process, start.body], 'hex');
+
+const requestIdPattern = /^f1\.([0-9a-f]{64})\./;
+
+/** One for each start call: carries the fingerprint, and a nonce so that the server tells a duplicate from a retry. */
+export const requestIdOf = (fingerprint: string): string => `f1.${fingerprint}.${randomUUID()}`;
+
+/** The fingerprint of the creator, or undefined where the run got a request id that is not ours. */
+export const fingerprintInRequestId = (requestId: string): string | undefined => requestIdPattern.exec(requestId)?.[1];
+
+/** The instance id of a key that is free text or personal data. */
+export const hashedKey = (key: string): string => `h.${digestOf(['key', key], 'base64url')}`;
+
+/** Digest of who asks and what: the same `Idempotency-Key` with another digest is a mismatch. */
+export const actionFingerprintOf = (call: { actor: Actor; body: unknown }): string =>
+  digestOf(['a1', call.actor.iss, call.actor.sub, call.body], 'base64url');
+
+/** What deduplicates an action. The action's name is in it, so that an approve can never answer a reject. */
+export const updateIdOf = (action: string, idempotencyKey: string | undefined, fingerprint: string): string =>
+  `${action}.${idempotencyKey === undefined ? `d.${fingerprint}` : `k.${idempotencyKey}`}`;

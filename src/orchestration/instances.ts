@@ -1,0 +1,104 @@
+import type { Connection } from '@temporalio/client';
+import proto from '@temporalio/proto';
+import { decode } from './codec.ts';
+import { isInstanceMissing, readProblemOf } from './failures.ts';
+import { parseWorkflowId, workflowIdOf, type InstanceRef } from './identity.ts';
+import { readAttributes } from './search-attributes.ts';
+
+/** One instance as Temporal knows it without asking any code of its own. */
+export interface InstanceSnapshot {
+  /** The business key. */
+  readonly id: string;
+  /** The first run of this life; it never changes, also not after a reset. Absent in lists. */
+  readonly runId?: string;
+  readonly status: 'running' | 'closed';
+  /** Where it stands; absent once it has closed. */
+  readonly step?: string;
+  /** How it ended: an outcome of its definition, or `failed`, `cancelled`, `terminated`, `timed-out`. */
+  readonly outcome?: string;
+  /** RFC 3339, UTC. */
+  readonly startedAt: string;
+  readonly closedAt?: string;
+}
+
+/** Every call of the gateway has a deadline and, where the caller can go away, a signal. */
+export interface CallLimits {
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Runs calls of a connection within limits. */
+export function within<T>(connection: Connection, limits: CallLimits, call: () => Promise<T>): Promise<T> {
+  const bounded = () => connection.withDeadline(Date.now() + limits.deadlineMs, call);
+  const { signal } = limits;
+  return signal === undefined ? bounded() : connection.withAbortSignal(signal, bounded);
+}
+
+const { WorkflowExecutionStatus } = proto.temporal.api.enums.v1;
+
+/** Endings that Temporal gives to an instance whose own code did not say how it ended. */
+const endingsWithoutOutcome = {
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED]: 'completed',
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_FAILED]: 'failed',
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CANCELED]: 'cancelled',
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED]: 'terminated',
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT]: 'timed-out',
+} as const;
+
+/** The outcomes any instance can have, whatever its definition says. */
+export const generalOutcomes = ['failed', 'cancelled', 'terminated', 'timed-out'] as const;
+
+export type WorkflowExecutionInfo = proto.temporal.api.workflow.v1.IWorkflowExecutionInfo;
+
+interface Described {
+  readonly snapshot: InstanceSnapshot;
+  /** Of the start that created the instance. */
+  readonly fingerprint: string | undefined;
+  readonly tenant: string | undefined;
+}
+
+/** Translates what Describe and List bring. The memo survives continue-as-new, reset and retry; request ids do not. */
+export async function toSnapshot(info: WorkflowExecutionInfo): Promise<Described> {
+  const attributes = readAttributes(info.searchAttributes?.indexedFields);
+  const startedAt = await decode(info.memo?.fields?.['startedAt']);
+  const fingerprint = await decode(info.memo?.fields?.['fingerprint']);
+  const ending = endingsWithoutOutcome[info.status as keyof typeof endingsWithoutOutcome] as string | undefined;
+  const closedAt = ending === undefined ? undefined : toTimestamp(info.closeTime);
+  return {
+    fingerprint: typeof fingerprint === 'string' ? fingerprint : undefined,
+    tenant: attributes.tenant,
+    snapshot: {
+      id: parseWorkflowId(info.execution?.workflowId ?? '')?.key ?? '',
+      ...(info.firstRunId ? { runId: info.firstRunId } : {}),
+      status: ending === undefined ? 'running' : 'closed',
+      ...(ending === undefined && attributes.step !== undefined ? { step: attributes.step } : {}),
+      ...(ending === undefined ? {} : { outcome: outcomeOf(ending, attributes.outcome) }),
+      startedAt: typeof startedAt === 'string' ? startedAt : (toTimestamp(info.startTime) ?? ''),
+      ...(closedAt === undefined ? {} : { closedAt }),
+    },
+  };
+}
+
+// An outcome was published in the same step as the completion; any other ending overrules one that never took effect.
+const outcomeOf = (ending: string, published: string | undefined): string =>
+  ending === 'completed' ? (published ?? ending) : ending;
+
+const toTimestamp = (time: proto.google.protobuf.ITimestamp | null | undefined): string | undefined =>
+  time ? new Date(Number(time.seconds ?? 0) * 1_000 + Math.floor((time.nanos ?? 0) / 1e6)).toISOString() : undefined;
+
+/** One Describe; needs no worker. Undefined where there is no such instance. Throws a read Problem. */
+export async function describeInstance(
+  { connection, namespace }: { connection: Connection; namespace: string },
+  ref: InstanceRef,
+  limits: CallLimits,
+): Promise<Described | undefined> {
+  try {
+    const { workflowExecutionInfo } = await within(connection, limits, () =>
+      connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: workflowIdOf(ref) } }),
+    );
+    return workflowExecutionInfo ? await toSnapshot(workflowExecutionInfo) : undefined;
+  } catch (error) {
+    if (isInstanceMissing(error)) return undefined;
+    throw readProblemOf(error);
+  }
+}

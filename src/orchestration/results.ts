@@ -1,0 +1,42 @@
+import { isGrpcDeadlineError, WorkflowFailedError, type Client, type Connection } from '@temporalio/client';
+import { readProblemOf } from './failures.ts';
+import { workflowIdOf, type InstanceRef } from './identity.ts';
+import { within, type CallLimits } from './instances.ts';
+
+// The server answers a long poll after 20 s; ours ends a little later.
+const sliceMs = 22_000;
+
+/** Long-polls until the instance has closed; false when aborted or when the poll fails. */
+export async function pollUntilClosed(
+  { client, connection }: { client: Client; connection: Connection },
+  workflowId: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  while (!signal.aborted) {
+    try {
+      await within(connection, { deadlineMs: sliceMs, signal }, () => client.workflow.result(workflowId));
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowFailedError) return true;
+      if (!isGrpcDeadlineError(error)) return false;
+    }
+  }
+  return false;
+}
+
+/**
+ * The result of an instance that has closed; undefined where it ended without one (failed, terminated, timed out).
+ * Throws a read Problem.
+ */
+export async function fetchResult(
+  { client, connection }: { client: Client; connection: Connection },
+  ref: InstanceRef,
+  limits: CallLimits,
+): Promise<unknown> {
+  try {
+    return await within(connection, limits, () => client.workflow.result<() => Promise<unknown>>(workflowIdOf(ref)));
+  } catch (error) {
+    if (error instanceof WorkflowFailedError) return undefined;
+    throw readProblemOf(error);
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Waits for instances to close. However many callers wait for one instance, Temporal sees one long poll; and only so
+ * many instances are polled at once, because a frontend bounds its long-running calls. Past that nobody waits.
+ */
+export function createWaits(options: {
+  /** Resolves to true once the instance has closed, to false when `signal` aborts or the poll gave up. */
+  readonly poll: (workflowId: string, signal: AbortSignal) => Promise<boolean>;
+  readonly maxPolls: number;
+}) {
+  interface SharedPoll {
+    readonly closed: Promise<boolean>;
+    readonly controller: AbortController;
+    waiters: number;
+  }
+  const polls = new Map<string, SharedPoll>();
+
+  function join(workflowId: string): SharedPoll | undefined {
+    const running = polls.get(workflowId);
+    if (running !== undefined) return running;
+    if (polls.size >= options.maxPolls) return undefined;
+    const controller = new AbortController();
+    const closed = options.poll(workflowId, controller.signal).catch(() => false);
+    const poll: SharedPoll = { closed, controller, waiters: 0 };
+    polls.set(workflowId, poll);
+    void closed.finally(() => {
+      if (polls.get(workflowId) === poll) polls.delete(workflowId);
+    });
+    return poll;
+  }
+
+  function leave(workflowId: string, poll: SharedPoll): void {
+    poll.waiters -= 1;
+    if (poll.waiters > 0) return;
+    if (polls.get(workflowId) === poll) polls.delete(workflowId);
+    poll.controller.abort();
+  }
+
+  return {
+    /** True as soon as the instance has closed, false after `waitMs`, when `signal` aborts, or when too many wait. */
+    async untilClosed(workflowId: string, waitMs: number, signal?: AbortSignal): Promise<boolean> {
+      const poll = join(workflowId);
+      if (poll === undefined) return false;
+      poll.waiters += 1;
+      let stop = () => {};
+      const gaveUp = new Promise<false>((resolve) => {
+        stop = () => resolve(false);
+      });
+      const timer = setTimeout(stop, waitMs);
+      signal?.addEventListener('abort', stop, { once: true });
+      if (signal?.aborted) stop();
+      try {
+        return await Promise.race([poll.closed, gaveUp]);
+      } finally {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', stop);
+        leave(workflowId, poll);
+      }
+    },
+  };
+}
