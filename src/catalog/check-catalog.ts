@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { outcomesOf, type ProcessDefinition } from './define-process.ts';
 
 const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
@@ -46,11 +47,7 @@ function faultsOf(definition: ProcessDefinition): string[] {
     ...(key.from === 'body' && !fields.includes(key.field)
       ? [`the key field ${key.field} is not a field of the input (${fields.join(', ')})`]
       : []),
-    ...(key.from === 'body' &&
-    fields.includes(key.field) &&
-    definition.input.shape[key.field]?.safeParse(undefined).success
-      ? [`the key field ${key.field} is optional`]
-      : []),
+    ...(key.from === 'body' && isOptional(definition, key.field) ? [`the key field ${key.field} is optional`] : []),
     ...Object.entries(definition.labels)
       .filter(([, field]) => !fields.includes(field))
       .map(([name, field]) => `the label ${name} names the unknown field ${field}`),
@@ -70,4 +67,9 @@ function faultsOf(definition: ProcessDefinition): string[] {
       .filter(({ when }) => 'share' in when && !(when.share >= 0 && when.share <= 1))
       .map(({ workflow }) => `the share of ${workflow} is not between 0 and 1`),
   ];
+}
+
+function isOptional(definition: ProcessDefinition, field: string): boolean {
+  const schema = definition.input.shape[field] as z.ZodType | undefined;
+  return schema?.safeParse(undefined).success ?? false;
 }

@@ -57,7 +57,7 @@ export const registerCommand =
 export async function registerSearchAttributes(connection: Connection, namespace: string): Promise<void> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const wrong = Object.entries(indexedTypes).filter(
-    ([name, type]) => customAttributes[name] !== undefined && customAttributes[name] !== type,
+    ([name, type]) => customAttributes[name] !== undefined && Number(customAttributes[name]) !== type,
   );
   if (wrong.length > 0) {
     throw new Error(`search attributes have another type in Temporal: ${wrong.map(([name]) => name).join(', ')}`);

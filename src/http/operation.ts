@@ -1,0 +1,72 @@
+import type { z } from 'zod';
+import type { Ledger } from '../adapters/ledger.ts';
+import type { Inbox } from '../adapters/inbox.ts';
+import type { Gateway } from '../orchestration/gateway.ts';
+import type { ProblemCode } from '../problems.ts';
+import type { Principal } from './authentication.ts';
+
+/** What operations reach the world through. */
+export interface Services {
+  readonly gateway: Gateway;
+  readonly ledger: Ledger;
+  readonly inbox: Inbox;
+  /** Counts a start by how it ended: `created`, `joined`, `replayed`, `mismatch` or `unknown`. */
+  readonly countStart: (process: string, status: string) => void;
+}
+
+/** One request, verified and parsed. `query`, `params` and `body` have the types their schemas give. */
+export interface Call {
+  readonly principal: Principal;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly body: unknown;
+  /** The body as it came, after it was found valid: fingerprints are made of it, before defaults. */
+  readonly rawBody: unknown;
+  /** How long the caller is willing to wait, in milliseconds; 0 unless it sent `Prefer: wait`. */
+  readonly waitMs: number;
+  readonly idempotencyKey?: string | undefined;
+  readonly traceparent?: string | undefined;
+  /** Aborts when the caller is gone or the time for the request is up. */
+  readonly signal: AbortSignal;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** How scarce what an operation uses is: the unit of rate limits and of shedding. */
+export type Cost = 'start' | 'read' | 'list' | 'action';
+
+/** One HTTP endpoint: what the service does, and what the OpenAPI document says that it does. */
+export interface Operation {
+  readonly operationId: string;
+  readonly method: 'GET' | 'POST' | 'PUT';
+  /** With parameters in braces: `/v1/transfers/{id}`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly permission: string;
+  readonly cost: Cost;
+  /** The process it belongs to, for metrics. */
+  readonly process?: string;
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  /** Whether `Prefer: wait` is understood. */
+  readonly canWait?: boolean;
+  /** Whether the `Idempotency-Key` header is needed, understood, or refused with this sentence. Elsewhere it is ignored. */
+  readonly idempotencyKey?: 'required' | 'optional' | { readonly refused: string };
+  readonly responses: Readonly<
+    Record<
+      number,
+      { readonly description: string; readonly body: z.ZodType; readonly headers?: readonly ResponseHeader[] }
+    >
+  >;
+  /** The problems of this operation beyond those every operation can have. */
+  readonly problems: readonly ProblemCode[];
+  readonly handle: (call: Call, services: Services) => Promise<Answer>;
+}
+
+export type ResponseHeader = 'Location' | 'Retry-After' | 'Idempotency-Status' | 'Preference-Applied';

@@ -1,0 +1,29 @@
+import { catalog } from '../catalog/index.ts';
+import type { ProcessDefinition } from '../catalog/define-process.ts';
+import { accountOperations } from './account-operations.ts';
+import { actionOperationsOf, viewOperationsOf } from './action-operations.ts';
+import { readOperationsOf } from './instance-operations.ts';
+import type { Operation } from './operation.ts';
+import { startOperationOf } from './start-operation.ts';
+import { userOperations } from './user-operations.ts';
+
+/** All that can be asked of one process over HTTP. */
+export const operationsOf = (definition: ProcessDefinition): Operation[] => [
+  startOperationOf(definition),
+  ...readOperationsOf(definition),
+  ...viewOperationsOf(definition),
+  ...actionOperationsOf(definition),
+];
+
+/** Everything Portico serves: one list for the routes and for the OpenAPI document. */
+export const operationsWith = (definitions: readonly ProcessDefinition[]): Operation[] => [
+  ...definitions.flatMap(operationsOf),
+  ...accountOperations,
+  ...userOperations,
+];
+
+export const operations = operationsWith(catalog);
+
+/** The permissions tokens may carry. */
+export const permissionsOf = (list: readonly Operation[]): ReadonlySet<string> =>
+  new Set(list.map(({ permission }) => permission));

@@ -1,0 +1,76 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Answer, Call, Cost, Operation, Services } from './operation.ts';
+import { idempotencyKeyOf, traceparentOf, waitMsOf } from './request-headers.ts';
+import { parsePart } from './validation.ts';
+
+interface RouteOptions {
+  readonly services: Services;
+  /** The longest wait a caller gets, in milliseconds, whatever it prefers. */
+  readonly maxWaitMs: number;
+}
+
+/** Time for a handler beyond the wait asked for, in milliseconds. Longer than the deadlines of its calls together. */
+const handlerTimeoutMs: Readonly<Record<Cost, number>> = { read: 6_000, list: 6_000, start: 8_000, action: 12_000 };
+
+/** Serves each operation: the request is parsed by its schemas, the answer serialised by them. */
+export function registerRoutes(app: FastifyInstance, operations: readonly Operation[], options: RouteOptions): void {
+  for (const operation of operations) {
+    app.route({
+      method: operation.method,
+      url: operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      config: {
+        operationId: operation.operationId,
+        permission: operation.permission,
+        cost: operation.cost,
+        ...(operation.process === undefined ? {} : { process: operation.process }),
+      },
+      handlerTimeout: handlerTimeoutMs[operation.cost] + (operation.canWait ? options.maxWaitMs : 0),
+      schema: { response: replySchemasOf(operation) },
+      handler: async (request, reply) =>
+        send(reply, await operation.handle(toCall(operation, request, options), options.services)),
+    });
+  }
+}
+
+function toCall(operation: Operation, request: FastifyRequest, { maxWaitMs }: RouteOptions): Call {
+  const { headers } = request;
+  const idempotencyKey = idempotencyKeyOf(headers, operation);
+  return {
+    principal: request.principal,
+    params: parsePart('params', operation.params ?? z.object({}), request.params) as Record<string, string>,
+    query: parsePart('query', operation.query ?? z.strictObject({}), request.query),
+    body: operation.body === undefined ? undefined : parsePart('body', operation.body, request.body),
+    rawBody: request.body,
+    waitMs: operation.canWait ? waitMsOf(headers, maxWaitMs) : 0,
+    idempotencyKey,
+    traceparent: traceparentOf(headers),
+    signal: request.signal,
+  };
+}
+
+function send(reply: FastifyReply, { status, body, headers }: Answer): FastifyReply {
+  return reply
+    .code(status)
+    .headers(headers ?? {})
+    .send(body);
+}
+
+/**
+ * Fastify's serializer picks members of a union by Ajv, where `additionalProperties: false` would turn an extra key into
+ * a 500; without it extra keys are still left out.
+ */
+function replySchemasOf(operation: Operation): Record<number, unknown> {
+  return Object.fromEntries(
+    Object.entries(operation.responses).map(([status, { body }]) => [
+      status,
+      z.toJSONSchema(body, {
+        io: 'output',
+        target: 'draft-7',
+        override: ({ jsonSchema }) => {
+          if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+        },
+      }),
+    ]),
+  );
+}
