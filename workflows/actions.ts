@@ -1,4 +1,4 @@
-import { setHandler } from '@temporalio/workflow';
+import { CancellationScope, setHandler } from '@temporalio/workflow';
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
 import type { ActionAnswer, ActionCall } from '../src/catalog/envelope.ts';
 import type { ProblemCode } from '../src/problems.ts';
@@ -10,7 +10,8 @@ export function refuseAction(code: ProblemCode): never {
 
 /**
  * Handles an action. `validate` may throw {@link refuseAction}: a refusal leaves no trace in history.
- * `apply` runs once for each action id; its answer is kept with the fingerprint of the call that was applied.
+ * `apply` runs once for each action id, and a cancel of the instance does not cut it short; it may refuse as well, after
+ * it has waited. Its answer is kept with the fingerprint of the call that was applied.
  */
 export function handleAction<Input, Output>(
   definition: UpdateDefinition<ActionAnswer<Output>, [ActionCall<Input>]>,
@@ -19,7 +20,11 @@ export function handleAction<Input, Output>(
     apply: (call: ActionCall<Input>) => Output | Promise<Output>;
   },
 ): void {
-  setHandler(definition, async (call) => ({ output: await handler.apply(call), fingerprint: call.fingerprint }), {
+  const apply = async (call: ActionCall<Input>) => ({
+    output: await handler.apply(call),
+    fingerprint: call.fingerprint,
+  });
+  setHandler(definition, (call) => CancellationScope.nonCancellable(() => apply(call)), {
     validator: handler.validate,
   });
 }

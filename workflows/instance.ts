@@ -1,4 +1,11 @@
-import { proxySinks, upsertSearchAttributes, type Sinks } from '@temporalio/workflow';
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  proxySinks,
+  upsertSearchAttributes,
+  type Sinks,
+} from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 
 const stepAttribute = defineSearchAttributeKey('PorticoStep', SearchAttributeType.KEYWORD);
@@ -19,8 +26,12 @@ export function enterStep(step: string): void {
   upsertSearchAttributes([{ key: stepAttribute, value: step }]);
 }
 
-/** Publishes how the instance ends, as the last thing before the workflow returns `result`. */
-export function endWith<Result extends { outcome: string }>(result: Result): Result {
+/**
+ * Publishes how the instance ends, as the last thing before the workflow returns `result`.
+ * Waits for the actions that still run, cancelled or not: their callers get their answers.
+ */
+export async function endWith<Result extends { outcome: string }>(result: Result): Promise<Result> {
+  await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
   upsertSearchAttributes([{ key: outcomeAttribute, value: result.outcome }]);
   sinks.instances.ended(result.outcome);
   return result;
