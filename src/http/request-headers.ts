@@ -22,13 +22,17 @@ export function idempotencyKeyOf(headers: IncomingHttpHeaders, operation: Operat
   const header = headers['idempotency-key'];
   if (rule === undefined) return undefined;
   if (header === undefined) {
-    if (rule === 'required') throw new Problem('invalid-key', { detail: 'The Idempotency-Key header is required here.' });
+    if (rule === 'required')
+      throw new Problem('invalid-key', { detail: 'The Idempotency-Key header is required here.' });
     return undefined;
   }
   if (typeof rule === 'object') throw new Problem('invalid-key', { detail: rule.refused });
-  const key = typeof header === 'string' ? /^"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?$/.exec(header.trim())?.[1] : undefined;
+  const key =
+    typeof header === 'string' ? /^"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?$/.exec(header.trim())?.[1] : undefined;
   if (key === undefined) {
-    throw new Problem('invalid-key', { detail: 'The Idempotency-Key header is 1 to 255 visible ASCII characters, once.' });
+    throw new Problem('invalid-key', {
+      detail: 'The Idempotency-Key header is 1 to 255 visible ASCII characters, once.',
+    });
   }
   return key;
 }

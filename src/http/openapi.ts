@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import { problems, type ProblemCode } from '../problems.ts';
+import type { Operation, ResponseHeader } from './operation.ts';
+
+/** Problems that every operation can have. */
+const commonProblems: readonly ProblemCode[] = [
+  'invalid-request',
+  'unauthenticated',
+  'forbidden',
+  'rate-limited',
+  'internal',
+  'overloaded',
+  'keys-unavailable',
+];
+const bodyProblems: readonly ProblemCode[] = ['malformed-request', 'body-too-large', 'unsupported-media-type'];
+
+const problemBody = z
+  .object({
+    type: z.string().describe('A URN that ends in the code.'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().optional(),
+    instance: z.string().describe('The path of the request.'),
+    code: z.enum(Object.keys(problems)),
+    errors: z
+      .array(z.object({ pointer: z.string().optional(), parameter: z.string().optional(), message: z.string() }))
+      .optional(),
+    retryable: z.boolean().describe('Whether the same request, with the same key, can end better.'),
+    effect: z
+      .enum(['none', 'unknown', 'applied'])
+      .describe('What this request did: nothing, perhaps something (repeat it to learn), or what it asked for.'),
+    retryAfterMs: z.int().optional().describe('How long to wait before the next try, in milliseconds.'),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457, with the retry verdict as extension members.' });
+
+const responseHeaders: Readonly<Record<ResponseHeader, z.ZodType>> = {
+  Location: z.string().describe('The resource.'),
+  'Retry-After': z.string().describe('Seconds after which asking again is worth while.'),
+  'Idempotency-Status': z
+    .enum(['created', 'joined', 'replayed'])
+    .describe('Whether this request created the instance, joined it while it runs, or found it closed.'),
+  'Preference-Applied': z.string().describe('The wait that was granted (RFC 7240).'),
+};
+
+/** The OpenAPI 3.1 document of a list of operations. */
+export function renderOpenApi(operations: readonly Operation[], version: string) {
+  const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
+  for (const operation of operations) {
+    (paths[operation.path] ??= {})[operation.method.toLowerCase()] = toOperationObject(operation);
+  }
+  return createDocument({
+    openapi: '3.1.1',
+    info: {
+      title: 'Portico',
+      version,
+      description: 'Durable business processes behind plain HTTP.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/', description: 'Wherever Portico runs.' }],
+    security: [{ token: [] }],
+    tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({ name })),
+    paths: paths as ZodOpenApiPathsObject,
+    components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+    },
+  });
+}
+
+function toOperationObject(operation: Operation): ZodOpenApiOperationObject {
+  return {
+    operationId: operation.operationId,
+    summary: operation.summary,
+    tags: [operation.tag],
+    description: `Needs the permission \`${operation.permission}\`.`,
+    'x-permission': operation.permission,
+    requestParams: {
+      ...(operation.params === undefined ? {} : { path: operation.params }),
+      ...(operation.query === undefined ? {} : { query: operation.query }),
+      header: requestHeadersOf(operation),
+    },
+    ...(operation.body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { 'application/json': { schema: operation.body } } } }),
+    responses: { ...answersOf(operation), ...problemsOf(operation) },
+  };
+}
+
+function requestHeadersOf({ canWait, idempotencyKey }: Operation): z.ZodObject {
+  const key = z.string().describe('1 to 255 visible ASCII characters: equal requests with one key are applied once.');
+  return z.object({
+    ...(canWait
+      ? { Prefer: z.string().optional().describe('`wait=10` holds the answer for up to that many seconds (RFC 7240).') }
+      : {}),
+    ...(idempotencyKey === 'required' ? { 'Idempotency-Key': key } : {}),
+    ...(idempotencyKey === 'optional' ? { 'Idempotency-Key': key.optional() } : {}),
+  });
+}
+
+const answersOf = ({ responses }: Operation) =>
+  Object.fromEntries(
+    Object.entries(responses).map(([status, { description, body, headers = [] }]) => [
+      status,
+      {
+        description,
+        content: { 'application/json': { schema: body } },
+        ...(headers.length === 0
+          ? {}
+          : { headers: z.object(Object.fromEntries(headers.map((name) => [name, responseHeaders[name]]))) }),
+      },
+    ]),
+  );
+
+/** One response for each status, whose description lists the codes that come with it. */
+function problemsOf(operation: Operation) {
+  const own = [...operation.problems, ...(operation.body === undefined ? [] : bodyProblems)];
+  const dependencies: ProblemCode[] = [
+    operation.process === undefined ? 'database-unavailable' : 'orchestration-unavailable',
+  ];
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of new Set([...own, ...dependencies, ...commonProblems])) {
+    const { status } = problems[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus]
+      .sort(([a], [b]) => a - b)
+      .map(([status, codes]) => [
+        String(status),
+        {
+          description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' '),
+          content: { 'application/problem+json': { schema: problemBody } },
+        },
+      ]),
+  );
+}

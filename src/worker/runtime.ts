@@ -1,0 +1,48 @@
+import { Runtime, type LogLevel } from '@temporalio/worker';
+import type { Logger } from 'pino';
+
+/**
+ * Sets up the SDK's runtime before any native connection: the signals stay ours, its logs go into our log, and its
+ * metrics are served on a loopback port, from where `/metrics` fetches them.
+ */
+export function installRuntime({ logger, metricsPort }: { logger: Logger; metricsPort: number }): void {
+  Runtime.install({
+    shutdownSignals: [],
+    logger: toSdkLogger(logger),
+    telemetryOptions: {
+      logging: { forward: {}, filter: { core: 'WARN', other: 'ERROR' } },
+      metrics: {
+        attachServiceName: false,
+        prometheus: {
+          bindAddress: `127.0.0.1:${metricsPort}`,
+          countersTotalSuffix: true,
+          unitSuffix: true,
+          useSecondsForDurations: true,
+        },
+      },
+    },
+  });
+}
+
+const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+
+function toSdkLogger(logger: Logger) {
+  // Messages and ids only: the SDK's attributes can hold payloads and failure texts.
+  const log = (level: LogLevel, message: string, attributes: Record<string, unknown> = {}) => {
+    const { workflowId, workflowType, taskQueue, activityType, attempt, error } = attributes;
+    logger[levels[level]](
+      { workflowId, workflowType, taskQueue, activityType, attempt, ...errorNameOf(error) },
+      message,
+    );
+  };
+  return {
+    log,
+    trace: (message: string, attributes?: Record<string, unknown>) => log('TRACE', message, attributes),
+    debug: (message: string, attributes?: Record<string, unknown>) => log('DEBUG', message, attributes),
+    info: (message: string, attributes?: Record<string, unknown>) => log('INFO', message, attributes),
+    warn: (message: string, attributes?: Record<string, unknown>) => log('WARN', message, attributes),
+    error: (message: string, attributes?: Record<string, unknown>) => log('ERROR', message, attributes),
+  };
+}
+
+const errorNameOf = (error: unknown) => (error instanceof Error ? { failure: `${error.name}: ${error.message}` } : {});

@@ -1,0 +1,135 @@
+import { NativeConnection, Worker, type NativeConnectionOptions, type WorkerOptions } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dataConverter } from '../orchestration/codec.ts';
+import { parseWorkflowId } from '../orchestration/identity.ts';
+import { answersHealthy, type createEagerDoor } from './eager-door.ts';
+import { withTimeout } from './timeout.ts';
+
+interface WorkersOptions {
+  readonly connection: NativeConnectionOptions;
+  readonly namespace: string;
+  readonly taskQueues: readonly string[];
+  readonly workflowBundle: NonNullable<WorkerOptions['workflowBundle']>;
+  readonly activities: object;
+  readonly eagerDoor?: ReturnType<typeof createEagerDoor> | undefined;
+  readonly logger: Logger;
+  /** Called once for each instance that ends by its own code. */
+  readonly countOutcome: (process: string, outcome: string) => void;
+  readonly slots: { readonly workflowTasks: number; readonly activities: number; readonly cachedWorkflows: number };
+  /** How long running activities may go on after a stop, and after which time a stop gives up; milliseconds. */
+  readonly shutdown: { readonly graceMs: number; readonly forceMs: number };
+}
+
+const connectTimeoutMs = 5_000;
+const minBackoffMs = 500;
+// Low, so that the workers are back within seconds of Temporal.
+const maxBackoffMs = 5_000;
+
+/**
+ * One worker for each task queue over one connection. Whatever fails fatally is built anew, with back-off; nothing here
+ * ever takes the HTTP side down.
+ */
+export function startWorkers(options: WorkersOptions) {
+  const stopping = new AbortController();
+  let current: { connection: NativeConnection; workers: Worker[] } | undefined;
+  let lastConnection: NativeConnection | undefined;
+
+  async function build() {
+    const connection = await withTimeout(NativeConnection.connect(options.connection), connectTimeoutMs);
+    // The runtime and its metrics end with the last connection: the old one is held until the new one stands.
+    await closeQuietly(lastConnection);
+    lastConnection = connection;
+    const workers: Worker[] = [];
+    for (const taskQueue of options.taskQueues) workers.push(await Worker.create(workerOptions(connection, taskQueue)));
+    return { connection, workers };
+  }
+
+  const workerOptions = (connection: NativeConnection, taskQueue: string): WorkerOptions => ({
+    connection,
+    taskQueue,
+    namespace: options.namespace,
+    workflowBundle: options.workflowBundle,
+    activities: options.activities,
+    dataConverter,
+    maxConcurrentWorkflowTaskExecutions: options.slots.workflowTasks,
+    maxConcurrentActivityTaskExecutions: options.slots.activities,
+    maxCachedWorkflows: options.slots.cachedWorkflows,
+    shutdownGraceTime: options.shutdown.graceMs,
+    shutdownForceTime: options.shutdown.forceMs,
+    sinks: {
+      instances: {
+        ended: {
+          callDuringReplay: false,
+          fn: ({ workflowId }: { workflowId: string }, outcome: string) =>
+            options.countOutcome(parseWorkflowId(workflowId)?.process ?? 'unknown', outcome),
+        },
+      },
+    },
+  });
+
+  async function runOnce(): Promise<void> {
+    const { connection, workers } = await build();
+    if (stopping.signal.aborted) return;
+    current = { connection, workers };
+    const runs = workers.map((worker) => worker.run());
+    options.eagerDoor?.open(connection, options.taskQueues);
+    options.logger.info({ taskQueues: options.taskQueues }, 'workers run');
+    try {
+      await Promise.all(runs);
+    } finally {
+      options.eagerDoor?.shut();
+      current = undefined;
+      shutDown(workers);
+      await Promise.allSettled(runs);
+    }
+  }
+
+  async function supervise(): Promise<void> {
+    for (let failures = 0; !stopping.signal.aborted; failures += 1) {
+      const startedAtMs = Date.now();
+      try {
+        await runOnce();
+      } catch (error) {
+        if (stopping.signal.aborted) throw error;
+        if (Date.now() - startedAtMs > 60_000) failures = 0;
+        const backoffMs = Math.random() * Math.min(maxBackoffMs, minBackoffMs * 2 ** failures);
+        options.logger.warn({ err: error, retryInMs: Math.round(backoffMs) }, 'workers failed and are built anew');
+        await sleep(backoffMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      }
+    }
+  }
+  const supervised = supervise();
+  supervised.catch(() => undefined);
+
+  return {
+    /** Rejects, saying what is missing, unless all workers run and Temporal answers them. */
+    async check(): Promise<void> {
+      if (current === undefined) throw new Error('the workers are not connected');
+      if (current.workers.some((worker) => worker.getState() !== 'RUNNING')) throw new Error('a worker does not run');
+      if (!(await answersHealthy(current.connection))) throw new Error('Temporal does not answer the workers');
+    },
+
+    /** Lets activities and steps under way finish, then disconnects. Rejects where they outlived the force time. */
+    async stop(): Promise<void> {
+      options.eagerDoor?.shut();
+      stopping.abort();
+      if (current !== undefined) shutDown(current.workers);
+      try {
+        await supervised;
+      } finally {
+        await closeQuietly(lastConnection);
+      }
+    },
+  };
+}
+
+export type Workers = ReturnType<typeof startWorkers>;
+
+function shutDown(workers: readonly Worker[]): void {
+  for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+}
+
+/** A worker that never ran holds its connection for ever; there is nothing to be done about it then. */
+const closeQuietly = (connection: NativeConnection | undefined): Promise<void> | undefined =>
+  connection?.close().catch(() => undefined);
