@@ -1,0 +1,96 @@
+import { algorithmsOfPublicKey, secretBytesFor } from './key-algorithms.ts';
+import { nearestName } from './nearest-name.ts';
+import { settings, type Settings } from './settings.ts';
+
+/** The variables of the environment that have a value. */
+export type Given = Readonly<Record<string, string>>;
+
+/** True if a Temporal server is named from outside, in whichever way Temporal's own tools know. */
+export const hasOwnTemporal = (given: Given): boolean =>
+  ['TEMPORAL_ADDRESS', 'TEMPORAL_PROFILE', 'TEMPORAL_CONFIG_FILE'].some((name) => given[name] !== undefined);
+
+/** True if Portico brings its own server and database along; only then may the development key sign tokens. */
+export const isEmbedded = (given: Given): boolean => !hasOwnTemporal(given) && given['DATABASE_URL'] === undefined;
+
+/** What is wrong with the settings as they were given, one sentence each, whether or not their values are valid. */
+export const contradictionsIn = (given: Given): string[] => [
+  ...unknownNames(given),
+  ...jwtContradictions(given),
+  ...roleContradictions(given),
+];
+
+/** What is wrong between values that are valid each for itself. */
+export function contradictionsBetween(values: Settings): string[] {
+  const problems: string[] = [];
+  if (values.PORT === values.ADMIN_PORT && values.PORT !== 0) problems.push('PORT and ADMIN_PORT must differ');
+  if (values.PORTICO_WORKER_FORCE <= values.PORTICO_WORKER_GRACE) {
+    problems.push('PORTICO_WORKER_FORCE must be longer than PORTICO_WORKER_GRACE');
+  }
+  return [...problems, ...algorithmContradictions(values)];
+}
+
+function unknownNames(given: Given): string[] {
+  const known = Object.keys(settings.shape);
+  return Object.keys(given)
+    .filter((name) => name.startsWith('PORTICO_') && !known.includes(name))
+    .map((name) => {
+      const nearest = nearestName(name, known);
+      return `${name} is no setting of Portico${nearest === undefined ? '' : `; did you mean ${nearest}?`}`;
+    });
+}
+
+const keySettings = [
+  'PORTICO_JWT_JWKS_URL',
+  'PORTICO_JWT_PUBLIC_KEY_FILE',
+  'PORTICO_JWT_SECRET_FILE',
+  'PORTICO_JWT_SECRET',
+] as const;
+
+function jwtContradictions(given: Given): string[] {
+  const sources = keySettings.filter((name) => given[name] !== undefined);
+  if (sources.length > 1) return [`${sources.join(' and ')} exclude each other: keep one`];
+  const others = ['PORTICO_JWT_ISSUER', 'PORTICO_JWT_AUDIENCE'].filter((name) => given[name] === undefined);
+  if (sources.length === 1) return others.map((name) => `${name} is needed beside ${sources.join()}`);
+  if (Object.keys(given).some((name) => name.startsWith('PORTICO_JWT_'))) {
+    return [`one of ${keySettings.join(', ')} is needed beside the other PORTICO_JWT_ settings`];
+  }
+  if (isEmbedded(given) || given['ROLE'] === 'worker') return [];
+  return [`PORTICO_JWT_ISSUER, PORTICO_JWT_AUDIENCE and one of ${keySettings.join(', ')} are needed: ${development}`];
+}
+
+const development = 'the development key exists only where neither a Temporal server nor a DATABASE_URL is given';
+
+function roleContradictions(given: Given): string[] {
+  const problems: string[] = [];
+  const isOnePart = given['ROLE'] === 'api' || given['ROLE'] === 'worker';
+  if (isOnePart && !hasOwnTemporal(given)) problems.push('TEMPORAL_ADDRESS is needed when ROLE is api or worker');
+  if (isOnePart && given['DATABASE_URL'] === undefined) {
+    problems.push('DATABASE_URL is needed when ROLE is api or worker: the embedded database serves one process');
+  }
+  const cursor = ['PORTICO_CURSOR_SECRET_FILE', 'PORTICO_CURSOR_SECRET'].filter((name) => given[name] !== undefined);
+  if (cursor.length > 1) problems.push(`${cursor.join(' and ')} exclude each other: keep one`);
+  if (cursor.length === 0 && !isEmbedded(given) && given['ROLE'] !== 'worker') {
+    problems.push('PORTICO_CURSOR_SECRET_FILE or PORTICO_CURSOR_SECRET is needed outside embedded mode');
+  }
+  return problems;
+}
+
+function algorithmContradictions(values: Settings): string[] {
+  const { PORTICO_JWT_ALGORITHMS: chosen, PORTICO_JWT_PUBLIC_KEY_FILE: pem } = values;
+  const secret = values.PORTICO_JWT_SECRET_FILE ?? values.PORTICO_JWT_SECRET;
+  if (chosen === undefined) return [];
+  const areSecret = chosen.filter((algorithm) => algorithm.startsWith('HS'));
+  if (secret !== undefined) {
+    const [only, ...rest] = areSecret;
+    if (only === undefined || rest.length > 0 || chosen.length > 1) {
+      return ['PORTICO_JWT_ALGORITHMS must be one of HS256, HS384, HS512 beside a secret'];
+    }
+    const bytes = secretBytesFor(only);
+    return secret.reveal().length >= bytes ? [] : [`PORTICO_JWT_ALGORITHMS ${only} needs a secret of ${bytes} bytes`];
+  }
+  if (areSecret.length > 0) return ['PORTICO_JWT_ALGORITHMS must have no HS algorithm beside public keys'];
+  if (pem === undefined) return [];
+  const usable = algorithmsOfPublicKey(pem);
+  const fits = chosen.length === 1 && chosen.every((algorithm) => usable.includes(algorithm));
+  return fits ? [] : [`PORTICO_JWT_ALGORITHMS must be one of ${usable.join(', ')} for this public key`];
+}
