@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Account } from '../adapters/ledger.ts';
 import { accountId, currency, minor } from '../catalog/fields.ts';
 import { Problem } from '../problems.ts';
-import type { Answer, Operation } from './operation.ts';
+import { defineOperation, type Answer, type Operation } from './operation.ts';
 
 const params = z.object({ id: accountId });
 
@@ -43,7 +43,7 @@ const is = { 200: { description: 'The account.', body: account } } as const;
 
 /** Accounts are no process: opening one is a single step. */
 export const accountOperations: readonly Operation[] = [
-  {
+  defineOperation({
     ...common,
     operationId: 'putAccount',
     method: 'PUT',
@@ -57,20 +57,19 @@ export const accountOperations: readonly Operation[] = [
       201: { description: 'Opened.', body: account, headers: ['Location'] },
     },
     problems: ['account-conflict'],
-    async handle({ principal, params: { id = '' }, body }, { ledger }) {
-      const input = body as z.output<typeof accountInput>;
+    async handle({ principal, params: { id }, body }, { ledger }) {
       const opened = await ledger.openAccount({
         tenant: principal.tenant,
         accountId: id,
-        currency: input.currency,
-        openingBalanceMinor: BigInt(input.openingBalance.minor),
+        currency: body.currency,
+        openingBalanceMinor: BigInt(body.openingBalance.minor),
       });
       if (opened.kind === 'conflict') throw new Problem('account-conflict');
       if (opened.kind === 'replayed') return { status: 200, body: toBody(opened.account) };
       return { status: 201, body: toBody(opened.account), headers: { Location: `/v1/accounts/${id}` } };
     },
-  },
-  {
+  }),
+  defineOperation({
     ...common,
     operationId: 'getAccount',
     method: 'GET',
@@ -80,10 +79,10 @@ export const accountOperations: readonly Operation[] = [
     cost: 'read',
     responses: is,
     problems: ['not-found'],
-    handle: async ({ principal: { tenant }, params: { id = '' } }, { ledger }) =>
+    handle: async ({ principal: { tenant }, params: { id } }, { ledger }) =>
       answerFor(await ledger.findAccount({ tenant, accountId: id })),
-  },
-  {
+  }),
+  defineOperation({
     ...common,
     operationId: 'freezeAccount',
     method: 'POST',
@@ -93,10 +92,10 @@ export const accountOperations: readonly Operation[] = [
     cost: 'action',
     responses: is,
     problems: ['not-found'],
-    handle: async ({ principal: { tenant }, params: { id = '' } }, { ledger }) =>
+    handle: async ({ principal: { tenant }, params: { id } }, { ledger }) =>
       answerFor(await ledger.freezeAccount({ tenant, accountId: id })),
-  },
-  {
+  }),
+  defineOperation({
     ...common,
     operationId: 'unfreezeAccount',
     method: 'POST',
@@ -106,7 +105,7 @@ export const accountOperations: readonly Operation[] = [
     cost: 'action',
     responses: is,
     problems: ['not-found'],
-    handle: async ({ principal: { tenant }, params: { id = '' } }, { ledger }) =>
+    handle: async ({ principal: { tenant }, params: { id } }, { ledger }) =>
       answerFor(await ledger.unfreezeAccount({ tenant, accountId: id })),
-  },
+  }),
 ];

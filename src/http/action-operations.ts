@@ -2,7 +2,7 @@ import type { ActionDefinition, ProcessDefinition, ViewDefinition } from '../cat
 import { Problem } from '../problems.ts';
 import { addressOf, instanceParams, waitForResult } from './instance-operations.ts';
 import { collectionPathOf, instanceSchemasOf, schemaStemOf } from './instance-representation.ts';
-import type { Operation } from './operation.ts';
+import { defineOperation, type Operation } from './operation.ts';
 
 const pascalCase = (name: string): string =>
   name.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
@@ -13,7 +13,7 @@ export const actionOperationsOf = (definition: ProcessDefinition): Operation[] =
 
 function actionOperationOf(definition: ProcessDefinition, name: string, action: ActionDefinition): Operation {
   const { instance, withResult } = instanceSchemasOf(definition);
-  return {
+  return defineOperation({
     operationId: `${name}${schemaStemOf(definition)}`,
     method: 'POST',
     path: `${collectionPathOf(definition)}/{id}/${name}`,
@@ -47,26 +47,27 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
         throw error instanceof Problem ? new Problem(error.code, { ...error.options, effect: 'applied' }) : error;
       });
     },
-  };
+  });
 }
 
 /** The declared questions of a definition: `GET …/{id}/{view}`. They need a worker that runs. */
 export const viewOperationsOf = (definition: ProcessDefinition): Operation[] =>
   Object.entries(definition.views).map(([name, view]) => viewOperationOf(definition, name, view));
 
-const viewOperationOf = (definition: ProcessDefinition, name: string, view: ViewDefinition): Operation => ({
-  operationId: `get${schemaStemOf(definition)}${pascalCase(name)}`,
-  method: 'GET',
-  path: `${collectionPathOf(definition)}/{id}/${name}`,
-  summary: view.summary,
-  tag: definition.name,
-  permission: `${definition.name}:read`,
-  cost: 'read',
-  process: definition.name,
-  params: instanceParams,
-  responses: { 200: { description: 'The answer of the instance.', body: view.output } },
-  problems: ['not-found', 'orchestration-timeout'],
-  async handle(call, { gateway }) {
-    return { status: 200, body: await gateway.view(addressOf(definition, call), name, call.signal) };
-  },
-});
+const viewOperationOf = (definition: ProcessDefinition, name: string, view: ViewDefinition): Operation =>
+  defineOperation({
+    operationId: `get${schemaStemOf(definition)}${pascalCase(name)}`,
+    method: 'GET',
+    path: `${collectionPathOf(definition)}/{id}/${name}`,
+    summary: view.summary,
+    tag: definition.name,
+    permission: `${definition.name}:read`,
+    cost: 'read',
+    process: definition.name,
+    params: instanceParams,
+    responses: { 200: { description: 'The answer of the instance.', body: view.output } },
+    problems: ['not-found', 'orchestration-timeout'],
+    async handle(call, { gateway }) {
+      return { status: 200, body: await gateway.view(addressOf(definition, call), name, call.signal) };
+    },
+  });

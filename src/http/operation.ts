@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { Ledger } from '../adapters/ledger.ts';
 import type { Inbox } from '../adapters/inbox.ts';
+import type { Ledger } from '../adapters/ledger.ts';
 import type { Gateway } from '../orchestration/gateway.ts';
 import type { ProblemCode } from '../problems.ts';
 import type { Principal } from './authentication.ts';
@@ -14,12 +14,12 @@ export interface Services {
   readonly countStart: (process: string, status: string) => void;
 }
 
-/** One request, verified and parsed. `query`, `params` and `body` have the types their schemas give. */
-export interface Call {
+/** One request, verified and parsed: `params`, `query` and `body` have the types that the operation's schemas give. */
+export interface Call<Params = Readonly<Record<string, string>>, Query = unknown, Body = unknown> {
   readonly principal: Principal;
-  readonly params: Readonly<Record<string, string>>;
-  readonly query: Readonly<Record<string, unknown>>;
-  readonly body: unknown;
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
   /** The body as it came, after it was found valid: fingerprints are made of it, before defaults. */
   readonly rawBody: unknown;
   /** How long the caller is willing to wait, in milliseconds; 0 unless it sent `Prefer: wait`. */
@@ -38,6 +38,8 @@ export interface Answer {
 
 /** How scarce what an operation uses is: the unit of rate limits and of shedding. */
 export type Cost = 'start' | 'read' | 'list' | 'action';
+
+export type ResponseHeader = 'Location' | 'Retry-After' | 'Idempotency-Status' | 'Preference-Applied';
 
 /** One HTTP endpoint: what the service does, and what the OpenAPI document says that it does. */
 export interface Operation {
@@ -69,4 +71,22 @@ export interface Operation {
   readonly handle: (call: Call, services: Services) => Promise<Answer>;
 }
 
-export type ResponseHeader = 'Location' | 'Retry-After' | 'Idempotency-Status' | 'Preference-Applied';
+type OutputOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
+
+/** Declares an operation whose handler gets what its own schemas give. */
+export const defineOperation = <
+  const Params extends z.ZodObject | undefined = undefined,
+  const Query extends z.ZodObject | undefined = undefined,
+  const Body extends z.ZodType | undefined = undefined,
+>(
+  operation: Omit<Operation, 'params' | 'query' | 'body' | 'handle'> & {
+    readonly params?: Params;
+    readonly query?: Query;
+    readonly body?: Body;
+    readonly handle: (
+      call: Call<OutputOf<Params>, OutputOf<Query>, OutputOf<Body>>,
+      services: Services,
+    ) => Promise<Answer>;
+  },
+  // The routes parse each part by these very schemas before they call the handler.
+): Operation => operation as unknown as Operation;

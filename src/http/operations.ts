@@ -3,6 +3,7 @@ import type { ProcessDefinition } from '../catalog/define-process.ts';
 import { accountOperations } from './account-operations.ts';
 import { actionOperationsOf, viewOperationsOf } from './action-operations.ts';
 import { readOperationsOf } from './instance-operations.ts';
+import { listOperationOf } from './list-operation.ts';
 import type { Operation } from './operation.ts';
 import { startOperationOf } from './start-operation.ts';
 import { userOperations } from './user-operations.ts';
@@ -11,6 +12,7 @@ import { userOperations } from './user-operations.ts';
 export const operationsOf = (definition: ProcessDefinition): Operation[] => [
   startOperationOf(definition),
   ...readOperationsOf(definition),
+  listOperationOf(definition),
   ...viewOperationsOf(definition),
   ...actionOperationsOf(definition),
 ];

@@ -61,15 +61,13 @@ async function start(definition: ProcessDefinition, call: Call, { gateway, count
   const headers = { Location: `${collectionPathOf(definition)}/${address.key}`, 'Idempotency-Status': started.kind };
   if (waitMs === 0) return answerWith(toRepresentation(definition, started.snapshot, principal), headers);
 
-  const isClosed = started.kind === 'replayed' || (await gateway.untilClosed(address, waitMs, signal));
-  const applied = { ...headers, 'Preference-Applied': `wait=${waitMs / 1_000}` };
-  if (!isClosed) return answerWith(toRepresentation(definition, started.snapshot, principal), applied);
+  if (started.kind !== 'replayed') await gateway.untilClosed(address, waitMs, signal);
   // The instance exists by now: a failure to read it again must not look like a failure to start it.
   const snapshot = (await gateway.describe(address, signal).catch(() => undefined)) ?? started.snapshot;
   const representation = await withResult(address, snapshot, call, gateway).catch(() =>
     toRepresentation(definition, started.snapshot, principal),
   );
-  return answerWith(representation, applied);
+  return answerWith(representation, { ...headers, 'Preference-Applied': `wait=${waitMs / 1_000}` });
 }
 
 type Started = Exclude<StartOutcome, { kind: 'mismatch' | 'unknown' }>;

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import type { ProcessDefinition } from '../catalog/define-process.ts';
+import { businessKey } from '../catalog/fields.ts';
+import { readOf } from './instance-operations.ts';
+import {
+  allOutcomesOf,
+  collectionPathOf,
+  instanceSchemasOf,
+  schemaStemOf,
+  toRepresentation,
+} from './instance-representation.ts';
+import { defineOperation, type Operation } from './operation.ts';
+
+/** `GET` of the collection: a tenant's instances of one definition, page by page. */
+export function listOperationOf(definition: ProcessDefinition): Operation {
+  const query = z.strictObject({
+    status: z.enum(['running', 'closed']).optional(),
+    step: z.enum(Object.keys(definition.steps)).optional().describe('Implies status running.'),
+    outcome: z.enum(allOutcomesOf(definition)).optional().describe('Implies status closed.'),
+    startedAfter: z.iso.datetime({ offset: true }).optional().describe('Inclusive.'),
+    startedBefore: z.iso.datetime({ offset: true }).optional().describe('Exclusive.'),
+    limit: z.coerce.number().int().min(1).max(100).default(20),
+    cursor: z.string().max(4_096).optional().describe('From the page before; good for the same filters only.'),
+    ...Object.fromEntries(Object.keys(definition.labels).map((label) => [label, businessKey.optional()])),
+  });
+  return defineOperation({
+    ...readOf(definition),
+    operationId: `list${schemaStemOf(definition)}`,
+    path: collectionPathOf(definition),
+    summary: 'Find instances, newest first',
+    cost: 'list',
+    query,
+    responses: { 200: { description: 'One page.', body: instanceSchemasOf(definition).page } },
+    problems: ['invalid-cursor', 'orchestration-timeout'],
+    async handle(call, { gateway }) {
+      const { status, step, outcome, startedAfter, startedBefore, limit, cursor, ...labels } = call.query;
+      const { items, cursor: next } = await gateway.list(
+        {
+          definition,
+          tenant: call.principal.tenant,
+          filter: {
+            status,
+            step,
+            outcome,
+            startedAfter: startedAfter === undefined ? undefined : new Date(startedAfter),
+            startedBefore: startedBefore === undefined ? undefined : new Date(startedBefore),
+            labels: Object.fromEntries(
+              Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+            ),
+          },
+          limit,
+          cursor,
+        },
+        call.signal,
+      );
+      return {
+        status: 200,
+        body: {
+          items: items.map((snapshot) => toRepresentation(definition, snapshot, call.principal)),
+          ...(next === undefined ? {} : { cursor: next }),
+        },
+      };
+    },
+  });
+}

@@ -1,0 +1,126 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+
+const sourcesIn = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') || name.endsWith('.mjs'))
+    .map((name) => join(folder, name));
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+  readonly isTypeOnly: boolean;
+}
+
+/** What a file imports or re-exports; relative targets as paths from the top. */
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  const statements = text.matchAll(/^(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm);
+  const dynamic = text.matchAll(/\bimport\('([^']+)'\)/g);
+  return [
+    ...[...statements].map(([, type, target = '']) => ({ file, target, isTypeOnly: type !== undefined })),
+    ...[...dynamic].map(([, target = '']) => ({ file, target, isTypeOnly: false })),
+  ].map((found) => ({
+    ...found,
+    target: found.target.startsWith('.') ? relative(root, resolve(root, dirname(file), found.target)) : found.target,
+  }));
+}
+
+const valueImports = (folders: string[]): Import[] =>
+  folders
+    .flatMap(sourcesIn)
+    .flatMap(importsOf)
+    .filter(({ isTypeOnly }) => !isTypeOnly);
+
+const show = ({ file, target }: Import): string => `${file} imports ${target}`;
+
+/** Which stations a station may use values of. A station always may use itself. */
+const roads: Record<string, readonly string[]> = {
+  'src/catalog': ['src/problems.ts'],
+  'src/http': ['src/catalog', 'src/orchestration', 'src/problems.ts', 'src/key-algorithms.ts', 'src/secret.ts'],
+  'src/orchestration': ['src/catalog', 'src/problems.ts'],
+  'src/worker': ['src/orchestration', 'src/catalog'],
+  'src/adapters': ['src/problems.ts', 'src/database'],
+  'src/database': ['src/problems.ts'],
+  'src/observability': ['src/problems.ts'],
+  activities: ['src/problems.ts', 'src/catalog'],
+  workflows: [],
+};
+
+describe('the stations of the road', () => {
+  test.each(Object.entries(roads))('%s uses only what it may', (station, allowed) => {
+    const wrong = valueImports([station]).filter(
+      ({ target }) =>
+        /^(src|workflows|activities|scripts|test)\//.test(target) &&
+        ![station, ...allowed].some((place) => target === place || target.startsWith(`${place}/`)),
+    );
+    expect(wrong.map(show)).toEqual([]);
+  });
+
+  test('only orchestration, worker and scripts talk to Temporal', () => {
+    const wrong = valueImports(['src', 'activities', 'workflows']).filter(
+      ({ file, target }) =>
+        /^@temporalio\/(client|worker|proto|core-bridge|testing|envconfig)/.test(target) &&
+        !/^src\/(orchestration|worker)\//.test(file),
+    );
+    expect(wrong.map(show)).toEqual([]);
+  });
+
+  test('the HTTP side never loads the native addon', () => {
+    const seen = new Set<string>();
+    const reach = (file: string): string[] => {
+      if (seen.has(file)) return [];
+      seen.add(file);
+      return importsOf(file)
+        .filter(({ isTypeOnly }) => !isTypeOnly)
+        .flatMap((found) =>
+          found.target.startsWith('@temporalio/worker')
+            ? [show(found)]
+            : found.target.endsWith('.ts')
+              ? reach(found.target)
+              : [],
+        );
+    };
+    const files = [...sourcesIn('src/http'), ...sourcesIn('src/orchestration')];
+    expect(files.flatMap(reach)).toEqual([]);
+  });
+
+  test('workflows import values only from the sandbox and each other', () => {
+    const wrong = valueImports(['workflows']).filter(
+      ({ target }) => !/^@temporalio\/(workflow|common)$/.test(target) && !target.startsWith('workflows/'),
+    );
+    expect(wrong.map(show)).toEqual([]);
+  });
+});
+
+describe('words', () => {
+  const names = ['transfers', 'user-grants', 'userGrants'];
+
+  test('no file outside the definitions asks which process it is looking at', () => {
+    const wrong = sourcesIn('src')
+      .filter((file) => !file.startsWith('src/catalog/'))
+      .flatMap((file) =>
+        readFileSync(join(root, file), 'utf8')
+          .split('\n')
+          .map((line, index) => ({ line, where: `${file}:${index + 1}` }))
+          .filter(({ line }) => !/^\s*(\*|\/\*\*?|\/\/)/.test(line))
+          .filter(
+            ({ line }) =>
+              names.some((name) => line.includes(`'${name}'`)) || /\b(definition|process)\.name\s*[!=]==/.test(line),
+          )
+          .map(({ where, line }) => `${where} ${line.trim()}`),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  test('only the configuration reads the environment', () => {
+    const wrong = ['src', 'workflows', 'activities']
+      .flatMap(sourcesIn)
+      .filter((file) => file !== join('src', 'config.ts'))
+      .filter((file) => /\bprocess\.env\b/.test(readFileSync(join(root, file), 'utf8')));
+    expect(wrong).toEqual([]);
+  });
+});

@@ -1,0 +1,86 @@
+import { Ajv2020 as Ajv, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+
+interface Exchange {
+  readonly method: string;
+  /** Path without query. */
+  readonly path: string;
+  readonly requestBody?: unknown;
+  readonly status: number;
+  readonly contentType: string;
+  readonly headers: Headers;
+  readonly body: unknown;
+}
+
+interface MediaTypes {
+  readonly content?: Record<string, unknown>;
+  readonly headers?: Record<string, { required?: boolean }>;
+}
+interface OperationObject {
+  readonly requestBody?: MediaTypes;
+  readonly responses: Record<string, MediaTypes>;
+}
+interface Document {
+  readonly paths: Record<string, Record<string, OperationObject>>;
+}
+
+const text = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
+const document = parse(text) as Document;
+const ajv = new Ajv({ strict: false, allErrors: true });
+addFormats.default(ajv);
+ajv.addSchema(document, 'openapi');
+
+const compiled = new Map<string, ValidateFunction>();
+
+function validatorAt(...segments: string[]): ValidateFunction {
+  const pointer = segments.map((segment) => encodeURIComponent(segment.replaceAll('~', '~0').replaceAll('/', '~1')));
+  const reference = `openapi#/${pointer.join('/')}`;
+  const known = compiled.get(reference) ?? ajv.compile({ $ref: reference });
+  compiled.set(reference, known);
+  return known;
+}
+
+/** The path template of openapi.yaml that a path belongs to. */
+function templateOf(path: string): string | undefined {
+  return Object.keys(document.paths).find((template) =>
+    new RegExp(`^${template.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path),
+  );
+}
+
+/**
+ * Throws unless openapi.yaml knows the operation, the status, the media type and the headers of an exchange, and unless
+ * the bodies fit their schemas. A request that was refused need not fit; one that was accepted must.
+ */
+export function checkAgainstOpenApi(exchange: Exchange): void {
+  const template = templateOf(exchange.path);
+  const method = exchange.method.toLowerCase();
+  const operation = template === undefined ? undefined : document.paths[template]?.[method];
+  if (template === undefined || operation === undefined) {
+    // Only what Portico does not serve may be missing.
+    if (exchange.status === 404 || exchange.status === 405) return;
+    throw new Error(`openapi.yaml has no ${exchange.method} ${exchange.path}, which answered ${exchange.status}`);
+  }
+  const at = ['paths', template, method];
+  const response = operation.responses[String(exchange.status)];
+  const where = `${exchange.method} ${template} ${exchange.status}`;
+  if (response === undefined) throw new Error(`openapi.yaml does not list ${where}`);
+  const mediaType = exchange.contentType.split(';')[0] ?? '';
+  if (response.content?.[mediaType] === undefined) throw new Error(`openapi.yaml has no ${mediaType} for ${where}`);
+  check(validatorAt(...at, 'responses', String(exchange.status), 'content', mediaType, 'schema'), exchange.body, where);
+  for (const [name, { required }] of Object.entries(response.headers ?? {})) {
+    if (required && !exchange.headers.has(name)) throw new Error(`${where} lacks the header ${name}`);
+  }
+  if (exchange.status < 300 && operation.requestBody !== undefined) {
+    check(
+      validatorAt(...at, 'requestBody', 'content', 'application/json', 'schema'),
+      exchange.requestBody,
+      `the request of ${where}`,
+    );
+  }
+}
+
+function check(validate: ValidateFunction, value: unknown, what: string): void {
+  if (!validate(value)) throw new Error(`${what} does not fit openapi.yaml: ${ajv.errorsText(validate.errors)}`);
+}
