@@ -1,2 +1,3 @@
-export * from './transfers.ts';
-export * from './user-grants.ts';
+// Workflow functions alone: two processes may both have an action called `cancel`, exported by their own files.
+export { transfers } from './transfers.ts';
+export { userGrants } from './user-grants.ts';
