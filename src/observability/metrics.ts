@@ -1,0 +1,85 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+/** One HTTP request that ended. `route` is a template from the router, never the path that was asked for. */
+export interface RequestObservation {
+  readonly method: string;
+  readonly route: string;
+  readonly status: number;
+  readonly seconds: number;
+}
+
+/** Portico's own metrics, Prometheus naming. Every label value comes from a closed set. */
+export type Metrics = ReturnType<typeof createMetrics>;
+
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+// Gauges that end in `_total`, which Prometheus keeps for counters.
+const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+
+export function createMetrics(build: { version: string; role: string }) {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  for (const name of misnamed) registry.removeSingleMetric(name);
+
+  new Gauge({
+    name: 'portico_build_info',
+    help: 'Always 1; the labels say what runs.',
+    labelNames: ['version', 'role', 'node'],
+    registers,
+  }).set({ ...build, node: process.version }, 1);
+  const requests = new Histogram({
+    name: 'portico_http_request_duration_seconds',
+    help: 'HTTP requests by route template and status, until the response was written or the caller was gone (499).',
+    labelNames: ['method', 'route', 'status'],
+    buckets,
+    registers,
+  });
+  const starts = new Counter({
+    name: 'portico_starts_total',
+    help: 'Answered starts by process and Idempotency-Status; mismatch and unknown are those that ended in a problem.',
+    labelNames: ['process', 'idempotency_status'],
+    registers,
+  });
+  const outcomes = new Counter({
+    name: 'portico_outcomes_total',
+    help: 'Instances that ended in this process, by process and outcome.',
+    labelNames: ['process', 'outcome'],
+    registers,
+  });
+  const temporalRequests = new Histogram({
+    name: 'portico_temporal_request_duration_seconds',
+    help: 'Requests to Temporal by method and gRPC status, retries counted each.',
+    labelNames: ['method', 'code'],
+    buckets,
+    registers,
+  });
+  const temporalFailures = new Counter({
+    name: 'portico_temporal_request_failures_total',
+    help: 'Requests to Temporal that ended in another status than OK.',
+    labelNames: ['method', 'code'],
+    registers,
+  });
+  const openInstances = new Gauge({
+    name: 'portico_open_instances',
+    help: 'Instances that have not ended, by process, as last counted.',
+    labelNames: ['process'],
+    registers,
+  });
+
+  return {
+    observeRequest: ({ method, route, status, seconds }: RequestObservation): void =>
+      requests.observe({ method, route, status }, seconds),
+    countStart: (process: string, idempotencyStatus: string): void =>
+      starts.inc({ process, idempotency_status: idempotencyStatus }),
+    countOutcome: (process: string, outcome: string): void => outcomes.inc({ process, outcome }),
+    /** `code` is the name of the gRPC status, such as `OK` or `UNAVAILABLE`. */
+    observeTemporalRequest: (method: string, code: string, seconds: number): void => {
+      temporalRequests.observe({ method, code }, seconds);
+      if (code !== 'OK') temporalFailures.inc({ method, code });
+    },
+    setOpenInstances: (process: string, count: number): void => openInstances.set({ process }, count),
+    /** The exposition in Prometheus' text format 0.0.4. */
+    text: (): Promise<string> => registry.metrics(),
+  };
+}

@@ -1,0 +1,21 @@
+import { spawnSync } from 'node:child_process';
+
+const isInstalled = spawnSync('promtool', ['--version']).error === undefined;
+
+if (!isInstalled) {
+  if (process.env['CI'] !== undefined) throw new Error('promtool is missing: install Prometheus to check the metrics');
+  console.warn('SKIPPED: promtool is missing, so names and format of the metrics are not checked. Install Prometheus.');
+}
+
+/** Whether `promtool` is on this machine. Without it the tests that need it are skipped, and with CI set they fail. */
+export const hasPromtool = isInstalled;
+
+/** What `promtool check metrics` has to say about an exposition; empty if it is content. */
+export function checkMetrics(exposition: string): string {
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
+    input: exposition,
+    encoding: 'utf8',
+  });
+  const said = `${stdout}${stderr}`;
+  return status === 0 ? said : `exit ${status ?? 'by signal'}: ${said}`;
+}
