@@ -1,4 +1,6 @@
-import { defineUpdate } from '@temporalio/workflow';
+import { CancellationScope, defineUpdate, proxyActivities } from '@temporalio/workflow';
+import { CancelledFailure, TemporalFailure } from '@temporalio/common';
+import type { createTransferActivities, Opening, TransferKey } from '../activities/transfers.ts';
 import type { ActionAnswer, ActionCall, Envelope } from '../src/catalog/envelope.ts';
 import type {
   Accepted,
@@ -9,13 +11,178 @@ import type {
   TransferInput,
   TransferOutput,
 } from '../src/catalog/transfers.ts';
+import { handleAction, refuseAction } from './actions.ts';
+import { handleDecisions, type Decision } from './approval.ts';
+import { handleCancels } from './cancellation.ts';
+import { createCompensation, type Compensation, type Undo } from './compensation.ts';
+import { endWith, enterStep } from './instance.ts';
 
 export const approve = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Approval>]>('approve');
 export const reject = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Rejection>]>('reject');
 export const cancel = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Cancellation>]>('cancel');
 export const resolve = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Resolution>]>('resolve');
 
-export async function transfers({ input }: Envelope<TransferInput>): Promise<TransferOutput> {
-  await Promise.resolve();
-  return { outcome: 'completed', transferId: input.transferId, amount: input.amount };
+// A timeout stops no code: the ledger's rows, not these seconds, keep a late attempt from moving money.
+const money = {
+  startToCloseTimeout: '10s',
+  // Anything less may call an activity cancelled that has moved the money.
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '200ms', maximumInterval: '30s' },
+} as const;
+
+type Activities = ReturnType<typeof createTransferActivities>;
+
+/** Gives up where no retry can help. What passes by itself (a database that is away) is retried for ever. */
+const cautious = proxyActivities<Activities>({
+  ...money,
+  retry: { ...money.retry, nonRetryableErrorTypes: ['unexpected', 'account-frozen'] },
+});
+
+/** Never gives up: until it is through, waiting is right and going on would not be. */
+const persistent = proxyActivities<Activities>(money);
+
+/** An end without the fields that every result has. */
+type Ending = WithoutCommon<TransferOutput>;
+type WithoutCommon<Result> = Result extends unknown ? Omit<Result, 'transferId' | 'amount'> : never;
+
+/** Why money that was taken, or may have been, goes back. */
+type UndoReason = Extract<TransferOutput, { outcome: 'compensated' }>['reason'];
+
+/** What became of money that was to go back. */
+type Undone = { readonly fate: 'returned' | 'landed' } | { readonly fate: 'settled'; readonly note: string };
+
+/**
+ * Moves money between two accounts, or leaves both untouched: open, above a limit wait for a second person, withdraw,
+ * deposit. A cancel, the action as well as Temporal's own, is honoured while the money can still be returned.
+ */
+export async function transfers({ input, context }: Envelope<TransferInput>): Promise<TransferOutput> {
+  const transfer = { tenant: context.tenant, transferId: input.transferId };
+  const { startedBy, fingerprint } = context;
+  const resultOf = (ending: Ending) => ({ ...ending, transferId: input.transferId, amount: input.amount });
+
+  const road = new CancellationScope();
+  const decisionWithin = handleDecisions({ approve, reject, startedBy, requestedBy: input.requestedBy });
+  const verdict = handleCancels(cancel, road);
+  const compensation = createCompensation<Undone>({
+    onStuck: () => {
+      enterStep('compensation-stuck');
+      verdict.give('accepted');
+    },
+  });
+  handleResolutions(transfer, compensation);
+
+  // The permanent row comes first, cancelled or not: every outcome needs a place to end in.
+  const opening = await CancellationScope.nonCancellable(() =>
+    persistent.openTransfer({ ...transfer, input, startedBy, fingerprint }),
+  );
+  if (opening.state !== 'open') {
+    verdict.close('too-late');
+    return endWith(opening.state === 'ended' ? opening.result : resultOf({ outcome: 'conflict' }));
+  }
+  const ending = await moveMoney({ transfer, opening, road, decisionWithin, compensation });
+  verdict.close(ending.outcome === 'completed' ? 'too-late' : 'accepted');
+  enterStep('ending');
+  return endWith(
+    await CancellationScope.nonCancellable(() => persistent.endTransfer({ ...transfer, result: resultOf(ending) })),
+  );
+}
+
+interface Journey {
+  readonly transfer: TransferKey;
+  readonly opening: Extract<Opening, { state: 'open' }>;
+  readonly road: CancellationScope;
+  readonly decisionWithin: (timeoutMs: number) => Promise<Decision | undefined>;
+  readonly compensation: Compensation<Undone>;
+}
+
+async function moveMoney(journey: Journey): Promise<Ending> {
+  const { road, compensation } = journey;
+  const undo: Undo<Undone>[] = [];
+  const stop = await road.run(() => goForward(journey, undo)).catch(reasonOf);
+  // From here on a cancel changes nothing any more.
+  const isCancelled = road.consideredCancelled;
+  if (typeof stop !== 'string') return isCancelled && stop.outcome !== 'completed' ? { outcome: 'cancelled' } : stop;
+  const [wayBack] = undo;
+  if (wayBack === undefined) return { outcome: 'cancelled' };
+
+  enterStep('compensating');
+  const undone = await compensation.run(wayBack);
+  switch (undone.fate) {
+    case 'landed':
+      return { outcome: 'completed' };
+    case 'settled':
+      return { outcome: 'settled', note: undone.note };
+    case 'returned':
+      return isCancelled ? { outcome: 'cancelled' } : { outcome: 'compensated', reason: stop };
+  }
+}
+
+/** Ends before any money moved, or with it at the payee, or with the reason for which it must go back. */
+async function goForward(journey: Journey, undo: Undo<Undone>[]): Promise<Ending | UndoReason> {
+  const { transfer, opening, decisionWithin } = journey;
+  if (opening.approval === 'required') {
+    enterStep('awaiting-approval');
+    const decision = await decisionWithin(opening.approvalTimeoutMs);
+    if (decision === undefined) return { outcome: 'expired' };
+    if (!decision.approved) return { outcome: 'rejected', reason: 'declined', note: decision.note };
+    await persistent.recordApproval({ ...transfer, by: decision.by });
+  }
+
+  enterUnlessCancelled('withdrawing');
+  // Before the step: its outcome may stay unknown. The refund takes back both steps, whichever of them took place.
+  undo.push(refundOf(transfer));
+  const withdrawal = await cautious.withdraw(transfer);
+  if (withdrawal.kind === 'rejected') return { outcome: 'rejected', reason: withdrawal.reason };
+  if (withdrawal.kind === 'conflict') return 'withdrawal-undone';
+
+  enterUnlessCancelled('depositing');
+  const deposit = await cautious.deposit(transfer);
+  if (deposit.kind === 'posted') return { outcome: 'completed' };
+  return deposit.kind === 'refused' ? 'deposit-refused' : 'withdrawal-undone';
+}
+
+function enterUnlessCancelled(step: string): void {
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('Cancelled between two steps');
+  enterStep(step);
+}
+
+/** A step that was cancelled or that failed for good leaves open what it did. */
+function reasonOf(error: unknown): UndoReason {
+  if (error instanceof TemporalFailure) return 'withdrawal-undone';
+  throw error;
+}
+
+const refundOf = (transfer: TransferKey): Undo<Undone> => ({
+  attempt: async () => undoneBy(await cautious.refund(transfer)),
+  insist: async () => undoneBy(await persistent.refund(transfer)),
+});
+
+function undoneBy(answer: Awaited<ReturnType<Activities['refund']>>): Undone {
+  if (answer.kind !== 'conflict') return { fate: 'returned' };
+  return answer.with === 'posted' ? { fate: 'landed' } : { fate: 'settled', note: 'Settled before' };
+}
+
+/** Undefined where there is nothing that could be settled. */
+async function settle(transfer: TransferKey, note: string): Promise<Undone | undefined> {
+  const answer = await persistent.settle(transfer);
+  if (answer.kind === 'settled') return { fate: 'settled', note };
+  if (answer.kind === 'nothing-reserved') return undefined;
+  return { fate: answer.with === 'posted' ? 'landed' : 'returned' };
+}
+
+function handleResolutions(transfer: TransferKey, compensation: Compensation<Undone>): void {
+  handleAction(resolve, {
+    validate: () => {
+      if (!compensation.isStuck()) refuseAction('action-not-allowed');
+    },
+    apply: async ({ input }) => {
+      if (input.how === 'retry') {
+        compensation.retryNow();
+        return { accepted: true };
+      }
+      const undone = await compensation.replaceBy(() => settle(transfer, input.note));
+      if (undone === undefined) refuseAction('action-not-allowed');
+      return undone.fate === 'settled' ? { accepted: true } : refuseAction('too-late');
+    },
+  });
 }

@@ -1,0 +1,43 @@
+import { condition, type CancellationScope } from '@temporalio/workflow';
+import type { UpdateDefinition } from '@temporalio/common';
+import type { ActionAnswer, ActionCall } from '../src/catalog/envelope.ts';
+import { handleAction, refuseAction } from './actions.ts';
+
+interface Accepted {
+  readonly accepted: true;
+}
+
+type Verdict = 'accepted' | 'too-late';
+
+/**
+ * Handles the cancel of a process that can be too late for it: stops `road` at once and answers when it is known what
+ * that was good for. The workflow gives the verdict; a caller learns nothing before.
+ */
+export function handleCancels<Input>(
+  cancel: UpdateDefinition<ActionAnswer<Accepted>, [ActionCall<Input>]>,
+  road: CancellationScope,
+) {
+  let verdict: Verdict | undefined;
+  let isClosed = false;
+  handleAction(cancel, {
+    validate: () => {
+      if (isClosed) refuseAction('too-late');
+    },
+    apply: async (): Promise<Accepted> => {
+      road.cancel();
+      await condition(() => verdict !== undefined);
+      return verdict === 'accepted' ? { accepted: true } : refuseAction('too-late');
+    },
+  });
+  return {
+    /** Answers those who wait and those still to come. The first verdict stands. */
+    give: (given: Verdict): void => {
+      verdict ??= given;
+    },
+    /** Answers those who wait; whoever comes later is too late. */
+    close: (given: Verdict): void => {
+      verdict ??= given;
+      isClosed = true;
+    },
+  };
+}
