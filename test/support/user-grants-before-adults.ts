@@ -1,0 +1,32 @@
+import { isCancellation, proxyActivities } from '@temporalio/workflow';
+import type { createUserGrantActivities } from '../../activities/user-grants.ts';
+import type { Envelope } from '../../src/catalog/envelope.ts';
+import type { UserGrantInput, UserGrantOutput } from '../../src/catalog/user-grants.ts';
+import { endWith, enterStep } from '../../workflows/instance.ts';
+
+// Effects are idempotent, so every failure is retried until it passes; cancel ends the wait.
+const { sendMessage, grantDiscount } = proxyActivities<ReturnType<typeof createUserGrantActivities>>({
+  startToCloseTimeout: '10s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '200ms', maximumInterval: '30s' },
+});
+
+/** Welcomes a user: a push message, then a discount. What was given before a cancel stays given. */
+export async function userGrants({ input, context }: Envelope<UserGrantInput>): Promise<UserGrantOutput> {
+  const { userId, name, locale } = input;
+  const user = { tenant: context.tenant, userId, generation: context.generation };
+  const messages: string[] = [];
+  const discounts: string[] = [];
+  try {
+    await sendMessage({ ...user, kind: 'welcome', name, locale });
+    messages.push('welcome');
+
+    enterStep('granting');
+    await grantDiscount({ ...user, kind: 'welcome' });
+    discounts.push('welcome');
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    return endWith({ outcome: 'cancelled', userId });
+  }
+  return endWith({ outcome: 'completed', userId, messages, discounts });
+}
