@@ -29,7 +29,7 @@ export function createConnection(options: {
   return Connection.lazy({
     ...options.settings,
     channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 1_000 },
-    interceptors: [observing(options.observe), retrying, marking],
+    interceptors: [retrying, marking, observing(options.observe)],
   });
 }
 
