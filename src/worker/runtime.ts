@@ -26,7 +26,8 @@ export function installRuntime({ logger, metricsPort }: { logger: Logger; metric
 
 const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
-function toSdkLogger(logger: Logger) {
+/** The SDK's logger over ours. */
+export function toSdkLogger(logger: Logger) {
   // Messages and ids only: the SDK's attributes can hold payloads and failure texts.
   const log = (level: LogLevel, message: string, attributes: Record<string, unknown> = {}) => {
     const { workflowId, workflowType, taskQueue, activityType, attempt, error } = attributes;

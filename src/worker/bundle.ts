@@ -1,0 +1,28 @@
+import { bundleWorkflowCode } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { fileURLToPath } from 'node:url';
+import { toSdkLogger } from './runtime.ts';
+
+// Beside the compiled program the workflows are compiled as well.
+const ownWorkflows = fileURLToPath(
+  new URL(`../../workflows/index.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
+);
+
+/** Bundles the workflows into one script for the sandbox; takes a second or two. */
+export async function bundleWorkflows(options: {
+  logger: Logger;
+  workflowsPath?: string | undefined;
+}): Promise<string> {
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: options.workflowsPath ?? ownWorkflows,
+    logger: toSdkLogger(options.logger),
+  });
+  return code;
+}
+
+/** The bundle that was built beforehand, or one built now. */
+export const workflowBundleOf = async (options: {
+  bundlePath?: string | undefined;
+  workflowsPath?: string | undefined;
+  logger: Logger;
+}) => (options.bundlePath === undefined ? { code: await bundleWorkflows(options) } : { codePath: options.bundlePath });

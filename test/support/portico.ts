@@ -1,0 +1,157 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { SignJWT } from 'jose';
+import { catalog } from '../../src/catalog/index.ts';
+import { parseConfig } from '../../src/config.ts';
+import { operationsWith, permissionsOf } from '../../src/http/operations.ts';
+import { run } from '../../src/main.ts';
+import { createLogger } from '../../src/observability/logger.ts';
+import { checkAgainstOpenApi } from './openapi-contract.ts';
+import { parcelsV1, probesV1 } from './probes.ts';
+import { temporalAddress } from './temporal.ts';
+
+/** Portico's own processes and those for tests. */
+const definitions = [...catalog, probesV1, parcelsV1];
+
+interface TokenOptions {
+  readonly subject?: string;
+  readonly tenant?: string;
+  /** Default: every permission there is. */
+  readonly permissions?: readonly string[];
+}
+
+interface RequestOptions extends TokenOptions {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Instead of a token made from the other options; null for none. */
+  readonly token?: string | null;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  // Tests look into answers whose shape openapi.yaml has vouched for.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any;
+}
+
+const allPermissions = [...permissionsOf(operationsWith(definitions))];
+
+/** A name nobody else uses: tests share one Temporal server and keep apart by tenant and key. */
+export const unique = (prefix: string): string => `${prefix}-${randomUUID().slice(0, 13)}`;
+
+/**
+ * A whole Portico in this process: a real listener, the embedded database in a folder of its own, the test run's
+ * Temporal server, and workers that know the process for tests as well.
+ */
+export async function startPortico(
+  options: {
+    environment?: Record<string, string>;
+    temporalAddress?: string;
+    logLines?: string[];
+    stateDir?: string;
+  } = {},
+) {
+  const stateDir = options.stateDir ?? mkdtempSync(join(tmpdir(), 'portico-test-'));
+  const developmentKey = randomBytes(64);
+  const config = parseConfig({
+    PORT: '0',
+    ADMIN_PORT: '0',
+    PORTICO_STATE_DIR: stateDir,
+    LOG_LEVEL: options.logLines === undefined ? 'silent' : 'info',
+    ...options.environment,
+  });
+  const running = await run({
+    config,
+    developmentKey,
+    temporal: { address: options.temporalAddress ?? temporalAddress(), namespace: 'default' },
+    definitions,
+    workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
+    logger: createLogger({
+      level: config.logLevel,
+      ...(options.logLines === undefined ? {} : { destination: { write: (line) => options.logLines?.push(line) } }),
+    }),
+  });
+  const tenant = unique('tenant');
+
+  const tokenFor = ({ subject = 'alice', tenant: other = tenant, permissions = allPermissions }: TokenOptions = {}) =>
+    new SignJWT({ tenant: other, permissions })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setIssuer('portico-development')
+      .setAudience('portico')
+      .setSubject(subject)
+      .setIssuedAt()
+      .setExpirationTime('1h')
+      .sign(developmentKey);
+
+  /** Sends a request, and holds the exchange against openapi.yaml. */
+  async function request(method: string, path: string, given: RequestOptions = {}): Promise<Reply> {
+    const token = given.token === undefined ? await tokenFor(given) : given.token;
+    const response = await fetch(new URL(path, running.url), {
+      method,
+      headers: {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(given.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...given.headers,
+      },
+      ...(given.body === undefined
+        ? {}
+        : { body: typeof given.body === 'string' ? given.body : JSON.stringify(given.body) }),
+    });
+    const text = await response.text();
+    const body: unknown = text === '' ? undefined : JSON.parse(text);
+    const pathname = path.split('?')[0] ?? '';
+    if (!/^\/v1\/(probes|parcels)\b/.test(pathname)) {
+      checkAgainstOpenApi({
+        method,
+        path: pathname,
+        requestBody: given.body,
+        status: response.status,
+        contentType: response.headers.get('content-type') ?? '',
+        headers: response.headers,
+        body,
+      });
+    }
+    return { status: response.status, headers: response.headers, body };
+  }
+
+  return {
+    ...running,
+    tenant,
+    tokenFor,
+    request,
+    get: (path: string, given?: RequestOptions) => request('GET', path, given),
+    post: (path: string, body: unknown, given?: RequestOptions) => request('POST', path, { ...given, body }),
+    put: (path: string, body: unknown, given?: RequestOptions) => request('PUT', path, { ...given, body }),
+    /** The admin listener's text. */
+    admin: async (path: string) => {
+      const response = await fetch(new URL(path, running.adminUrl));
+      return { status: response.status, text: await response.text() };
+    },
+    async stop(): Promise<number> {
+      const code = await running.stop();
+      if (options.stateDir === undefined) rmSync(stateDir, { recursive: true, force: true });
+      return code;
+    },
+  };
+}
+
+export type Portico = Awaited<ReturnType<typeof startPortico>>;
+
+/** Asks until `isDone` of the reply, at most ten seconds long. */
+export async function eventually<T>(
+  ask: () => Promise<T>,
+  isDone: (answer: T) => boolean,
+  withinMs = 10_000,
+): Promise<T> {
+  const endsAt = Date.now() + withinMs;
+  for (;;) {
+    const answer = await ask();
+    if (isDone(answer)) return answer;
+    if (Date.now() > endsAt) throw new Error(`did not become true in ${withinMs} ms; last: ${JSON.stringify(answer)}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
