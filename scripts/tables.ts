@@ -1,0 +1,68 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { format } from 'prettier';
+import { catalog } from '../src/catalog/index.ts';
+import { outcomesOf } from '../src/catalog/define-process.ts';
+import { collectionPathOf } from '../src/http/instance-representation.ts';
+import { operations } from '../src/http/operations.ts';
+import { problems } from '../src/problems.ts';
+import { describeSettings } from '../src/settings.ts';
+
+/** Writes the tables of the documents that follow from the code, between `<!-- name -->` and `<!-- /name -->`. */
+const root = new URL('../', import.meta.url);
+
+const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
+const code = (text: string): string => `\`${text}\``;
+
+const tables: Readonly<Record<string, string>> = {
+  processes: table(
+    ['process', 'what it does', 'steps', 'actions', 'outcomes', 'effects'],
+    catalog.map((definition) => [
+      code(`POST ${collectionPathOf(definition)}`),
+      definition.summary,
+      Object.keys(definition.steps).join(', '),
+      Object.keys(definition.actions).join(', ') || '–',
+      outcomesOf(definition).join(', '),
+      definition.effects,
+    ]),
+  ),
+  operations: table(
+    ['operation', 'permission', 'what it does'],
+    operations.map(({ method, path, permission, summary }) => [code(`${method} ${path}`), code(permission), summary]),
+  ),
+  problems: table(
+    ['status', 'code', 'meaning', 'retryable', 'effect'],
+    Object.entries(problems).map(([name, { status, title, retryable, effect }]) => [
+      String(status),
+      code(name),
+      title,
+      retryable ? 'yes' : 'no',
+      effect,
+    ]),
+  ),
+  settings: table(
+    ['setting', 'meaning', 'default'],
+    describeSettings().map(({ name, meaning, fallback }) => [
+      code(name),
+      meaning,
+      fallback === undefined ? '–' : code(fallback),
+    ]),
+  ),
+};
+
+async function fill(document: string): Promise<void> {
+  const url = new URL(document, root);
+  const text = readFileSync(url, 'utf8');
+  const filled = Object.entries(tables).reduce(
+    (current, [name, content]) =>
+      current.replace(
+        new RegExp(`(<!-- ${name} -->)[\\s\\S]*?(<!-- /${name} -->)`),
+        (_, begin: string, end: string) => `${begin}\n\n${content}\n\n${end}`,
+      ),
+    text,
+  );
+  writeFileSync(url, await format(filled, { parser: 'markdown', singleQuote: true, printWidth: 120 }));
+}
+
+for (const document of ['README.md', 'docs/http.md', 'docs/configuration.md']) await fill(document);
