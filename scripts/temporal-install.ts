@@ -123,7 +123,7 @@ function watch(child: ChildProcess, { log, signal, doing, isStalled }: Watch): P
     child.once('close', (code) =>
       end(() => {
         if (code !== 0 && told.trim() !== '') log(`  ${told.trim().split('\n').slice(-3).join('\n  ')}`);
-        if (signal?.aborted === true) reject(new Error('stopped while installing the Temporal server'));
+        if (signal?.aborted === true) reject(new DOMException('stopped while installing', 'AbortError'));
         else resolve(code === 0);
       }),
     );

@@ -16,12 +16,11 @@ export const searchAttributes = {
  */
 export const clusterIdAt = (address: string, { timeoutMs }: { timeoutMs: number }): Promise<string | undefined> =>
   withConnection(address, timeoutMs, async ({ healthService, workflowService, operatorService }) => {
-    const { status } = await healthService.check({ service: 'temporal.api.workflowservice.v1.WorkflowService' });
+    const { status }: { status: number } = await healthService.check({
+      service: 'temporal.api.workflowservice.v1.WorkflowService',
+    });
     const { customAttributes } = await operatorService.listSearchAttributes({ namespace: 'default' });
-    if (
-      Number(status) !== serving ||
-      Object.keys(searchAttributes).some((name) => customAttributes[name] === undefined)
-    ) {
+    if (status !== serving || Object.keys(searchAttributes).some((name) => customAttributes[name] === undefined)) {
       return undefined;
     }
     const { clusterId } = await workflowService.getClusterInfo({});
