@@ -1,8 +1,10 @@
 import { continueAsNew } from '@temporalio/workflow';
 import type { Envelope } from '../src/catalog/envelope.ts';
+import { answeredActions } from './actions.ts';
 
 /**
- * Goes on in a new run under the same id, with the same envelope and what the instance wants to remember.
+ * Goes on in a new run under the same id, with the same envelope, the actions answered so far, and what the workflow
+ * itself wants to remember. A workflow that does so begins with `recallActions(envelope.answered)`.
  * Memo and search attributes go along because none is passed: a passed memo would replace the one that holds the
  * fingerprint of the start.
  */
@@ -10,4 +12,7 @@ export const continueInstance = <Input, Remembered>(
   envelope: Envelope<Input>,
   remembered: Remembered,
 ): Promise<never> =>
-  continueAsNew<(envelope: Envelope<Input>, remembered: Remembered) => Promise<unknown>>(envelope, remembered);
+  continueAsNew<(envelope: Envelope<Input>, remembered: Remembered) => Promise<unknown>>(
+    { ...envelope, answered: answeredActions() },
+    remembered,
+  );

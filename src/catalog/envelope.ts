@@ -27,7 +27,12 @@ export interface ProcessContext {
 export interface Envelope<Input> {
   readonly input: Input;
   readonly context: ProcessContext;
+  /** What earlier runs of the same instance have answered; absent in the first. */
+  readonly answered?: AnsweredActions | undefined;
 }
+
+/** Answers of actions by their ids, so that a repetition is answered alike in a later run. */
+export type AnsweredActions = Readonly<Record<string, ActionAnswer<unknown>>>;
 
 /** The one argument of every action (an update underneath). */
 export interface ActionCall<Input> {

@@ -1,6 +1,6 @@
 import { ApplicationFailure, condition, defineQuery, defineUpdate, setHandler } from '@temporalio/workflow';
 import type { ActionAnswer, ActionCall, Envelope } from '../../src/catalog/envelope.ts';
-import { handleAction } from '../../workflows/actions.ts';
+import { handleAction, recallActions } from '../../workflows/actions.ts';
 import { continueInstance } from '../../workflows/continuation.ts';
 import { endWith, enterStep } from '../../workflows/instance.ts';
 import type { Note, PingAnswer, ProbeInput, ProbeOutput, Progress } from './probes.ts';
@@ -14,6 +14,7 @@ export const progress = defineQuery<Progress>('progress');
 type Verdict = 'finish' | 'drop' | 'renew';
 
 async function run(by: 'first' | 'second', envelope: Envelope<ProbeInput>, before: number): Promise<ProbeOutput> {
+  recallActions(envelope.answered);
   let pings = before;
   let verdict: Verdict | undefined;
   const accept = { validate: () => undefined };
