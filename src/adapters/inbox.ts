@@ -1,0 +1,129 @@
+import type { Database } from '../database/database.ts';
+import { Problem } from '../problems.ts';
+
+/** What an effect is unique by, together with its kind. */
+interface GrantKey {
+  readonly tenant: string;
+  readonly userId: string;
+  /** Which life of the user's grant. */
+  readonly generation: number;
+  readonly kind: string;
+}
+
+export interface Message {
+  readonly generation: number;
+  readonly kind: string;
+  readonly title: string;
+  readonly body: string;
+  readonly sentAt: Date;
+}
+
+export interface Discount {
+  readonly generation: number;
+  readonly kind: string;
+  /** 1 to 100. */
+  readonly percent: number;
+  readonly grantedAt: Date;
+}
+
+/** `replayed`: there was one for this tenant, user, generation and kind; it stays as it was. */
+export interface EffectApplied {
+  readonly kind: 'created' | 'replayed';
+}
+
+interface PageRequest {
+  readonly tenant: string;
+  readonly userId: string;
+  /** Items at most. */
+  readonly limit: number;
+  /** The `next` of the page before. */
+  readonly after?: string | undefined;
+}
+
+/** `next` is there when more may follow. */
+export interface Page<Item> {
+  readonly items: Item[];
+  readonly next?: string;
+}
+
+export type Inbox = ReturnType<typeof createInbox>;
+
+/** Messages and discounts of users, each at most once for a tenant, user, generation and kind, for ever. Newest last. */
+export const createInbox = (database: Database) => ({
+  async sendMessage(message: GrantKey & { readonly title: string; readonly body: string }): Promise<EffectApplied> {
+    const { tenant, userId, generation, kind, title, body } = message;
+    const created = await database.query(
+      `${turnOf('messages')} insert into messages (tenant, user_id, generation, kind, title, body)
+       select $1, $2, $3, $4, $5, $6 from turn on conflict do nothing returning kind`,
+      [tenant, userId, generation, kind, title, body],
+    );
+    return { kind: created.length > 0 ? 'created' : 'replayed' };
+  },
+
+  async grantDiscount(discount: GrantKey & { readonly percent: number }): Promise<EffectApplied> {
+    const { tenant, userId, generation, kind, percent } = discount;
+    const created = await database.query(
+      `${turnOf('discounts')} insert into discounts (tenant, user_id, generation, kind, percent)
+       select $1, $2, $3, $4, $5 from turn on conflict do nothing returning kind`,
+      [tenant, userId, generation, kind, percent],
+    );
+    return { kind: created.length > 0 ? 'created' : 'replayed' };
+  },
+
+  async listMessages(request: PageRequest): Promise<Page<Message>> {
+    const rows = await database.query<Omit<Message, 'sentAt'> & { sent_at: Date; position: bigint }>(
+      `select generation, kind, title, body, sent_at, position from messages ${pageClause}`,
+      pageValuesOf(request),
+    );
+    return toPage(rows, request, ({ generation, kind, title, body, sent_at: sentAt }) => ({
+      generation,
+      kind,
+      title,
+      body,
+      sentAt,
+    }));
+  },
+
+  async listDiscounts(request: PageRequest): Promise<Page<Discount>> {
+    const rows = await database.query<Omit<Discount, 'grantedAt'> & { granted_at: Date; position: bigint }>(
+      `select generation, kind, percent, granted_at, position from discounts ${pageClause}`,
+      pageValuesOf(request),
+    );
+    return toPage(rows, request, ({ generation, kind, percent, granted_at: grantedAt }) => ({
+      generation,
+      kind,
+      percent,
+      grantedAt,
+    }));
+  },
+});
+
+/**
+ * Writers of one user's list take turns until they commit: positions are drawn before the commit, and without turns a
+ * later one may be seen first, so that a reader who pages by position would miss the earlier for ever.
+ */
+const turnOf = (table: string): string =>
+  `with turn as materialized (select pg_advisory_xact_lock(hashtextextended('${table}/' || $1 || '/' || $2, 0)))`;
+
+const pageClause = 'where tenant = $1 and user_id = $2 and position > $3 order by position limit $4';
+
+// One more than asked for tells whether there is a next page.
+const pageValuesOf = ({ tenant, userId, limit, after }: PageRequest) => [tenant, userId, positionOf(after), limit + 1];
+
+function positionOf(cursor = '0'): bigint {
+  if (!/^\d{1,18}$/.test(cursor)) throw new Problem('invalid-cursor');
+  return BigInt(cursor);
+}
+
+function toPage<Row extends { position: bigint }, Item>(
+  rows: readonly Row[],
+  { limit }: PageRequest,
+  toItem: (row: Row) => Item,
+): Page<Item> {
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    items: page.map(toItem),
+    ...(rows.length > limit && last !== undefined && { next: String(last.position) }),
+  };
+}

@@ -1,0 +1,194 @@
+import type { Logger } from 'pino';
+import pg from 'pg';
+import { Problem } from '../problems.ts';
+import { databaseFailureOf, unavailable } from './database-failures.ts';
+
+/** Where the database is. Embedded: the folder that holds the unix socket of `openEmbeddedDatabase`. */
+export type DatabaseConnection =
+  | { readonly kind: 'postgres'; readonly connectionString: string }
+  | { readonly kind: 'embedded'; readonly socketFolder: string };
+
+export interface DatabaseOptions {
+  readonly connection: DatabaseConnection;
+  /** Connections at most. The embedded database has one, whatever is said here. */
+  readonly poolMax: number;
+  readonly logger: Logger;
+}
+
+/** Something that runs one SQL statement. Parameters are `$1`, `$2`, …; int8 comes back as `bigint`, timestamptz as `Date`. */
+export interface Queryable {
+  query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** The inside of one transaction. Work on it must not touch the database by any other way: the pool may hold one connection. */
+export interface Transaction extends Queryable {
+  /** Lets the work's answer stand while nothing it wrote does. */
+  rollBack(): void;
+}
+
+export type Database = ReturnType<typeof connectDatabase>;
+
+/** A transaction that takes longer loses its connection. Below the ten seconds a money activity has. */
+const transactionLimitMs = 8_000;
+
+/**
+ * A pool of connections to PostgreSQL or the embedded database. Connects when it is first used and again after every
+ * loss, so the database may be down at the start and come back at any time.
+ *
+ * Lost connections, timeouts and transient SQLSTATEs reject as `Problem('database-unavailable')`, which is retryable
+ * with the same key; its effect is `unknown` where a COMMIT or a writing statement was sent and never answered.
+ * Every other SQL error rejects as the driver's `DatabaseError`.
+ */
+export function connectDatabase({ connection, poolMax, logger }: DatabaseOptions) {
+  const pool = new pg.Pool(poolOptionsOf(connection, poolMax));
+  // A client that is checked out reports its dead socket on itself: unheard, that would end the process.
+  pool.on('connect', (client) =>
+    client.on('error', (error) => logger.warn({ reason: error.message }, 'a database connection was lost')),
+  );
+  // The client's own listener has told it already.
+  pool.on('error', () => undefined);
+
+  async function checkOut(): Promise<pg.PoolClient> {
+    try {
+      return await pool.connect();
+    } catch (cause) {
+      throw unavailable(cause);
+    }
+  }
+
+  return {
+    kind: connection.kind,
+
+    /** Runs one statement by itself. */
+    async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+      const client = await checkOut();
+      try {
+        const { rows } = await run<Row>(client, text, { values, unknownEffect: !isReading(text) });
+        client.release();
+        return rows;
+      } catch (error) {
+        giveBack(client, error);
+        throw error;
+      }
+    },
+
+    /**
+     * Runs `work` in one READ COMMITTED transaction and commits, unless the work throws or calls `rollBack`.
+     * Resolves only after the server has confirmed the COMMIT. Never retries: the caller repeats with the same key.
+     */
+    async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+      const client = await checkOut();
+      const limit = setTimeout(() => client.connection.stream.destroy(), transactionLimitMs);
+      try {
+        const result = await runTransaction(client, work);
+        client.release();
+        return result;
+      } catch (error) {
+        await abandon(client, error);
+        throw error;
+      } finally {
+        clearTimeout(limit);
+      }
+    },
+
+    /** Resolves when the database answers within `timeoutMs` milliseconds, else rejects as `database-unavailable`. */
+    async ping(timeoutMs: number): Promise<void> {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(unavailable(new Error('no answer to a ping'))), timeoutMs);
+      });
+      try {
+        await Promise.race([this.query('select 1'), late]);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+
+    /** Waits for what runs, then closes every connection. */
+    async close(): Promise<void> {
+      await pool.end();
+    },
+  };
+}
+
+function poolOptionsOf(connection: DatabaseConnection, poolMax: number): pg.PoolConfig {
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(pg.types.builtins.INT8, BigInt);
+  const shared = { types, application_name: 'portico', query_timeout: 5_000 };
+  if (connection.kind === 'embedded') {
+    const { socketFolder: host } = connection;
+    // The engine ignores statement_timeout and hangs after idle_in_transaction_session_timeout: the limits on our side,
+    // which destroy the socket, are the only ones. Everything waits for the one connection, hence the longer wait.
+    return { ...shared, host, user: 'postgres', database: 'postgres', max: 1, connectionTimeoutMillis: 5_000 };
+  }
+  return {
+    ...shared,
+    connectionString: connection.connectionString,
+    max: poolMax,
+    connectionTimeoutMillis: 2_000,
+    keepAlive: true,
+    // Below query_timeout: that one only gives up waiting, the statement would run on.
+    statement_timeout: 4_000,
+    lock_timeout: 2_000,
+    idle_in_transaction_session_timeout: 5_000,
+  };
+}
+
+async function runTransaction<T>(client: pg.PoolClient, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const fate = { isRolledBack: false };
+  await run(client, 'begin isolation level read committed');
+  const result = await work({
+    async query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) {
+      return (await run<Row>(client, text, { values })).rows;
+    },
+    rollBack() {
+      fate.isRolledBack = true;
+    },
+  });
+  if (fate.isRolledBack) {
+    await run(client, 'rollback');
+    return result;
+  }
+  const { command } = await run(client, 'commit', { unknownEffect: true });
+  // The server answers a COMMIT after a failed statement with ROLLBACK and no error.
+  if (command !== 'COMMIT') throw new Error('a statement of the transaction had failed: nothing was committed');
+  return result;
+}
+
+async function run<Row extends pg.QueryResultRow>(
+  client: pg.PoolClient,
+  text: string,
+  { values = [], unknownEffect = false }: { values?: readonly unknown[] | undefined; unknownEffect?: boolean } = {},
+): Promise<pg.QueryResult<Row>> {
+  try {
+    return await client.query<Row>(text, [...values]);
+  } catch (error) {
+    throw databaseFailureOf(error, { unknownEffect });
+  }
+}
+
+/** Statements are ours: one that begins with SELECT changes nothing. */
+const isReading = (text: string): boolean => /^\s*select\b/i.test(text);
+
+async function abandon(client: pg.PoolClient, error: unknown): Promise<void> {
+  try {
+    if (!isConnectionSuspect(error)) await run(client, 'rollback');
+    giveBack(client, error);
+  } catch (rollbackError) {
+    giveBack(client, rollbackError);
+  }
+}
+
+/** Returns a client to the pool, or destroys it after a failure that may have left something unread on its socket. */
+function giveBack(client: pg.PoolClient, error: unknown): void {
+  if (!isConnectionSuspect(error)) {
+    client.release();
+    return;
+  }
+  client.release(true);
+  // `release` says goodbye and waits for the other side, which may be gone.
+  client.connection.stream.destroy();
+}
+
+const isConnectionSuspect = (error: unknown): boolean =>
+  error instanceof Problem && error.code === 'database-unavailable';

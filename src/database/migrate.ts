@@ -1,0 +1,56 @@
+import { fileURLToPath } from 'node:url';
+import { runner } from 'node-pg-migrate';
+import pg from 'pg';
+import type { Logger } from 'pino';
+import type { DatabaseConnection } from './database.ts';
+import { grantsTo } from './grants.ts';
+
+const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
+
+/** A migration that waits longer for others, or for another migration, gives up; it may be started again. */
+const lockTimeoutMs = 30_000;
+
+interface MigrateOptions {
+  /** The role that owns the schema. Must not be the pool's only connection to an embedded database. */
+  readonly ownerConnection: DatabaseConnection;
+  /** The program's role, where it is another than the owner: it is granted what the program needs and nothing else. */
+  readonly grantTo?: string | undefined;
+  readonly logger: Logger;
+}
+
+/**
+ * Brings the schema up to date by the SQL files in `migrations/`, each in a transaction, and the grants of the program's
+ * role with it. Safe to call at every start and by many processes at once. Never goes back.
+ */
+export async function migrate({ ownerConnection, grantTo, logger }: MigrateOptions): Promise<void> {
+  const client = new pg.Client(clientOptionsOf(ownerConnection));
+  client.on('error', (error) => logger.warn({ reason: error.message }, 'a database connection was lost'));
+  await client.connect();
+  try {
+    const isEmbedded = ownerConnection.kind === 'embedded';
+    await runner({
+      dbClient: client,
+      dir: migrationsFolder,
+      direction: 'up',
+      migrationsTable: 'schema_migrations',
+      // The embedded engine has one session, in which an advisory lock is always free.
+      noLock: isEmbedded,
+      advisoryLockMode: 'wait',
+      logger: {
+        info: (message) => logger.debug(message),
+        warn: (message) => logger.warn(message),
+        error: (message) => logger.error(message),
+      },
+    });
+    if (grantTo !== undefined) await client.query(grantsTo(pg.escapeIdentifier(grantTo)));
+  } finally {
+    await client.end();
+  }
+}
+
+function clientOptionsOf(connection: DatabaseConnection): pg.ClientConfig {
+  const shared = { application_name: 'portico migrations', connectionTimeoutMillis: 10_000 };
+  return connection.kind === 'embedded'
+    ? { ...shared, host: connection.socketFolder, user: 'postgres', database: 'postgres' }
+    : { ...shared, connectionString: connection.connectionString, lock_timeout: lockTimeoutMs };
+}
