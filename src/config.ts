@@ -69,8 +69,12 @@ const configOf = (values: Settings, given: Given) => ({
       read: values.PORTICO_RATE_LIMIT_READS,
       list: values.PORTICO_RATE_LIMIT_LISTS,
     },
-    /** 0: derive it from the memory that the container may use. */
-    maxRssBytes: values.PORTICO_MAX_RSS_MB * 1_048_576,
+    /** Above these, requests are shed; 0 for no limit, but for memory 80 % of what the container may use. */
+    pressure: {
+      maxEventLoopDelayMs: values.PORTICO_MAX_EVENT_LOOP_DELAY,
+      maxEventLoopUtilization: values.PORTICO_MAX_EVENT_LOOP_UTILIZATION / 100,
+      maxRssBytes: values.PORTICO_MAX_RSS_MB * 1_048_576,
+    },
     maxWaitMs: values.PORTICO_MAX_WAIT,
   },
   admin: { host: values.ADMIN_HOST, port: values.ADMIN_PORT },

@@ -122,6 +122,14 @@ export const settings = z.object({
     .describe('How long Temporal may take for a start or an action.'),
   PORTICO_READ_DEADLINE: duration('100ms', '30s').prefault('2s').describe('How long Temporal may take for a read.'),
   PORTICO_MAX_WAIT: duration('0s', '25s').prefault('25s').describe('The longest `Prefer: wait` that is honoured.'),
+  PORTICO_MAX_EVENT_LOOP_DELAY: duration('0s', '1m')
+    .prefault('200ms')
+    .describe(
+      'Mean delay of the event loop above which reads and lists are shed, and starts above five times as much; 0s for no limit.',
+    ),
+  PORTICO_MAX_EVENT_LOOP_UTILIZATION: wholeNumber(0, 100)
+    .prefault('95')
+    .describe('Percentage of time the event loop may be busy before reads and lists are shed; 0 for no limit.'),
   PORTICO_MAX_RSS_MB: wholeNumber(0, 1_048_576)
     .prefault('0')
     .describe(

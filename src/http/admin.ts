@@ -1,0 +1,88 @@
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { mergeExpositions } from '../observability/exposition.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { Problem } from '../problems.ts';
+import { createClientErrors } from './client-errors.ts';
+import { edgeHeaders } from './edge-headers.ts';
+import { handleError } from './error-handler.ts';
+import { refuseUnknownRoute } from './not-found.ts';
+import { createReadiness, type ReadinessCheck } from './readiness.ts';
+import { requestIdOf } from './request-id.ts';
+
+export interface AdminOptions {
+  readonly logger: Logger;
+  readonly metrics: Pick<Metrics, 'text' | 'observeRequest'>;
+  /** What this role needs; in the order in which `/readyz` shows it. */
+  readonly checks: readonly ReadinessCheck[];
+  /** What `/readyz` says about the process, such as its role and its kind of storage. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** True once the process is asked to stop. */
+  readonly isDraining: () => boolean;
+  /** Where the Temporal SDK offers its own metrics on this machine; none without a worker. */
+  readonly coreMetricsUrl?: string | undefined;
+}
+
+const textFormat = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** How long a scrape waits for the SDK's metrics, in milliseconds. */
+const coreTimeoutMs = 1_000;
+
+/**
+ * The operators' listener: `/livez` says whether the process runs and depends on nothing; `/readyz` whether it should
+ * be sent work, naming what is missing; `/metrics` what it did. It asks for no token: keep its port to yourself.
+ */
+export function createAdmin(options: AdminOptions): FastifyInstance {
+  const loggerInstance: FastifyBaseLogger = options.logger;
+  const clientErrors = createClientErrors({ observeRequest: () => undefined });
+  const app = fastify({
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: requestIdOf,
+    requestTimeout: 5_000,
+    connectionTimeout: 35_000,
+    bodyLimit: 1_024,
+    clientErrorHandler: clientErrors.handle,
+    frameworkErrors: handleError,
+    // To the last moment it tells that the process is going away.
+    return503OnClosing: false,
+    http: { headersTimeout: 3_000, connectionsCheckingInterval: 1_000 },
+  });
+  clientErrors.watch(app);
+  app.setErrorHandler(handleError);
+  app.setNotFoundHandler(() => {
+    throw new Problem('not-found');
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers({ ...edgeHeaders, 'X-Request-Id': request.id });
+    refuseUnknownRoute(app, request);
+    done();
+  });
+
+  const readiness = createReadiness(options.checks);
+  app.get('/livez', () => ({ status: 'alive' }));
+  app.get('/readyz', async (_request, reply) => {
+    const checks = await readiness();
+    const isDraining = options.isDraining();
+    const isReady = !isDraining && checks.every(({ status }) => status === 'ok');
+    return reply
+      .code(isReady ? 200 : 503)
+      .send({ status: isReady ? 'ready' : isDraining ? 'draining' : 'not-ready', ...options.facts, checks });
+  });
+  app.get('/metrics', async (_request, reply) => {
+    const [own, core] = await Promise.all([options.metrics.text(), coreMetrics(options.coreMetricsUrl)]);
+    return reply.type(textFormat).send(mergeExpositions(own, core));
+  });
+  return app;
+}
+
+/** What the SDK offers, or nothing: a scrape without it is better than none. */
+async function coreMetrics(url: string | undefined): Promise<string> {
+  if (url === undefined) return '';
+  try {
+    const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(coreTimeoutMs) });
+    return response.ok ? await response.text() : '';
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,72 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem, problemBodyOf, type ProblemCode } from '../problems.ts';
+
+/** The media type of every error. */
+export const problemMediaType = 'application/problem+json';
+
+/** The path of a request target, without query. */
+export const pathOf = (url: string): string => /^[^?#]*/.exec(url)?.[0] ?? '';
+
+/** A problem as it goes over the wire. `instance` is the path of the request that met it. */
+export function renderProblem(problem: Problem, instance: string) {
+  const body = problemBodyOf(problem, instance);
+  const { retryAfterMs } = body;
+  const headers: Record<string, string> = { 'Content-Type': problemMediaType, ...problem.options.headers };
+  if (retryAfterMs !== undefined) headers['Retry-After'] = String(Math.ceil(retryAfterMs / 1_000));
+  // RFC 9110, 11.6.1: a 401 names a challenge; RFC 6750, 3: so may a 403.
+  if (body.status === 401 || body.status === 403) headers['WWW-Authenticate'] ??= 'Bearer realm="portico"';
+  return { status: body.status, headers, text: JSON.stringify(body) };
+}
+
+const codes = new WeakMap<FastifyRequest, ProblemCode>();
+
+/** The code of the problem that the request ended in. */
+export const problemCodeOf = (request: FastifyRequest): ProblemCode | undefined => codes.get(request);
+
+/** Fastify's error handler: answers every error, of every origin, with a problem. Why it is one is for the log alone. */
+export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = toProblem(error, request);
+  codes.set(request, problem.code);
+  logCause(problem, request);
+  const { status, headers, text } = renderProblem(problem, pathOf(request.url));
+  // As bytes, or Fastify would add a charset, which the media type does not have.
+  void reply.code(status).headers(headers).send(Buffer.from(text));
+}
+
+function logCause(problem: Problem, { log }: FastifyRequest): void {
+  const line = { err: problem.cause, problem: problem.code };
+  if (problem.code === 'internal') log.error({ ...line, err: problem.cause ?? problem }, 'a request failed');
+  else if (problem.cause === undefined) return;
+  else if (problem.kind.status >= 500) log.warn(line, 'a request could not be served');
+  else log.debug(line, 'a request was refused');
+}
+
+const ofFastify: Readonly<Record<string, ProblemCode>> = {
+  ECONNRESET: 'malformed-request',
+  FST_ERR_BAD_URL: 'malformed-request',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-request',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed-request',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-request',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+  FST_ERR_MAX_PARAM_LENGTH: 'uri-too-long',
+  FST_ERR_NOT_FOUND: 'not-found',
+  FST_ERR_ROUTE_MISSING_CONTENT_TYPE: 'unsupported-media-type',
+  FST_ERR_VALIDATION: 'invalid-request',
+};
+
+/** A problem as it is; an error of Fastify by its code; anything else is our fault, and nothing of its text is shown. */
+export function toProblem(error: unknown, request: FastifyRequest): Problem {
+  if (error instanceof Problem) return error;
+  const mayHaveChanged = request.method !== 'GET' && request.method !== 'HEAD';
+  const code = isCoded(error) ? error.code : undefined;
+  if (code === 'FST_ERR_HANDLER_TIMEOUT') {
+    return new Problem(mayHaveChanged ? 'outcome-unknown' : 'orchestration-timeout', { cause: error });
+  }
+  const known = code === undefined ? undefined : ofFastify[code];
+  if (known !== undefined) return new Problem(known, { cause: error });
+  return new Problem('internal', { effect: mayHaveChanged ? 'unknown' : 'none', cause: error });
+}
+
+const isCoded = (error: unknown): error is FastifyError =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string';

@@ -1,0 +1,15 @@
+import { parse } from 'node:querystring';
+import type { FastifyRequest } from 'fastify';
+import { Problem } from '../problems.ts';
+
+/** Reads a query string. A parameter that is there twice becomes an array, for {@link refuseRepeatedParameters} to see. */
+export const parseQuery = (text: string): Record<string, unknown> => parse(text);
+
+/** Throws `invalid-request` if a parameter is there twice: readers disagree on which one counts. */
+export function refuseRepeatedParameters({ query }: FastifyRequest): void {
+  const repeated = Object.entries(Object(query) as object).filter(([, value]) => Array.isArray(value));
+  if (repeated.length === 0) return;
+  throw new Problem('invalid-request', {
+    errors: repeated.map(([name]) => ({ parameter: name.slice(0, 128), message: 'must not be repeated' })),
+  });
+}

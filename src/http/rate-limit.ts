@@ -1,0 +1,66 @@
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem } from '../problems.ts';
+import { knownPrincipalOf } from './authentication.ts';
+import type { Cost } from './operation.ts';
+
+/** Requests a second, averaged over ten; 0 for no limit. They count in this process alone. */
+export interface RateLimits extends Readonly<Record<Cost, number>> {
+  /** By address, for all requests, before the token is looked at. */
+  readonly address: number;
+}
+
+const windowSeconds = 10;
+
+type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+
+/** Two hooks that throw `rate-limited`: one by address, one by tenant and subject with a limit for each cost. */
+export async function createRateLimits(
+  app: FastifyInstance,
+  limits: RateLimits,
+): Promise<{ byAddress: Hook; bySubject: Hook }> {
+  await app.register(rateLimit, { global: false });
+  const byCost: Readonly<Record<Cost, Hook>> = {
+    start: createLimit(app, limits.start, subjectOf),
+    action: createLimit(app, limits.action, subjectOf),
+    read: createLimit(app, limits.read, subjectOf),
+    list: createLimit(app, limits.list, subjectOf),
+  };
+  return {
+    byAddress: createLimit(app, limits.address),
+    bySubject: async (request, reply) => {
+      const { cost } = request.routeOptions.config;
+      if (cost !== undefined) await byCost[cost](request, reply);
+    },
+  };
+}
+
+function createLimit(
+  app: FastifyInstance,
+  perSecond: number,
+  keyGenerator?: (request: FastifyRequest) => string,
+): Hook {
+  if (perSecond === 0) return () => Promise.resolve();
+  const count = app.createRateLimit({
+    max: perSecond * windowSeconds,
+    timeWindow: windowSeconds * 1_000,
+    ...(keyGenerator === undefined ? {} : { keyGenerator }),
+  });
+  return async (request, reply) => {
+    const counted = await count(request);
+    if (counted.isAllowed) return;
+    if (keyGenerator !== undefined) {
+      reply.headers({
+        'RateLimit-Limit': counted.max,
+        'RateLimit-Remaining': counted.remaining,
+        'RateLimit-Reset': counted.ttlInSeconds,
+      });
+    }
+    if (counted.isExceeded) throw new Problem('rate-limited', { retryAfterMs: counted.ttl });
+  };
+}
+
+function subjectOf(request: FastifyRequest): string {
+  const principal = knownPrincipalOf(request);
+  return JSON.stringify([principal?.tenant, principal?.actor.iss, principal?.actor.sub]);
+}

@@ -1,0 +1,56 @@
+/** Something the process needs in order to do its work. */
+export interface ReadinessCheck {
+  readonly name: string;
+  /** Resolves if it is there. The message of what it throws is shown on the admin listener. */
+  readonly check: () => Promise<void> | void;
+  /** What an operator does about it, such as a command to run. */
+  readonly remedy?: string;
+}
+
+export interface CheckReport {
+  readonly name: string;
+  readonly status: 'ok' | 'failed';
+  /** Why, where it failed. One line. */
+  readonly reason?: string;
+  readonly remedy?: string;
+}
+
+/**
+ * Runs all checks side by side, each within `timeoutMs`. A report is used for `maxAgeMs`, and checks that run are
+ * waited for rather than begun again, so that probes cannot become load. Never rejects.
+ */
+export function createReadiness(
+  checks: readonly ReadinessCheck[],
+  { timeoutMs = 1_000, maxAgeMs = 1_000 } = {},
+): () => Promise<readonly CheckReport[]> {
+  let report: Promise<readonly CheckReport[]> | undefined;
+  let freshUntil = Number.NEGATIVE_INFINITY;
+
+  return () => {
+    if (report === undefined || performance.now() >= freshUntil) {
+      freshUntil = Number.POSITIVE_INFINITY;
+      report = Promise.all(checks.map((check) => runCheck(check, timeoutMs))).finally(() => {
+        freshUntil = performance.now() + maxAgeMs;
+      });
+    }
+    return report;
+  };
+}
+
+async function runCheck({ name, check, remedy }: ReadinessCheck, timeoutMs: number): Promise<CheckReport> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    await Promise.race([Promise.resolve().then(check), late]);
+    return { name, status: 'ok' };
+  } catch (error) {
+    return { name, status: 'failed', reason: reasonOf(error), ...(remedy === undefined ? {} : { remedy }) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const reasonOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : 'it failed').replaceAll(/\s+/g, ' ').slice(0, 300);

@@ -1,0 +1,34 @@
+import type { FastifyInstance } from 'fastify';
+import type { Cost } from './operation.ts';
+
+/** The permission of a route that anybody may use. */
+export const publicPermission = 'public';
+
+declare module 'fastify' {
+  /** What every route declares in `config`. The app does not start if one of the first three is missing. */
+  interface FastifyContextConfig {
+    /** Its name in the OpenAPI document, in logs and metrics. */
+    readonly operationId?: string;
+    /** What a token must grant, such as `transfers:start`, or {@link publicPermission}. */
+    readonly permission?: string;
+    /** What it uses up: rate limits, deadlines and shedding go by it. */
+    readonly cost?: Cost;
+    /** The process it belongs to, if it belongs to one. */
+    readonly process?: string;
+  }
+}
+
+/** How long a handler may run if its route does not say, in milliseconds. Waits that were asked for come on top. */
+const handlerTimeouts: Readonly<Record<Cost, number>> = { read: 3_000, list: 3_000, start: 5_000, action: 5_000 };
+
+/** Throws at boot for a route, a HEAD route too, that does not declare what {@link createApp} needs to guard it. */
+export function guardRoutes(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    const { operationId, permission, cost } = route.config ?? {};
+    if (operationId === undefined || permission === undefined || permission === '' || cost === undefined) {
+      const methods = [route.method].flat().join(', ');
+      throw new Error(`the route ${methods} ${route.url} declares no operationId, permission or cost`);
+    }
+    route.handlerTimeout ??= handlerTimeouts[cost];
+  });
+}
