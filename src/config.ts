@@ -24,12 +24,21 @@ export type Config = ReturnType<typeof configOf>;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The configuration that the environment of this process gives; nothing else reads it. Throws as {@link parseConfig}. */
-export const readConfig = (): Config => parseConfig(process.env);
+/** The settings are not usable. The message has a line for each that is wrong, and shows no value. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+
+  constructor(problems: readonly string[]) {
+    super(['The configuration cannot be used:', ...problems.map((problem) => `  ${problem}`)].join('\n'));
+  }
+}
+
+/** The environment of this process; nothing else reads it. */
+export const readEnvironment = (): Environment => process.env;
 
 /**
  * Reads the settings, and the files that some of them name. An empty value counts as not set.
- * Throws an error whose message has a line for each setting that is wrong, and shows no value.
+ * Throws a {@link ConfigError} for everything that is wrong, together.
  */
 export function parseConfig(environment: Environment): Config {
   const given = givenIn(environment);
@@ -39,9 +48,7 @@ export function parseConfig(environment: Environment): Config {
     ...contradictionsIn(given),
     ...(parsed.success ? contradictionsBetween(parsed.data) : []),
   ];
-  if (!parsed.success || problems.length > 0) {
-    throw new Error(['The configuration cannot be used:', ...problems.map((problem) => `  ${problem}`)].join('\n'));
-  }
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   return deepFreeze(configOf(parsed.data, given));
 }
 

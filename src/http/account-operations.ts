@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Account } from '../adapters/ledger.ts';
+import type { Account } from '../adapters/accounts.ts';
 import { accountId, currency, minor } from '../catalog/fields.ts';
 import { Problem } from '../problems.ts';
 import { defineOperation, type Answer, type Operation } from './operation.ts';
@@ -57,8 +57,8 @@ export const accountOperations: readonly Operation[] = [
       201: { description: 'Opened.', body: account, headers: ['Location'] },
     },
     problems: ['account-conflict'],
-    async handle({ principal, params: { id }, body }, { ledger }) {
-      const opened = await ledger.openAccount({
+    async handle({ principal, params: { id }, body }, { accounts }) {
+      const opened = await accounts.openAccount({
         tenant: principal.tenant,
         accountId: id,
         currency: body.currency,
@@ -79,8 +79,8 @@ export const accountOperations: readonly Operation[] = [
     cost: 'read',
     responses: is,
     problems: ['not-found'],
-    handle: async ({ principal: { tenant }, params: { id } }, { ledger }) =>
-      answerFor(await ledger.findAccount({ tenant, accountId: id })),
+    handle: async ({ principal: { tenant }, params: { id } }, { accounts }) =>
+      answerFor(await accounts.findAccount({ tenant, accountId: id })),
   }),
   defineOperation({
     ...common,
@@ -92,8 +92,8 @@ export const accountOperations: readonly Operation[] = [
     cost: 'action',
     responses: is,
     problems: ['not-found'],
-    handle: async ({ principal: { tenant }, params: { id } }, { ledger }) =>
-      answerFor(await ledger.freezeAccount({ tenant, accountId: id })),
+    handle: async ({ principal: { tenant }, params: { id } }, { accounts }) =>
+      answerFor(await accounts.freezeAccount({ tenant, accountId: id })),
   }),
   defineOperation({
     ...common,
@@ -105,7 +105,7 @@ export const accountOperations: readonly Operation[] = [
     cost: 'action',
     responses: is,
     problems: ['not-found'],
-    handle: async ({ principal: { tenant }, params: { id } }, { ledger }) =>
-      answerFor(await ledger.unfreezeAccount({ tenant, accountId: id })),
+    handle: async ({ principal: { tenant }, params: { id } }, { accounts }) =>
+      answerFor(await accounts.unfreezeAccount({ tenant, accountId: id })),
   }),
 ];

@@ -60,7 +60,7 @@ export function renderOpenApi(operations: readonly Operation[], version: string)
     servers: [{ url: '/', description: 'Wherever Portico runs.' }],
     security: [{ token: [] }],
     tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({ name })),
-    paths: paths as ZodOpenApiPathsObject,
+    paths: paths,
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
     },

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
+import type { Accounts } from '../adapters/accounts.ts';
 import type { Inbox } from '../adapters/inbox.ts';
-import type { Ledger } from '../adapters/ledger.ts';
 import type { Gateway } from '../orchestration/gateway.ts';
 import type { ProblemCode } from '../problems.ts';
 import type { Principal } from './authentication.ts';
@@ -8,7 +8,7 @@ import type { Principal } from './authentication.ts';
 /** What operations reach the world through. */
 export interface Services {
   readonly gateway: Gateway;
-  readonly ledger: Ledger;
+  readonly accounts: Accounts;
   readonly inbox: Inbox;
   /** Counts a start by how it ended: `created`, `joined`, `replayed`, `mismatch` or `unknown`. */
   readonly countStart: (process: string, status: string) => void;

@@ -38,7 +38,7 @@ function toCall(operation: Operation, request: FastifyRequest, { maxWaitMs }: Ro
   const idempotencyKey = idempotencyKeyOf(headers, operation);
   return {
     principal: request.principal,
-    params: parsePart('params', operation.params ?? z.object({}), request.params) as Record<string, string>,
+    params: parsePart('params', operation.params ?? z.object({}), request.params),
     query: parsePart('query', operation.query ?? z.strictObject({}), request.query),
     body: operation.body === undefined ? undefined : parsePart('body', operation.body, request.body),
     rawBody: request.body,

@@ -95,6 +95,9 @@ export function createGateway(options: GatewayOptions) {
     untilClosed: (address: InstanceAddress, waitMs: number, signal?: AbortSignal): Promise<boolean> =>
       waits.untilClosed(workflowIdOf(refOf(address)), waitMs, signal),
 
+    /** From now on nobody waits any more, those who do included. */
+    endWaits: (): void => waits.end(),
+
     /** The result of a closed instance; see {@link fetchResult}. */
     result: (address: InstanceAddress, signal?: AbortSignal): Promise<unknown> =>
       fetchResult(dependencies, refOf(address), { deadlineMs: deadlines.readMs, signal }),

@@ -4,7 +4,7 @@ import proto from '@temporalio/proto';
 import { Problem } from '../problems.ts';
 import { readProblemOf } from './failures.ts';
 import {
-  generalOutcomes,
+  type generalOutcomes,
   toSnapshot,
   within,
   type CallLimits,

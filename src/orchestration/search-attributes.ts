@@ -1,4 +1,6 @@
 import type { Connection } from '@temporalio/client';
+import type { Logger } from 'pino';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import {
   decodeTypedSearchAttributes,
@@ -14,6 +16,9 @@ const labels = defineSearchAttributeKey('PorticoLabels', SearchAttributeType.KEY
 
 // The numbers are IndexedValueType of the Temporal API: KEYWORD and KEYWORD_LIST.
 const indexedTypes = { PorticoTenant: 2, PorticoProcess: 2, PorticoStep: 2, PorticoOutcome: 2, PorticoLabels: 7 };
+
+const callDeadlineMs = 5_000;
+const retryEveryMs = 2_000;
 
 type IndexedFields = Parameters<typeof decodeTypedSearchAttributes>[0];
 
@@ -56,9 +61,7 @@ export const registerCommand =
  */
 export async function registerSearchAttributes(connection: Connection, namespace: string): Promise<void> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  const wrong = Object.entries(indexedTypes).filter(
-    ([name, type]) => customAttributes[name] !== undefined && Number(customAttributes[name]) !== type,
-  );
+  const wrong = Object.entries(indexedTypes).filter(([name, type]) => (customAttributes[name] ?? type) !== type);
   if (wrong.length > 0) {
     throw new Error(`search attributes have another type in Temporal: ${wrong.map(([name]) => name).join(', ')}`);
   }
@@ -70,4 +73,34 @@ export async function registerSearchAttributes(connection: Connection, namespace
     // Another replica was faster.
     if (grpcCodeOf(error) !== grpcCode.ALREADY_EXISTS) throw error;
   }
+}
+
+/** Registers the attributes in the background, as soon as Temporal lets it; the check says what is missing until then. */
+export function ensureSearchAttributes(options: { connection: Connection; namespace: string; logger: Logger }) {
+  const { connection, namespace, logger } = options;
+  const stopping = new AbortController();
+  let isDone = false;
+
+  async function registerUntilDone(): Promise<void> {
+    while (!isDone && !stopping.signal.aborted) {
+      try {
+        await connection.withDeadline(Date.now() + callDeadlineMs, () =>
+          registerSearchAttributes(connection, namespace),
+        );
+        isDone = true;
+      } catch (error) {
+        logger.warn({ err: error, retryInMs: retryEveryMs }, 'search attributes could not be registered');
+        await sleep(retryEveryMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      }
+    }
+  }
+  void registerUntilDone();
+
+  return {
+    /** Rejects while the attributes are not known to be registered. */
+    check(): void {
+      if (!isDone) throw new Error('the search attributes are not registered');
+    },
+    stop: (): void => stopping.abort(),
+  };
 }

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /**
  * Waits for instances to close. However many callers wait for one instance, Temporal sees one long poll; and only so
  * many instances are polled at once, because a frontend bounds its long-running calls. Past that nobody waits.
@@ -13,11 +15,14 @@ export function createWaits(options: {
     waiters: number;
   }
   const polls = new Map<string, SharedPoll>();
+  const ending = new AbortController();
+  // Every wait listens, and there may be thousands.
+  setMaxListeners(0, ending.signal);
 
   function join(workflowId: string): SharedPoll | undefined {
     const running = polls.get(workflowId);
     if (running !== undefined) return running;
-    if (polls.size >= options.maxPolls) return undefined;
+    if (polls.size >= options.maxPolls || ending.signal.aborted) return undefined;
     const controller = new AbortController();
     const closed = options.poll(workflowId, controller.signal).catch(() => false);
     const poll: SharedPoll = { closed, controller, waiters: 0 };
@@ -36,6 +41,9 @@ export function createWaits(options: {
   }
 
   return {
+    /** Ends every wait, and lets none begin. */
+    end: (): void => ending.abort(),
+
     /** True as soon as the instance has closed, false after `waitMs`, when `signal` aborts, or when too many wait. */
     async untilClosed(workflowId: string, waitMs: number, signal?: AbortSignal): Promise<boolean> {
       const poll = join(workflowId);
@@ -47,12 +55,14 @@ export function createWaits(options: {
       });
       const timer = setTimeout(stop, waitMs);
       signal?.addEventListener('abort', stop, { once: true });
+      ending.signal.addEventListener('abort', stop, { once: true });
       if (signal?.aborted) stop();
       try {
         return await Promise.race([poll.closed, gaveUp]);
       } finally {
         clearTimeout(timer);
         signal?.removeEventListener('abort', stop);
+        ending.signal.removeEventListener('abort', stop);
         leave(workflowId, poll);
       }
     },

@@ -32,6 +32,7 @@ const maxBackoffMs = 5_000;
  */
 export function startWorkers(options: WorkersOptions) {
   const stopping = new AbortController();
+  const isStopping = () => stopping.signal.aborted;
   let current: { connection: NativeConnection; workers: Worker[] } | undefined;
   let lastConnection: NativeConnection | undefined;
 
@@ -70,7 +71,7 @@ export function startWorkers(options: WorkersOptions) {
 
   async function runOnce(): Promise<void> {
     const { connection, workers } = await build();
-    if (stopping.signal.aborted) return;
+    if (isStopping()) return;
     current = { connection, workers };
     const runs = workers.map((worker) => worker.run());
     options.eagerDoor?.open(connection, options.taskQueues);
@@ -86,12 +87,12 @@ export function startWorkers(options: WorkersOptions) {
   }
 
   async function supervise(): Promise<void> {
-    for (let failures = 0; !stopping.signal.aborted; failures += 1) {
+    for (let failures = 0; !isStopping(); failures += 1) {
       const startedAtMs = Date.now();
       try {
         await runOnce();
       } catch (error) {
-        if (stopping.signal.aborted) throw error;
+        if (isStopping()) throw error;
         if (Date.now() - startedAtMs > 60_000) failures = 0;
         const backoffMs = Math.random() * Math.min(maxBackoffMs, minBackoffMs * 2 ** failures);
         options.logger.warn({ err: error, retryInMs: Math.round(backoffMs) }, 'workers failed and are built anew');

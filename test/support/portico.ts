@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { catalog } from '../../src/catalog/index.ts';
-import { parseConfig } from '../../src/config.ts';
+import { developmentKey } from '../../src/development-key.ts';
 import { operationsWith, permissionsOf } from '../../src/http/operations.ts';
 import { run } from '../../src/main.ts';
 import { createLogger } from '../../src/observability/logger.ts';
@@ -56,22 +56,19 @@ export async function startPortico(
   } = {},
 ) {
   const stateDir = options.stateDir ?? mkdtempSync(join(tmpdir(), 'portico-test-'));
-  const developmentKey = randomBytes(64);
-  const config = parseConfig({
+  const environment = {
     PORT: '0',
     ADMIN_PORT: '0',
     PORTICO_STATE_DIR: stateDir,
     LOG_LEVEL: options.logLines === undefined ? 'silent' : 'info',
     ...options.environment,
-  });
-  const running = await run({
-    config,
-    developmentKey,
-    temporal: { address: options.temporalAddress ?? temporalAddress(), namespace: 'default' },
+  };
+  const running = await run(environment, {
+    temporalAddress: options.temporalAddress ?? temporalAddress(),
     definitions,
     workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
     logger: createLogger({
-      level: config.logLevel,
+      level: environment.LOG_LEVEL,
       ...(options.logLines === undefined ? {} : { destination: { write: (line) => options.logLines?.push(line) } }),
     }),
   });
@@ -85,7 +82,7 @@ export async function startPortico(
       .setSubject(subject)
       .setIssuedAt()
       .setExpirationTime('1h')
-      .sign(developmentKey);
+      .sign(developmentKey(stateDir));
 
   /** Sends a request, and holds the exchange against openapi.yaml. */
   async function request(method: string, path: string, given: RequestOptions = {}): Promise<Reply> {

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import type { ProcessDefinition } from './catalog/define-process.ts';
+import type { Config } from './config.ts';
+import { createApp } from './http/app.ts';
+import { operationsWith, permissionsOf } from './http/operations.ts';
+import { registerRoutes } from './http/routes.ts';
+import { createVerificationKeys } from './http/verification-keys.ts';
+import type { Logger } from './observability/logger.ts';
+import type { Metrics } from './observability/metrics.ts';
+import { watchOpenInstances } from './observability/open-instances.ts';
+import type { createConnection } from './orchestration/connection.ts';
+import { createGateway } from './orchestration/gateway.ts';
+import type { EagerDoor } from './orchestration/start.ts';
+import type { Storage } from './storage.ts';
+
+interface ApiRoleOptions {
+  readonly config: Config;
+  readonly definitions: readonly ProcessDefinition[];
+  readonly storage: Storage;
+  readonly connection: ReturnType<typeof createConnection>;
+  readonly namespace: string;
+  readonly eagerDoor?: EagerDoor | undefined;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly developmentKey?: Buffer | undefined;
+  readonly isDraining: () => boolean;
+}
+
+// Ten questions a second is all that Temporal allows for counts and lists together.
+const countEveryMs = 15_000;
+
+/** Serves HTTP. Resolves when the listener is open; Temporal and the database need not be there. */
+export async function startApiRole(options: ApiRoleOptions) {
+  const { config, definitions, logger, metrics, storage } = options;
+  const { jwt } = config;
+  if (jwt === undefined) throw new Error('a process that serves HTTP needs to know which tokens to accept');
+  const operations = operationsWith(definitions);
+  const keys = createVerificationKeys({
+    jwt,
+    logger,
+    ...(options.developmentKey === undefined ? {} : { developmentSecret: options.developmentKey }),
+  });
+  const gateway = createGateway({
+    connection: options.connection,
+    namespace: options.namespace,
+    deadlines: {
+      startMs: config.temporal.startDeadlineMs,
+      readMs: config.temporal.readDeadlineMs,
+      actionMs: config.temporal.startDeadlineMs,
+    },
+    cursorSecret: cursorSecretOf(config, options.developmentKey),
+    eagerDoor: options.eagerDoor,
+  });
+  const app = await createApp({
+    logger,
+    metrics,
+    authentication: {
+      issuer: jwt.issuer,
+      audience: jwt.audience,
+      algorithms: jwt.algorithms,
+      keys,
+      defaultTenant: config.defaultTenant,
+      permissions: [...permissionsOf(operations)],
+    },
+    rateLimits: config.http.rateLimits,
+    pressure: config.http.pressure,
+    trustProxy: config.http.trustProxy,
+    isDraining: options.isDraining,
+  });
+  registerRoutes(app, operations, {
+    services: {
+      gateway,
+      accounts: storage.adapters.accounts,
+      inbox: storage.adapters.inbox,
+      countStart: metrics.countStart,
+    },
+    maxWaitMs: config.http.maxWaitMs,
+  });
+  await app.listen({ host: config.http.host, port: config.http.port });
+  const { port } = app.server.address() as AddressInfo;
+  const openInstances = watchOpenInstances({
+    processes: definitions.map(({ name }) => name),
+    count: gateway.countOpen,
+    set: metrics.setOpenInstances,
+    everyMs: countEveryMs,
+    logger,
+  });
+
+  return {
+    url: `http://${config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host}:${port}`,
+    checks: { temporal: gateway.check, keys: keys.check },
+
+    /** Lets requests in flight end, at most as long as the configuration says, and cuts what is left. */
+    async stop(): Promise<void> {
+      openInstances.stop();
+      // Those who wait get what there is: 202.
+      gateway.endWaits();
+      const cut = setTimeout(() => app.server.closeAllConnections(), config.shutdown.httpCloseTimeoutMs);
+      await app.close();
+      clearTimeout(cut);
+    },
+  };
+}
+
+/** In embedded mode the development key signs cursors too, so that they survive a restart. */
+function cursorSecretOf({ cursorSecret }: Config, developmentKey: Buffer | undefined): Uint8Array {
+  if (cursorSecret !== undefined) return cursorSecret.reveal();
+  if (developmentKey === undefined) throw new Error('embedded mode has no development key');
+  return createHash('sha256').update('cursor').update(developmentKey).digest();
+}

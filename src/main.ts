@@ -1,0 +1,170 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { startAdminListener } from './admin-listener.ts';
+import { startApiRole } from './api-role.ts';
+import { checkCatalog } from './catalog/check-catalog.ts';
+import type { ProcessDefinition } from './catalog/define-process.ts';
+import { catalog } from './catalog/index.ts';
+import { parseConfig, readEnvironment, type Config, type Environment } from './config.ts';
+import { developmentKey } from './development-key.ts';
+import { freeLoopbackPort } from './free-port.ts';
+import type { ReadinessCheck } from './http/readiness.ts';
+import { createLogger, type Logger } from './observability/logger.ts';
+import { createMetrics } from './observability/metrics.ts';
+import { createConnection, temporalSettingsOf } from './orchestration/connection.ts';
+import { ensureSearchAttributes, registerCommand } from './orchestration/search-attributes.ts';
+import { openStorage } from './storage.ts';
+import { version } from './version.ts';
+import type { startWorkerRole } from './worker-role.ts';
+
+export interface RunOptions {
+  /** Where Temporal is, if whoever runs this has provided it; the environment names it otherwise. */
+  readonly temporalAddress?: string | undefined;
+  readonly logger?: Logger;
+  /** Only tests serve other processes than the catalog's, by other workflows. */
+  readonly definitions?: readonly ProcessDefinition[];
+  readonly workflowsPath?: string;
+}
+
+export interface Running {
+  /** Where HTTP is served; undefined in a process that only works. */
+  readonly url: string | undefined;
+  readonly adminUrl: string;
+  /** Ends everything in order. Resolves to the exit code: 1 where something had to be cut. A second call changes nothing. */
+  stop(): Promise<number>;
+}
+
+/**
+ * Starts what the environment asks for. Throws for a configuration or a catalog that cannot be used, a taken port, and a
+ * state folder in use. Temporal and PostgreSQL need not be there yet: `/readyz` says what is missing.
+ */
+export async function run(environment: Environment, options: RunOptions = {}): Promise<Running> {
+  const config = parseConfig(environment);
+  const definitions = options.definitions ?? catalog;
+  checkCatalog(definitions);
+  const logger = options.logger ?? createLogger({ level: config.logLevel });
+  const metrics = createMetrics({ version, role: config.role });
+  const temporal = temporalSettingsOf(temporalEnvironmentOf(config, options.temporalAddress));
+  const started = createStopOrder(logger);
+  const checks: ReadinessCheck[] = [];
+  let state: 'starting' | 'running' | 'draining' = 'starting';
+  const isDraining = () => state === 'draining';
+  checks.push({ name: 'start', check: () => refuseIf(state === 'starting', 'the process is starting') });
+
+  try {
+    const coreMetricsPort = config.role === 'api' ? undefined : await coreMetricsPortOf(config);
+    const facts = { version, role: config.role, storage: config.database === undefined ? 'embedded' : 'postgres' };
+    const admin = await startAdminListener({ config, metrics, logger, checks, facts, coreMetricsPort, isDraining });
+    started.push('admin listener', admin.stop);
+
+    const storage = await openStorage({ config, logger });
+    started.push('database', storage.close);
+    checks.push({ name: 'database', check: storage.check });
+
+    const connection = createConnection({ settings: temporal.connection, observe: metrics.observeTemporalRequest });
+    started.push('connection to Temporal', () => connection.close());
+    const attributes = ensureSearchAttributes({ connection, namespace: temporal.namespace, logger });
+    started.push('search attributes', attributes.stop);
+    checks.push({ name: 'search-attributes', check: attributes.check, remedy: registerCommand });
+
+    const shared = { config, definitions, storage, metrics, logger };
+    const worker =
+      coreMetricsPort === undefined
+        ? undefined
+        : await startWorkerSide({ ...shared, temporal, coreMetricsPort, workflowsPath: options.workflowsPath });
+    if (worker !== undefined) {
+      started.push('workers', worker.workers.stop);
+      checks.push({ name: 'workers', check: worker.workers.check });
+    }
+    const api =
+      config.role === 'worker'
+        ? undefined
+        : await startApiRole({
+            ...shared,
+            connection,
+            namespace: temporal.namespace,
+            eagerDoor: worker?.eagerDoor,
+            developmentKey: config.isEmbedded ? developmentKey(config.stateDir) : undefined,
+            isDraining,
+          });
+    if (api !== undefined) {
+      started.push('HTTP', api.stop);
+      checks.push({ name: 'temporal', check: api.checks.temporal }, { name: 'token-keys', check: api.checks.keys });
+    }
+    state = 'running';
+    logger.info({ version, role: config.role, url: api?.url, adminUrl: admin.url }, 'portico runs');
+
+    let stopped: Promise<number> | undefined;
+    const stop = async (): Promise<number> => {
+      state = 'draining';
+      logger.info({ drainDelayMs: config.shutdown.drainDelayMs }, 'portico stops');
+      await sleep(config.shutdown.drainDelayMs);
+      return started.stopAll();
+    };
+    return { url: api?.url, adminUrl: admin.url, stop: () => (stopped ??= stop()) };
+  } catch (error) {
+    await started.stopAll();
+    throw error;
+  }
+}
+
+// Only a process that works loads the native addon.
+const startWorkerSide: typeof startWorkerRole = async (options) =>
+  (await import('./worker-role.ts')).startWorkerRole(options);
+
+const coreMetricsPortOf = async ({ worker }: Config): Promise<number> =>
+  worker.coreMetricsPort === 0 ? freeLoopbackPort() : worker.coreMetricsPort;
+
+function refuseIf(isWrong: boolean, reason: string): void {
+  if (isWrong) throw new Error(reason);
+}
+
+/** Stops in the reverse order of the start, each part even if another fails. */
+function createStopOrder(logger: Logger) {
+  const parts: { name: string; stop: () => Promise<void> | void }[] = [];
+  return {
+    push: (name: string, stop: () => Promise<void> | void): void => void parts.unshift({ name, stop }),
+    async stopAll(): Promise<number> {
+      let code = 0;
+      for (const { name, stop } of parts.splice(0)) {
+        try {
+          await stop();
+        } catch (error) {
+          code = 1;
+          logger.error({ err: error, part: name }, 'a part did not stop cleanly');
+        }
+      }
+      return code;
+    },
+  };
+}
+
+const temporalEnvironmentOf = ({ temporal }: Config, address: string | undefined): Record<string, string> => ({
+  TEMPORAL_NAMESPACE: temporal.namespace,
+  ...temporal.environment.reveal(),
+  ...(address === undefined ? {} : { TEMPORAL_ADDRESS: address }),
+});
+
+/** The program itself, as the image runs it: with Temporal and a database from outside, until it is told to stop. */
+async function main(): Promise<void> {
+  const environment = readEnvironment();
+  if (parseConfig(environment).isEmbedded) {
+    throw new Error('Set TEMPORAL_ADDRESS and DATABASE_URL. On a machine of your own, `npm start` provides both.');
+  }
+  const running = await run(environment);
+  let isStopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (isStopping) return;
+      isStopping = true;
+      void running.stop().then((code) => process.exit(code));
+    });
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  main().catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  });
+}

@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { createAccounts } from './adapters/accounts.ts';
+import { createInbox } from './adapters/inbox.ts';
+import { createLedger } from './adapters/ledger.ts';
+import { createTransferRecords } from './adapters/transfer-records.ts';
+import type { Config } from './config.ts';
+import { connectDatabase, type DatabaseConnection } from './database/database.ts';
+import { openEmbeddedDatabase } from './database/embedded.ts';
+import { migrate } from './database/migrate.ts';
+
+const pingTimeoutMs = 1_000;
+const retryEveryMs = 2_000;
+
+/**
+ * The database with its adapters. The embedded one is open and up to date when this resolves; PostgreSQL may be away:
+ * its schema is brought up to date as soon as it answers, and until then {@link Storage.check} says what is missing.
+ */
+export async function openStorage({ config, logger }: { config: Config; logger: Logger }) {
+  const stopping = new AbortController();
+  const embedded = await openEmbedded(config, logger);
+  const { connection, ownerConnection, grantTo } = connectionsOf(config, embedded?.connection);
+  let isMigrated = false;
+
+  async function migrateUntilDone(): Promise<void> {
+    while (!isMigrated && !stopping.signal.aborted) {
+      try {
+        await migrate({ ownerConnection, grantTo, logger });
+        isMigrated = true;
+      } catch (error) {
+        if (embedded !== undefined) throw error;
+        logger.warn({ err: error, retryInMs: retryEveryMs }, 'the database schema could not be brought up to date');
+        await sleep(retryEveryMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      }
+    }
+  }
+  const migration = migrateUntilDone();
+  // The embedded engine serves one client at a time: the pool has to wait for the migration.
+  if (embedded !== undefined) {
+    try {
+      await migration;
+    } catch (error) {
+      await embedded.close();
+      throw error;
+    }
+  }
+  const database = connectDatabase({ connection, poolMax: config.database?.poolMax ?? 1, logger });
+
+  return {
+    kind: connection.kind,
+    adapters: {
+      accounts: createAccounts(database),
+      inbox: createInbox(database),
+      ledger: createLedger(database),
+      transferRecords: createTransferRecords(database),
+    },
+
+    /** Rejects unless the database answers and its schema is up to date. */
+    async check(): Promise<void> {
+      await database.ping(pingTimeoutMs);
+      if (!isMigrated) throw new Error('the schema is not up to date yet');
+    },
+
+    async close(): Promise<void> {
+      stopping.abort();
+      await migration.catch(() => undefined);
+      await database.close();
+      await embedded?.close();
+    },
+  };
+}
+
+export type Storage = Awaited<ReturnType<typeof openStorage>>;
+
+async function openEmbedded(config: Config, logger: Logger) {
+  if (config.database !== undefined) return undefined;
+  const folder = join(config.stateDir, 'database');
+  logger.warn({ folder }, 'embedded database: for development and a single process, not safe against loss of power');
+  return openEmbeddedDatabase({ folder, logger });
+}
+
+/** How the program reaches the database, how its schema's owner does, and whom the owner lets in. */
+function connectionsOf(
+  config: Config,
+  embedded: DatabaseConnection | undefined,
+): { connection: DatabaseConnection; ownerConnection: DatabaseConnection; grantTo?: string | undefined } {
+  if (embedded !== undefined) return { connection: embedded, ownerConnection: embedded };
+  if (config.database === undefined) throw new Error('there is neither an embedded database nor a configured one');
+  const url = config.database.url.reveal();
+  const ownerUrl = config.database.ownerUrl.reveal();
+  const connection = { kind: 'postgres', connectionString: url } as const;
+  if (url === ownerUrl) return { connection, ownerConnection: connection };
+  return {
+    connection,
+    ownerConnection: { kind: 'postgres', connectionString: ownerUrl },
+    grantTo: decodeURIComponent(new URL(url).username),
+  };
+}
