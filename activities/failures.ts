@@ -8,8 +8,8 @@ import { Problem } from '../src/problems.ts';
 export type FailureType =
   /** Passes by itself: the database cannot be reached, a lock was held too long. */
   | 'unavailable'
-  /** Business refuses; only a person or time can change that. */
-  | 'account-frozen'
+  /** An account does not take money that must go to it; only a person or time can change that. */
+  | 'blocked'
   /** A defect or a broken rule of the database: repeating the same call cannot help. */
   | 'unexpected';
 

@@ -1,6 +1,7 @@
+import type { Ledger } from '../src/adapters/ledger.ts';
+import type { TransferKey, TransferRecords } from '../src/adapters/transfer-records.ts';
 import type { Actor } from '../src/catalog/envelope.ts';
 import { transferOutput, type TransferInput, type TransferOutput } from '../src/catalog/transfers.ts';
-import type { Ledger } from '../src/adapters/ledger.ts';
 import { failureOf, typed } from './failures.ts';
 
 export interface TransferSettings {
@@ -8,12 +9,6 @@ export interface TransferSettings {
   readonly approvalLimitMinor: bigint;
   /** How long they wait before they expire, in milliseconds. */
   readonly approvalTimeoutMs: number;
-}
-
-/** A transfer as the ledger keys it, for ever. */
-export interface TransferKey {
-  readonly tenant: string;
-  readonly transferId: string;
 }
 
 /** What the permanent row remembers of a transfer beside its key. Amounts are strings: payloads have no bigint. */
@@ -28,6 +23,8 @@ export type Opening =
   | {
       readonly state: 'open';
       readonly approval: 'required' | 'not-required' | 'given';
+      /** Who started the transfer first: after Temporal forgot it, that may be another than who starts it now. */
+      readonly firstStartedBy: Actor;
       readonly approvalTimeoutMs: number;
     }
   | { readonly state: 'ended'; readonly result: TransferOutput }
@@ -37,7 +34,12 @@ export type Opening =
  * The steps of a transfer over the ledger's rows. Each is idempotent by (tenant, transferId) and phase, so that a retry,
  * a reset and a second life all meet the first one's answer. Refusals are answers, not failures.
  */
-export function createTransferActivities({ ledger, settings }: { ledger: Ledger; settings: TransferSettings }) {
+export function createTransferActivities(dependencies: {
+  readonly ledger: Ledger;
+  readonly transferRecords: TransferRecords;
+  readonly settings: TransferSettings;
+}) {
+  const { ledger, transferRecords, settings } = dependencies;
   return {
     /** Writes the permanent row, or reads it where it exists. The limit that counts is the one of the first time. */
     openTransfer: ({ input, ...order }: TransferOrder) =>
@@ -45,7 +47,7 @@ export function createTransferActivities({ ledger, settings }: { ledger: Ledger;
         const { amount, ...parties } = input;
         const amountMinor = BigInt(amount.minor);
         const approvalRequired = amountMinor > settings.approvalLimitMinor;
-        const row = await ledger.openTransfer({
+        const row = await transferRecords.openTransfer({
           ...parties,
           ...order,
           currency: amount.currency,
@@ -55,11 +57,15 @@ export function createTransferActivities({ ledger, settings }: { ledger: Ledger;
         if (row.state === 'conflict') return { state: 'conflict' };
         if (row.state === 'ended') return { state: 'ended', result: transferOutput.parse(row.result) };
         const approval = row.approvedBy !== undefined ? 'given' : row.approvalRequired ? 'required' : 'not-required';
-        return { state: 'open', approval, approvalTimeoutMs: settings.approvalTimeoutMs };
+        const { startedBy: firstStartedBy } = row;
+        return { state: 'open', approval, firstStartedBy, approvalTimeoutMs: settings.approvalTimeoutMs };
       }),
 
     /** Writes into the permanent row who let the transfer go on; the first one stays. */
-    recordApproval: (approval: TransferKey & { by: Actor }) => typed(() => ledger.recordApproval(approval)),
+    recordApproval: (approval: TransferKey & { by: Actor }) =>
+      typed(async () => {
+        await transferRecords.recordApproval(approval);
+      }),
 
     /** Moves the money from the payer into clearing, or records why not. */
     withdraw: (transfer: TransferKey) => typed(() => ledger.withdraw(transfer)),
@@ -69,12 +75,14 @@ export function createTransferActivities({ ledger, settings }: { ledger: Ledger;
 
     /**
      * Returns the money, and leaves a tombstone where there is none to return, so that a late withdrawal moves nothing.
-     * Fails as `account-frozen` while the payer cannot take the money back.
+     * Fails as `blocked` while the payer cannot take the money back.
      */
     refund: (transfer: TransferKey) =>
       typed(async () => {
         const answer = await ledger.refund(transfer);
-        if (answer.kind === 'blocked') throw failureOf(answer.reason, 'The payer cannot take the money back');
+        if (answer.kind === 'blocked') {
+          throw failureOf('blocked', `The payer's account does not take the money back: ${answer.reason}`);
+        }
         return answer;
       }),
 
@@ -83,6 +91,6 @@ export function createTransferActivities({ ledger, settings }: { ledger: Ledger;
 
     /** Ends the permanent row; the answer is the result that stands, which is the first one ever given. */
     endTransfer: ({ result, ...transfer }: TransferKey & { result: TransferOutput }) =>
-      typed(async () => transferOutput.parse(await ledger.endTransfer({ ...transfer, result }))),
+      typed(async () => transferOutput.parse(await transferRecords.endTransfer({ ...transfer, result }))),
   };
 }

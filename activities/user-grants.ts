@@ -1,3 +1,4 @@
+import type { Inbox } from '../src/adapters/inbox.ts';
 import { typed } from './failures.ts';
 import { messageTextOf, type MessageKind } from './user-grants-texts.ts';
 
@@ -13,15 +14,9 @@ export type DiscountKind = 'welcome' | 'adult';
 
 const discountPercents: Readonly<Record<DiscountKind, number>> = { welcome: 10, adult: 5 };
 
-/** The part of the inbox adapter that these activities need. */
-interface Inbox {
-  sendMessage(message: UserKey & { kind: string; title: string; body: string }): Promise<{ readonly created: boolean }>;
-  grantDiscount(discount: UserKey & { kind: string; percent: number }): Promise<{ readonly created: boolean }>;
-}
-
 /**
  * What user-grants does to the world. Each activity is idempotent by (tenant, user, generation, kind):
- * `created` is false where an earlier attempt, or a life that Temporal has forgotten, was first.
+ * the answer is `replayed` where an earlier attempt, or a life that Temporal has forgotten, was first.
  */
 export function createUserGrantActivities({ inbox }: { inbox: Inbox }) {
   return {

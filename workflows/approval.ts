@@ -11,30 +11,39 @@ interface Accepted {
   readonly accepted: true;
 }
 
+type DecisionAction = UpdateDefinition<ActionAnswer<Accepted>, [ActionCall<Note>]>;
+
+/** Those who may not decide, because it is their own request. */
+export interface Requesters {
+  /** Compared by issuer and subject. */
+  readonly startedBy: readonly Actor[];
+  /** Names no issuer, so it is compared by subject alone. */
+  readonly requestedBy: string | undefined;
+}
+
 export interface Decision extends Note {
   readonly approved: boolean;
   readonly by: Actor;
 }
 
-/**
- * Lets a second person decide, once. The one who started the instance may not, nor the one it was asked for: those are
- * compared by issuer and subject, and `requestedBy`, which names no issuer, by subject alone.
- */
-export function handleDecisions(options: {
-  approve: UpdateDefinition<ActionAnswer<Accepted>, [ActionCall<Note>]>;
-  reject: UpdateDefinition<ActionAnswer<Accepted>, [ActionCall<Note>]>;
-  startedBy: Actor;
-  requestedBy: string | undefined;
-}) {
-  const { approve, reject, startedBy, requestedBy } = options;
-  let isAwaited = false;
+/** Waits for a decision; undefined where none came in time. A cancel ends the wait with its failure. */
+export type AwaitDecision = (options: { requesters: Requesters; timeoutMs: number }) => Promise<Decision | undefined>;
+
+/** Handles the two actions by which a second person decides, once, and only while the workflow awaits it. */
+export function handleDecisions({
+  approve,
+  reject,
+}: {
+  approve: DecisionAction;
+  reject: DecisionAction;
+}): AwaitDecision {
+  let awaited: Requesters | undefined;
   let decision: Decision | undefined;
 
   const handlerThat = (approved: boolean) => ({
     validate: ({ actor }: ActionCall<Note>) => {
-      if (!isAwaited || decision !== undefined) refuseAction('action-not-allowed');
-      const isStarter = actor.iss === startedBy.iss && actor.sub === startedBy.sub;
-      if (isStarter || actor.sub === requestedBy) refuseAction('second-person-required');
+      if (awaited === undefined || decision !== undefined) refuseAction('action-not-allowed');
+      if (isRequester(actor, awaited)) refuseAction('second-person-required');
     },
     apply: ({ actor, input }: ActionCall<Note>): Accepted => {
       decision = { approved, by: actor, note: input.note };
@@ -44,14 +53,16 @@ export function handleDecisions(options: {
   handleAction(approve, handlerThat(true));
   handleAction(reject, handlerThat(false));
 
-  /** Waits for the decision; undefined where none came in time. A cancel ends the wait with its failure. */
-  return async function decisionWithin(timeoutMs: number): Promise<Decision | undefined> {
-    isAwaited = true;
+  return async ({ requesters, timeoutMs }) => {
+    awaited = requesters;
     try {
       await condition(() => decision !== undefined, timeoutMs);
       return decision;
     } finally {
-      isAwaited = false;
+      awaited = undefined;
     }
   };
 }
+
+const isRequester = ({ iss, sub }: Actor, { startedBy, requestedBy }: Requesters): boolean =>
+  sub === requestedBy || startedBy.some((starter) => starter.iss === iss && starter.sub === sub);

@@ -1,6 +1,8 @@
 import { CancellationScope, defineUpdate, proxyActivities } from '@temporalio/workflow';
 import { CancelledFailure, TemporalFailure } from '@temporalio/common';
-import type { createTransferActivities, Opening, TransferKey } from '../activities/transfers.ts';
+import type { FailureType } from '../activities/failures.ts';
+import type { createTransferActivities, Opening } from '../activities/transfers.ts';
+import type { TransferKey } from '../src/adapters/transfer-records.ts';
 import type { ActionAnswer, ActionCall, Envelope } from '../src/catalog/envelope.ts';
 import type {
   Accepted,
@@ -12,7 +14,7 @@ import type {
   TransferOutput,
 } from '../src/catalog/transfers.ts';
 import { handleAction, refuseAction } from './actions.ts';
-import { handleDecisions, type Decision } from './approval.ts';
+import { handleDecisions, type AwaitDecision, type Requesters } from './approval.ts';
 import { handleCancels } from './cancellation.ts';
 import { createCompensation, type Compensation, type Undo } from './compensation.ts';
 import { endWith, enterStep } from './instance.ts';
@@ -35,7 +37,7 @@ type Activities = ReturnType<typeof createTransferActivities>;
 /** Gives up where no retry can help. What passes by itself (a database that is away) is retried for ever. */
 const cautious = proxyActivities<Activities>({
   ...money,
-  retry: { ...money.retry, nonRetryableErrorTypes: ['unexpected', 'account-frozen'] },
+  retry: { ...money.retry, nonRetryableErrorTypes: ['unexpected', 'blocked'] satisfies FailureType[] },
 });
 
 /** Never gives up: until it is through, waiting is right and going on would not be. */
@@ -61,7 +63,7 @@ export async function transfers({ input, context }: Envelope<TransferInput>): Pr
   const resultOf = (ending: Ending) => ({ ...ending, transferId: input.transferId, amount: input.amount });
 
   const road = new CancellationScope();
-  const decisionWithin = handleDecisions({ approve, reject, startedBy, requestedBy: input.requestedBy });
+  const awaitDecision = handleDecisions({ approve, reject });
   const verdict = handleCancels(cancel, road);
   const compensation = createCompensation<Undone>({
     onStuck: () => {
@@ -79,7 +81,9 @@ export async function transfers({ input, context }: Envelope<TransferInput>): Pr
     verdict.close('too-late');
     return endWith(opening.state === 'ended' ? opening.result : resultOf({ outcome: 'conflict' }));
   }
-  const ending = await moveMoney({ transfer, opening, road, decisionWithin, compensation });
+  // Either may be the one whose request this is: who starts it now, and who did before Temporal forgot it.
+  const requesters = { startedBy: [startedBy, opening.firstStartedBy], requestedBy: input.requestedBy };
+  const ending = await moveMoney({ transfer, opening, requesters, road, awaitDecision, compensation });
   verdict.close(ending.outcome === 'completed' ? 'too-late' : 'accepted');
   enterStep('ending');
   return endWith(
@@ -90,8 +94,9 @@ export async function transfers({ input, context }: Envelope<TransferInput>): Pr
 interface Journey {
   readonly transfer: TransferKey;
   readonly opening: Extract<Opening, { state: 'open' }>;
+  readonly requesters: Requesters;
   readonly road: CancellationScope;
-  readonly decisionWithin: (timeoutMs: number) => Promise<Decision | undefined>;
+  readonly awaitDecision: AwaitDecision;
   readonly compensation: Compensation<Undone>;
 }
 
@@ -119,10 +124,10 @@ async function moveMoney(journey: Journey): Promise<Ending> {
 
 /** Ends before any money moved, or with it at the payee, or with the reason for which it must go back. */
 async function goForward(journey: Journey, undo: Undo<Undone>[]): Promise<Ending | UndoReason> {
-  const { transfer, opening, decisionWithin } = journey;
+  const { transfer, opening, requesters, awaitDecision } = journey;
   if (opening.approval === 'required') {
     enterStep('awaiting-approval');
-    const decision = await decisionWithin(opening.approvalTimeoutMs);
+    const decision = await awaitDecision({ requesters, timeoutMs: opening.approvalTimeoutMs });
     if (decision === undefined) return { outcome: 'expired' };
     if (!decision.approved) return { outcome: 'rejected', reason: 'declined', note: decision.note };
     await persistent.recordApproval({ ...transfer, by: decision.by });

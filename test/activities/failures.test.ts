@@ -26,7 +26,7 @@ describe('typed', () => {
   });
 
   it('leaves a failure that has its type alone', async () => {
-    const failure = failureOf('account-frozen', 'blocked');
+    const failure = failureOf('blocked', 'account-frozen');
     expect(await failureFrom(failure)).toBe(failure);
   });
 });

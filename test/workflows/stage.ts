@@ -1,0 +1,125 @@
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type InjectedSinks,
+  type WorkflowBundle,
+} from '@temporalio/worker';
+import { randomUUID } from 'node:crypto';
+import type { ProcessContext } from '../../src/catalog/envelope.ts';
+import type { InstanceSinks } from '../../workflows/instance.ts';
+
+Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR' } } });
+
+/** The workflows as they are released. */
+export const currentWorkflows = new URL('../../workflows/index.ts', import.meta.url).pathname;
+
+/** A workflow file of `test/support`. */
+export const fixtureWorkflows = (name: string) => new URL(`../support/${name}.ts`, import.meta.url).pathname;
+
+export interface StagedWorker {
+  readonly taskQueue: string;
+  /** The outcomes its workflows reported, replays not counted. */
+  readonly outcomes: string[];
+  /** Takes no further task and ends once those that run are over. */
+  stop(): Promise<void>;
+}
+
+const bundles = new Map<string, Promise<WorkflowBundle>>();
+
+function bundleOf(workflowsPath: string): Promise<WorkflowBundle> {
+  const known = bundles.get(workflowsPath) ?? bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') });
+  bundles.set(workflowsPath, known);
+  return known;
+}
+
+const stepAttribute = defineSearchAttributeKey('PorticoStep', SearchAttributeType.KEYWORD);
+const outcomeAttribute = defineSearchAttributeKey('PorticoOutcome', SearchAttributeType.KEYWORD);
+
+/** A real Temporal server with workers of ours, each on a task queue that no other test uses. */
+export async function openStage({ address }: { address: string }) {
+  const [connection, native] = await Promise.all([
+    Connection.connect({ address }),
+    NativeConnection.connect({ address }),
+  ]);
+  const client = new Client({ connection });
+  const workers: StagedWorker[] = [];
+
+  async function startWorker(options: {
+    activities: object;
+    workflowsPath?: string | undefined;
+    taskQueue?: string | undefined;
+  }): Promise<StagedWorker> {
+    const { taskQueue = `test-${randomUUID()}`, activities, workflowsPath = currentWorkflows } = options;
+    const outcomes: string[] = [];
+    const sinks: InjectedSinks<InstanceSinks> = {
+      instances: { ended: { fn: (_info, outcome) => void outcomes.push(outcome), callDuringReplay: false } },
+    };
+    const worker = await Worker.create({
+      connection: native,
+      identity: 'test',
+      taskQueue,
+      activities,
+      sinks,
+      workflowBundle: await bundleOf(workflowsPath),
+      workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 3 },
+      activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 3 },
+    });
+    const run = worker.run();
+    const staged = {
+      taskQueue,
+      outcomes,
+      stop: async () => {
+        if (worker.getState() === 'RUNNING') worker.shutdown();
+        await run;
+      },
+    };
+    workers.push(staged);
+    return staged;
+  }
+
+  return {
+    client,
+    startWorker,
+
+    /** Starts an instance as the service does: envelope, id and first step. */
+    start: (instance: {
+      workflow: string;
+      process: string;
+      taskQueue: string;
+      firstStep: string;
+      input: unknown;
+      context: ProcessContext;
+    }): Promise<WorkflowHandle> => {
+      const { workflow, process, taskQueue, firstStep, input, context } = instance;
+      return client.workflow.start(workflow, {
+        workflowId: `${context.tenant}/${process}/${context.key}`,
+        taskQueue,
+        args: [{ input, context }],
+        typedSearchAttributes: [{ key: stepAttribute, value: firstStep }],
+      });
+    },
+
+    /** Where an instance stands and how it ended, as readers see it without asking a worker. */
+    async read(handle: WorkflowHandle) {
+      const { typedSearchAttributes, status } = await handle.describe();
+      return {
+        status: status.name,
+        step: typedSearchAttributes.get(stepAttribute),
+        outcome: typedSearchAttributes.get(outcomeAttribute),
+      };
+    },
+
+    async close(): Promise<void> {
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await native.close();
+      await connection.close();
+    },
+  };
+}
+
+export type Stage = Awaited<ReturnType<typeof openStage>>;

@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { createTransferActivities, type TransferSettings } from '../../activities/transfers.ts';
+import { createAccounts } from '../../src/adapters/accounts.ts';
+import { createLedger, type Ledger } from '../../src/adapters/ledger.ts';
+import { createTransferRecords, type TransferRecords } from '../../src/adapters/transfer-records.ts';
+import type { TransferInput, TransferOutput } from '../../src/catalog/transfers.ts';
+import { openTestDatabase } from '../support/database.ts';
+import { interfereWith, type Interference } from './interference.ts';
+import { createMessages, starter } from './messages.ts';
+import { until } from './poll.ts';
+import { openStage } from './stage.ts';
+
+const currency = 'EUR';
+
+/** The calls of a transfer that a test can interfere with. */
+export type TransferCall = keyof Ledger | keyof TransferRecords;
+export type Interferences = { readonly [Call in TransferCall]?: Interference };
+
+export interface TransferOptions {
+  /** Minor units. */
+  readonly minor?: string;
+  readonly requestedBy?: string;
+  /** What the payer has, in minor units. */
+  readonly balance?: bigint;
+  /** Not given: an account of the transfer's own. */
+  readonly payer?: string;
+  readonly interference?: Interferences;
+  /** Not given: a worker that the whole bench shares. */
+  readonly taskQueue?: string;
+  /** The transfer whose second life this is, as after Temporal has forgotten the first. */
+  readonly after?: { readonly transferId: string };
+}
+
+/** Transfers between accounts of their own, through the real workflow, activities, adapters, database and server. */
+export async function openTransferBench(options: { address: string } & Partial<TransferSettings>) {
+  const { address, approvalLimitMinor = 1_000_000n, approvalTimeoutMs = 60_000 } = options;
+  const tenant = `tenant-${randomUUID().slice(0, 8)}`;
+  const [stage, storage] = await Promise.all([openStage({ address }), openTestDatabase('embedded')]);
+  const { database } = storage;
+  const accounts = createAccounts(database);
+  const meddler = interfereWith(
+    { ...createLedger(database), ...createTransferRecords(database) },
+    ({ transferId }: { transferId: string }) => transferId,
+  );
+  const activities = createTransferActivities({
+    ledger: meddler.adapter,
+    transferRecords: meddler.adapter,
+    settings: { approvalLimitMinor, approvalTimeoutMs },
+  });
+  const startWorker = (taskQueue?: string) => stage.startWorker({ activities, taskQueue });
+  const shared = await startWorker();
+
+  async function balanceOf(accountId: string): Promise<bigint | undefined> {
+    return (await accounts.findAccount({ tenant, accountId }))?.balanceMinor;
+  }
+
+  /** What lies in clearing on behalf of one transfer. */
+  async function clearingOf(transferId: string): Promise<bigint | undefined> {
+    const [row] = await database.query<{ sum: bigint }>(
+      `select coalesce(sum(amount_minor), 0)::bigint as sum from entries
+       where tenant = $1 and account_id = '~clearing:' || $2 and posting_id like 'transfer/' || $3 || '/%'`,
+      [tenant, currency, transferId],
+    );
+    return row?.sum;
+  }
+
+  async function begin(begun: TransferOptions = {}) {
+    const { minor = '1250', balance = 5_000_000n, interference = {}, requestedBy } = begun;
+    const transferId = begun.after?.transferId ?? `transfer-${randomUUID().slice(0, 8)}`;
+    const payer = begun.payer ?? `payer-of-${transferId}`;
+    const payee = `payee-of-${transferId}`;
+    if (begun.after === undefined) {
+      await accounts.openAccount({ tenant, accountId: payee, currency, openingBalanceMinor: 0n });
+      if (begun.payer === undefined) {
+        await accounts.openAccount({ tenant, accountId: payer, currency, openingBalanceMinor: balance });
+      }
+    }
+    const interfere = (call: TransferCall, how: Interference) => meddler.on(transferId, call, how);
+    const callsOf = (call: TransferCall) => meddler.callsOf(transferId, call);
+    for (const [call, how] of Object.entries(interference)) meddler.on(transferId, call, how);
+
+    const input: TransferInput = { transferId, from: payer, to: payee, amount: { currency, minor }, requestedBy };
+    const handle = await stage.start({
+      workflow: 'transfers',
+      process: 'transfers',
+      taskQueue: begun.taskQueue ?? shared.taskQueue,
+      firstStep: 'opening',
+      input,
+      context: { tenant, key: transferId, generation: 1, startedBy: starter, fingerprint: `f1.${transferId}/${minor}` },
+    });
+
+    return {
+      ...createMessages(handle),
+      handle,
+      transferId,
+      options: begun,
+      interfere,
+      callsOf,
+      result: (): Promise<TransferOutput> => handle.result(),
+      read: () => stage.read(handle),
+      reaches: (step: string) =>
+        until(async () => {
+          const seen = await stage.read(handle);
+          return { isTrue: seen.step === step, seen: JSON.stringify(seen) };
+        }),
+      /** Waits for that many further calls. */
+      retriesOf: (call: TransferCall, more: number) => {
+        const wanted = callsOf(call) + more;
+        return until(() => ({ isTrue: callsOf(call) >= wanted, seen: callsOf(call) }));
+      },
+      balances: async () => ({ payer: await balanceOf(payer), payee: await balanceOf(payee) }),
+      clearing: () => clearingOf(transferId),
+      freeze: (whom: 'payer' | 'payee') =>
+        accounts.freezeAccount({ tenant, accountId: whom === 'payer' ? payer : payee }),
+      unfreeze: (whom: 'payer' | 'payee') =>
+        accounts.unfreezeAccount({ tenant, accountId: whom === 'payer' ? payer : payee }),
+    };
+  }
+
+  return {
+    stage,
+    startWorker,
+    begin,
+    async close(): Promise<void> {
+      await stage.close();
+      await storage.close();
+    },
+  };
+}
+
+export type TransferBench = Awaited<ReturnType<typeof openTransferBench>>;
+export type Transfer = Awaited<ReturnType<TransferBench['begin']>>;

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporalAddress } from '../support/temporal.ts';
+import { createGate, undisturbed } from './interference.ts';
+import { approver, starter } from './messages.ts';
+import { openTransferBench, type TransferBench } from './transfer-bench.ts';
+
+const aboveLimit = { minor: '1000001' };
+let bench: TransferBench;
+
+beforeAll(async () => {
+  bench = await openTransferBench({ address: temporalAddress() });
+});
+afterAll(() => bench.close());
+
+async function beginWaiting(options: { requestedBy?: string } = {}) {
+  const transfer = await bench.begin({ ...aboveLimit, ...options });
+  await transfer.reaches('awaiting-approval');
+  return transfer;
+}
+
+describe('a transfer above the limit', () => {
+  it('is one that exceeds it: at the limit nobody is asked', async () => {
+    const transfer = await bench.begin({ minor: '1000000' });
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+    expect(await transfer.stepsOfHistory()).not.toContain('awaiting-approval');
+  });
+
+  it('moves no money before a second person approves it, and completes then', async () => {
+    const transfer = await beginWaiting();
+    expect(transfer.callsOf('withdraw')).toBe(0);
+    expect(await transfer.act('approve', {})).toEqual({ accepted: true });
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+    expect(await transfer.balances()).toEqual({ payer: 3_999_999n, payee: 1_000_001n });
+  });
+
+  it('is rejected with the note of the person who declined it', async () => {
+    const transfer = await beginWaiting();
+    await transfer.act('reject', { note: 'not this month' });
+    expect(await transfer.result()).toMatchObject({ outcome: 'rejected', reason: 'declined', note: 'not this month' });
+    expect(transfer.callsOf('withdraw')).toBe(0);
+  });
+
+  it.each(['approve', 'reject'])('refuses %s by the one who started it', async (action) => {
+    const transfer = await beginWaiting();
+    expect(await transfer.answerOf(action, {}, starter)).toBe('second-person-required');
+    expect((await transfer.read()).status).toBe('RUNNING');
+  });
+
+  it('takes the same subject of another issuer for another person', async () => {
+    const transfer = await beginWaiting();
+    await transfer.act('approve', {}, { iss: 'https://elsewhere.test', sub: starter.sub });
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+  });
+
+  it.each(['approve', 'reject'])('refuses %s by the one it was asked for, whatever the issuer', async (action) => {
+    const transfer = await beginWaiting({ requestedBy: 'carol' });
+    const carol = { iss: 'https://elsewhere.test', sub: 'carol' };
+    expect(await transfer.answerOf(action, {}, carol)).toBe('second-person-required');
+    await transfer.act('approve', {});
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+  });
+
+  it('refuses a second decision', async () => {
+    const gate = createGate({ at: 'entry' });
+    const transfer = await bench.begin({ ...aboveLimit, interference: { withdraw: gate.interference } });
+    await transfer.reaches('awaiting-approval');
+    await transfer.act('approve', {});
+    await gate.reached;
+    expect(await transfer.answerOf('reject', {})).toBe('action-not-allowed');
+    gate.open();
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+  });
+
+  it('refuses an approval before it asks for one', async () => {
+    const gate = createGate({ at: 'entry' });
+    const transfer = await bench.begin({ ...aboveLimit, interference: { openTransfer: gate.interference } });
+    await gate.reached;
+    expect(await transfer.answerOf('approve', {})).toBe('action-not-allowed');
+    gate.open();
+    await transfer.reaches('awaiting-approval');
+    await transfer.act('reject', {});
+    await transfer.result();
+  });
+
+  it('applies a repeated approval once and answers it the same', async () => {
+    const transfer = await beginWaiting();
+    const first = await transfer.act('approve', {}, approver, 'approve.key-1');
+    expect(await transfer.act('approve', {}, approver, 'approve.key-1')).toEqual(first);
+    await transfer.result();
+    expect(transfer.callsOf('recordApproval')).toBe(1);
+  });
+
+  it('is not asked for again in a life after the approval was recorded', async () => {
+    const gate = createGate({ at: 'entry' });
+    const first = await bench.begin({ ...aboveLimit, interference: { withdraw: gate.interference } });
+    await first.reaches('awaiting-approval');
+    await first.act('approve', {});
+    await gate.reached;
+    await first.handle.terminate('cut off by a test');
+    gate.open();
+    const again = await bench.begin({ ...first.options, after: first, interference: { withdraw: undisturbed } });
+    expect(await again.result()).toMatchObject({ outcome: 'completed' });
+    expect(await again.stepsOfHistory()).toEqual(['withdrawing', 'depositing', 'ending']);
+  });
+});

@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Problem } from '../../src/problems.ts';
+import { temporalAddress } from '../support/temporal.ts';
+import { createGate, failFirst } from './interference.ts';
+import {
+  openTransferBench,
+  type Interferences,
+  type Transfer,
+  type TransferBench,
+  type TransferCall,
+} from './transfer-bench.ts';
+
+let bench: TransferBench;
+
+beforeAll(async () => {
+  bench = await openTransferBench({ address: temporalAddress() });
+});
+afterAll(() => bench.close());
+
+/** Begins a transfer of which a method of the ledger is held at a gate. */
+async function beginHeld(
+  call: TransferCall,
+  options: { at?: 'entry' | 'exit'; minor?: string; interference?: Interferences } = {},
+) {
+  const { at = 'entry', minor = '1250', interference = {} } = options;
+  const gate = createGate({ at });
+  const transfer = await bench.begin({
+    minor,
+    balance: 5_000_000n,
+    interference: { ...interference, [call]: gate.interference },
+  });
+  return { transfer, gate };
+}
+
+const untouched = { payer: 5_000_000n, payee: 0n };
+const moved = { payer: 4_998_750n, payee: 1_250n };
+
+/** Both ways to cancel. Each resolves once history holds the cancel; `answer` is what the caller learns later, if anything. */
+const ways = [
+  {
+    way: 'the action',
+    cancel: async (transfer: Transfer) => {
+      const answer = transfer.answerOf('cancel', {});
+      await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
+      return { answer };
+    },
+  },
+  {
+    way: 'Temporal',
+    cancel: async (transfer: Transfer) => {
+      await transfer.handle.cancel();
+      await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED');
+      return { answer: undefined };
+    },
+  },
+];
+
+describe.each(ways)('a cancel by $way', ({ cancel }) => {
+  it.each([
+    { when: 'the row is being opened', method: 'openTransfer', at: 'entry' },
+    { when: 'the money is about to be taken', method: 'withdraw', at: 'entry' },
+    { when: 'the money was taken and the answer is under way', method: 'withdraw', at: 'exit' },
+  ] as const)('ends cancelled with both accounts untouched while $when', async ({ method, at }) => {
+    const { transfer, gate } = await beginHeld(method, { at });
+    await gate.reached;
+    const { answer } = await cancel(transfer);
+    gate.open();
+    if (answer !== undefined) expect(await answer).toEqual({ accepted: true });
+    expect(await transfer.result()).toMatchObject({ outcome: 'cancelled' });
+    expect(await transfer.balances()).toEqual(untouched);
+    expect(transfer.callsOf('deposit')).toBe(0);
+    expect(await transfer.read()).toMatchObject({ status: 'COMPLETED', outcome: 'cancelled' });
+  });
+
+  it('ends cancelled while a second person is awaited, without touching the ledger', async () => {
+    const transfer = await bench.begin({ minor: '1000001', balance: 5_000_000n });
+    await transfer.reaches('awaiting-approval');
+    const { answer } = await cancel(transfer);
+    if (answer !== undefined) expect(await answer).toEqual({ accepted: true });
+    expect(await transfer.result()).toMatchObject({ outcome: 'cancelled' });
+    expect(transfer.callsOf('withdraw') + transfer.callsOf('refund')).toBe(0);
+  });
+
+  it('ends cancelled while the approval is being recorded', async () => {
+    const { transfer, gate } = await beginHeld('recordApproval', { minor: '1000001' });
+    await transfer.reaches('awaiting-approval');
+    await transfer.act('approve', {});
+    await gate.reached;
+    const { answer } = await cancel(transfer);
+    gate.open();
+    if (answer !== undefined) expect(await answer).toEqual({ accepted: true });
+    expect(await transfer.result()).toMatchObject({ outcome: 'cancelled' });
+    expect(transfer.callsOf('withdraw')).toBe(0);
+  });
+
+  it.each(['withdraw', 'deposit'] as const)('ends cancelled while %s waits for its database', async (method) => {
+    const transfer = await bench.begin({ balance: 5_000_000n, interference: { [method]: failFirst(Infinity) } });
+    await transfer.retriesOf(method, 2);
+    const { answer } = await cancel(transfer);
+    if (answer !== undefined) expect(await answer).toEqual({ accepted: true });
+    expect(await transfer.result()).toMatchObject({ outcome: 'cancelled' });
+    expect(await transfer.balances()).toEqual(untouched);
+  });
+
+  it('comes too late where the deposit lands', async () => {
+    const { transfer, gate } = await beginHeld('deposit');
+    await gate.reached;
+    const { answer } = await cancel(transfer);
+    gate.open();
+    if (answer !== undefined) expect(await answer).toBe('too-late');
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+    expect(await transfer.balances()).toEqual(moved);
+  });
+
+  it('comes too late where the deposit had landed and its answer was lost', async () => {
+    const gate = createGate({ at: 'exit' });
+    const transfer = await bench.begin({
+      balance: 5_000_000n,
+      interference: { deposit: async (proceed) => loseEveryAnswer(() => gate.interference(proceed, 1)) },
+    });
+    await gate.reached;
+    const { answer } = await cancel(transfer);
+    gate.open();
+    if (answer !== undefined) expect(await answer).toBe('too-late');
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+    expect(transfer.callsOf('refund')).toBe(1);
+    expect(await transfer.balances()).toEqual(moved);
+  });
+
+  it('changes nothing while the money is on its way back', async () => {
+    const gate = createGate({ at: 'entry' });
+    const { transfer, gate: depositGate } = await beginHeld('deposit', { interference: { refund: gate.interference } });
+    await depositGate.reached;
+    await transfer.freeze('payee');
+    depositGate.open();
+    await gate.reached;
+    const { answer } = await cancel(transfer);
+    gate.open();
+    if (answer !== undefined) expect(await answer).toEqual({ accepted: true });
+    expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
+    expect(transfer.callsOf('refund')).toBe(1);
+    expect(await transfer.balances()).toEqual(untouched);
+  });
+});
+
+describe('the cancel action', () => {
+  it('is answered only when it is known what it was good for', async () => {
+    const { transfer, gate } = await beginHeld('withdraw');
+    await gate.reached;
+    const answer = transfer.answerOf('cancel', {});
+    await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
+    const first = await Promise.race([answer, transfer.hasHeard('EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED')]);
+    expect(first).toBeUndefined();
+    gate.open();
+    expect(await answer).toEqual({ accepted: true });
+    await transfer.result();
+  });
+
+  it('may be repeated by others, and all of them are accepted', async () => {
+    const { transfer, gate } = await beginHeld('withdraw');
+    await gate.reached;
+    const answers = [1, 2, 3].map(() => transfer.answerOf('cancel', {}));
+    await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED', { times: 3 });
+    await transfer.handle.cancel();
+    gate.open();
+    expect(await Promise.all(answers)).toEqual([1, 2, 3].map(() => ({ accepted: true })));
+    expect(await transfer.result()).toMatchObject({ outcome: 'cancelled' });
+    expect(transfer.callsOf('refund')).toBe(1);
+  });
+
+  it('is refused once the outcome is decided', async () => {
+    const { transfer, gate } = await beginHeld('endTransfer');
+    await gate.reached;
+    expect(await transfer.answerOf('cancel', {})).toBe('too-late');
+    gate.open();
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+  });
+
+  it('is accepted while the return of the money is stuck', async () => {
+    const { transfer, gate } = await beginHeld('deposit');
+    await gate.reached;
+    await transfer.freeze('payee');
+    await transfer.freeze('payer');
+    gate.open();
+    await transfer.reaches('compensation-stuck');
+    expect(await transfer.answerOf('cancel', {})).toEqual({ accepted: true });
+    await transfer.unfreeze('payer');
+    await transfer.act('resolve', { how: 'retry' });
+    expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
+  });
+
+  it('ends cancelled where the ledger would have refused the withdrawal anyway', async () => {
+    const gate = createGate({ at: 'entry' });
+    const transfer = await bench.begin({ balance: 10n, interference: { withdraw: gate.interference } });
+    await gate.reached;
+    const answer = transfer.answerOf('cancel', {});
+    await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
+    gate.open();
+    expect(await answer).toEqual({ accepted: true });
+    expect(await transfer.result()).toMatchObject({ outcome: 'cancelled' });
+  });
+});
+
+async function loseEveryAnswer(call: () => Promise<unknown>): Promise<never> {
+  await call();
+  throw new Problem('database-unavailable');
+}

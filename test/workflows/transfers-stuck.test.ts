@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporalAddress } from '../support/temporal.ts';
+import { createGate, failFirst, undisturbed } from './interference.ts';
+import { openTransferBench, type Interferences, type TransferBench } from './transfer-bench.ts';
+
+let bench: TransferBench;
+
+beforeAll(async () => {
+  bench = await openTransferBench({ address: temporalAddress() });
+});
+afterAll(() => bench.close());
+
+const returned = { payer: 5_000n, payee: 0n };
+
+/** A transfer whose payee refuses the money and whose payer cannot take it back. */
+async function beginStuck(interference: Interferences = {}) {
+  const gate = createGate({ at: 'entry' });
+  const transfer = await bench.begin({
+    minor: '1250',
+    balance: 5_000n,
+    interference: { ...interference, deposit: gate.interference },
+  });
+  await gate.reached;
+  await transfer.freeze('payee');
+  await transfer.freeze('payer');
+  gate.open();
+  await transfer.reaches('compensation-stuck');
+  return transfer;
+}
+
+describe('a return that cannot finish', () => {
+  it('finishes by itself once the payer can take the money', async () => {
+    const transfer = await beginStuck();
+    await transfer.unfreeze('payer');
+    expect(await transfer.result()).toMatchObject({ outcome: 'compensated', reason: 'deposit-refused' });
+    expect(await transfer.balances()).toEqual(returned);
+  });
+
+  it('keeps trying without adding to history', async () => {
+    const transfer = await beginStuck();
+    await transfer.retriesOf('refund', 2);
+    const before = (await transfer.eventTypes()).length;
+    await transfer.retriesOf('refund', 2);
+    expect((await transfer.eventTypes()).length).toBe(before);
+    await transfer.unfreeze('payer');
+    await transfer.result();
+  });
+
+  it('is tried again at once when an operator says so', async () => {
+    const transfer = await beginStuck();
+    // The next attempt by itself would be seconds away.
+    await transfer.retriesOf('refund', 5);
+    await transfer.unfreeze('payer');
+    expect(await transfer.act('resolve', { how: 'retry' })).toEqual({ accepted: true });
+    expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
+    expect((await transfer.eventTypes()).filter((type) => type === 'EVENT_TYPE_ACTIVITY_TASK_CANCELED')).toHaveLength(
+      1,
+    );
+  });
+
+  it('stays stuck, and open to the operator, where the retry is blocked as well', async () => {
+    const transfer = await beginStuck();
+    await transfer.act('resolve', { how: 'retry' });
+    await transfer.retriesOf('refund', 1);
+    expect(await transfer.read()).toMatchObject({ status: 'RUNNING', step: 'compensation-stuck' });
+    await transfer.unfreeze('payer');
+    await transfer.act('resolve', { how: 'retry' });
+    expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
+  });
+
+  it('can be settled by hand', async () => {
+    const transfer = await beginStuck();
+    expect(await transfer.act('resolve', { how: 'settle', note: 'paid out in cash' })).toEqual({ accepted: true });
+    expect(await transfer.result()).toMatchObject({ outcome: 'settled', note: 'paid out in cash' });
+    expect(await transfer.balances()).toEqual({ payer: 3_750n, payee: 0n });
+    expect(await transfer.clearing()).toBe(0n);
+  });
+
+  it('is not settled where the money was returned first', async () => {
+    const transfer = await beginStuck();
+    const gate = createGate({ at: 'entry' });
+    transfer.interfere('refund', gate.interference);
+    await gate.reached;
+    await transfer.unfreeze('payer');
+    const answer = transfer.answerOf('resolve', { how: 'settle', note: 'paid out in cash' });
+    await transfer.hasHeard('EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED');
+    gate.open();
+    expect(await answer).toBe('too-late');
+    expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
+    expect(await transfer.balances()).toEqual(returned);
+    expect(transfer.callsOf('settle')).toBe(0);
+  });
+
+  it('follows one operator at a time', async () => {
+    const transfer = await beginStuck();
+    const gate = createGate({ at: 'entry' });
+    transfer.interfere('settle', gate.interference);
+    const first = transfer.answerOf('resolve', { how: 'settle', note: 'first' });
+    await gate.reached;
+    expect(await transfer.answerOf('resolve', { how: 'settle', note: 'second' })).toBe('action-not-allowed');
+    expect(await transfer.answerOf('resolve', { how: 'retry' })).toBe('action-not-allowed');
+    gate.open();
+    expect(await first).toEqual({ accepted: true });
+    expect(await transfer.result()).toMatchObject({ outcome: 'settled', note: 'first' });
+  });
+
+  it('is settled although the database goes away meanwhile', async () => {
+    const transfer = await beginStuck({ settle: failFirst(2) });
+    await transfer.act('resolve', { how: 'settle', note: 'paid out in cash' });
+    expect(await transfer.result()).toMatchObject({ outcome: 'settled' });
+  });
+});
+
+describe('resolve', () => {
+  it('is refused before the transfer is stuck', async () => {
+    const gate = createGate({ at: 'entry' });
+    const transfer = await bench.begin({ interference: { withdraw: gate.interference } });
+    await gate.reached;
+    expect(await transfer.answerOf('resolve', { how: 'retry' })).toBe('action-not-allowed');
+    gate.open();
+    await transfer.result();
+  });
+
+  it('is refused while only the database is away: the step stays compensating', async () => {
+    const gate = createGate({ at: 'entry' });
+    const transfer = await bench.begin({
+      minor: '1250',
+      balance: 5_000n,
+      interference: { deposit: gate.interference, refund: failFirst(Infinity) },
+    });
+    await gate.reached;
+    await transfer.freeze('payee');
+    gate.open();
+    await transfer.retriesOf('refund', 3);
+    expect((await transfer.read()).step).toBe('compensating');
+    expect(await transfer.answerOf('resolve', { how: 'settle', note: 'no' })).toBe('action-not-allowed');
+    transfer.interfere('refund', undisturbed);
+    expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
+    expect(await transfer.balances()).toEqual(returned);
+  });
+});
