@@ -19,8 +19,19 @@ export const collectionPathOf = ({ version, collection }: ProcessDefinition): st
 export const allOutcomesOf = (definition: ProcessDefinition): [string, ...string[]] =>
   [...new Set<string>([...outcomesOf(definition), ...generalOutcomes])] as [string, ...string[]];
 
+type InstanceSchemas = ReturnType<typeof createInstanceSchemas>;
+
+// A named schema must be one object wherever it is used.
+const schemas = new WeakMap<ProcessDefinition, InstanceSchemas>();
+
 /** The schemas of an instance of one definition: as it stands, with its result, and in a list. */
-export function instanceSchemasOf(definition: ProcessDefinition) {
+export function instanceSchemasOf(definition: ProcessDefinition): InstanceSchemas {
+  const known = schemas.get(definition) ?? createInstanceSchemas(definition);
+  schemas.set(definition, known);
+  return known;
+}
+
+function createInstanceSchemas(definition: ProcessDefinition) {
   const stem = schemaStemOf(definition);
   const item = z.object({
     id: businessKey.describe('The business key.'),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
 import { problems, type ProblemCode } from '../problems.ts';
 import type { Operation, ResponseHeader } from './operation.ts';
 
@@ -40,7 +40,7 @@ const responseHeaders: Readonly<Record<ResponseHeader, z.ZodType>> = {
   'Idempotency-Status': z
     .enum(['created', 'joined', 'replayed'])
     .describe('Whether this request created the instance, joined it while it runs, or found it closed.'),
-  'Preference-Applied': z.string().describe('The wait that was granted (RFC 7240).'),
+  'Preference-Applied': z.string().optional().describe('The wait that was granted (RFC 7240).'),
 };
 
 /** The OpenAPI 3.1 document of a list of operations. */
@@ -59,7 +59,10 @@ export function renderOpenApi(operations: readonly Operation[], version: string)
     },
     servers: [{ url: '/', description: 'Wherever Portico runs.' }],
     security: [{ token: [] }],
-    tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({ name })),
+    tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({
+      name,
+      description: `Everything about ${name}.`,
+    })),
     paths: paths,
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },

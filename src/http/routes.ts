@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Answer, Call, Cost, Operation, Services } from './operation.ts';
+import type { Answer, Call, Operation, Services } from './operation.ts';
 import { idempotencyKeyOf, traceparentOf, waitMsOf } from './request-headers.ts';
+import { timeLimitOf, withinTime } from './time-limit.ts';
 import { parsePart } from './validation.ts';
 
 interface RouteOptions {
@@ -9,9 +10,6 @@ interface RouteOptions {
   /** The longest wait a caller gets, in milliseconds, whatever it prefers. */
   readonly maxWaitMs: number;
 }
-
-/** Time for a handler beyond the wait asked for, in milliseconds. Longer than the deadlines of its calls together. */
-const handlerTimeoutMs: Readonly<Record<Cost, number>> = { read: 6_000, list: 6_000, start: 8_000, action: 12_000 };
 
 /** Serves each operation: the request is parsed by its schemas, the answer serialised by them. */
 export function registerRoutes(app: FastifyInstance, operations: readonly Operation[], options: RouteOptions): void {
@@ -25,15 +23,18 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
         cost: operation.cost,
         ...(operation.process === undefined ? {} : { process: operation.process }),
       },
-      handlerTimeout: handlerTimeoutMs[operation.cost] + (operation.canWait ? options.maxWaitMs : 0),
+      // A belt for what the limit below cannot reach.
+      handlerTimeout: timeLimitOf(operation, options.maxWaitMs) + 1_000,
       schema: { response: replySchemasOf(operation) },
-      handler: async (request, reply) =>
-        send(reply, await operation.handle(toCall(operation, request, options), options.services)),
+      handler: (request, reply) =>
+        withinTime(operation, reply, timeLimitOf(operation, options.maxWaitMs), async (signal) =>
+          send(reply, await operation.handle(toCall(operation, request, signal, options), options.services)),
+        ),
     });
   }
 }
 
-function toCall(operation: Operation, request: FastifyRequest, { maxWaitMs }: RouteOptions): Call {
+function toCall(operation: Operation, request: FastifyRequest, signal: AbortSignal, { maxWaitMs }: RouteOptions): Call {
   const { headers } = request;
   const idempotencyKey = idempotencyKeyOf(headers, operation);
   return {
@@ -45,7 +46,7 @@ function toCall(operation: Operation, request: FastifyRequest, { maxWaitMs }: Ro
     waitMs: operation.canWait ? waitMsOf(headers, maxWaitMs) : 0,
     idempotencyKey,
     traceparent: traceparentOf(headers),
-    signal: request.signal,
+    signal,
   };
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Connection } from '@temporalio/client';
+import Long from 'long';
 import { catalog } from '../../src/catalog/index.ts';
 import { eventually, startPortico, unique, type Portico } from '../support/portico.ts';
 import { probesV1 } from '../support/probes.ts';
@@ -273,7 +274,7 @@ describe('a list', () => {
     await temporal.workflowService.resetWorkflowExecution({
       namespace: 'default',
       workflowExecution,
-      workflowTaskFinishEventId: 4,
+      workflowTaskFinishEventId: Long.fromNumber(4),
       requestId: unique('reset'),
       reason: 'a test',
     });

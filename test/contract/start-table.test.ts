@@ -1,4 +1,5 @@
 import { Connection } from '@temporalio/client';
+import Long from 'long';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, startPortico, unique, type Portico } from '../support/portico.ts';
 import { temporalAddress } from '../support/temporal.ts';
@@ -107,7 +108,7 @@ async function reset(begun: Begun): Promise<Begun> {
   await temporal.workflowService.resetWorkflowExecution({
     namespace: 'default',
     workflowExecution: { workflowId: workflowIdOf('probes', begun.key) },
-    workflowTaskFinishEventId: 4,
+    workflowTaskFinishEventId: Long.fromNumber(4),
     requestId: unique('reset'),
     reason: 'a test',
   });

@@ -60,6 +60,9 @@ export async function startPortico(
     PORT: '0',
     ADMIN_PORT: '0',
     PORTICO_STATE_DIR: stateDir,
+    // The callers of a test burn the same event loop.
+    PORTICO_MAX_EVENT_LOOP_DELAY: '0s',
+    PORTICO_MAX_EVENT_LOOP_UTILIZATION: '0',
     LOG_LEVEL: options.logLines === undefined ? 'silent' : 'info',
     ...options.environment,
   };
