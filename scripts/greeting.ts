@@ -1,5 +1,6 @@
 export interface Served {
-  readonly url: string;
+  /** Undefined in a process that only works. */
+  readonly url: string | undefined;
   readonly adminUrl: string;
   /** Where Temporal's Web UI is, if Portico brought the server along. */
   readonly temporalUi?: string | undefined;
@@ -10,10 +11,11 @@ export interface Served {
 /** What `npm start` says once it serves: where, and what to paste into another terminal. */
 export function greetingFor({ url, adminUrl, temporalUi, token }: Served): string {
   const where = [
-    `Portico serves at ${url}, health and metrics at ${adminUrl}.`,
+    url === undefined ? 'Portico works.' : `Portico serves at ${url}.`,
+    `Health and metrics are at ${adminUrl}.`,
     ...(temporalUi === undefined ? [] : [`Temporal's Web UI is at ${temporalUi}.`]),
   ];
-  if (token === undefined) return ['', ...where, ''].join('\n');
+  if (url === undefined || token === undefined) return ['', ...where, ''].join('\n');
   const [openAccounts, transfer, balance] = linesToPaste(url);
   return [
     '',

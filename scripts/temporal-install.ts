@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LockedError, takeLock } from './folder-lock.ts';
+import { lockFolder, type FolderLock } from '../src/database/folder-lock.ts';
 
 export interface Installation {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -17,11 +17,14 @@ export interface Installation {
 /** Fetches the official release. False, and no more than a line in the log, where the network does not let it. */
 export const downloadTemporalCli = (installation: Installation): Promise<boolean> =>
   installOnce(installation, async (folder) => {
-    const { log, version } = installation;
+    const { environment, log, version } = installation;
     log(`Downloading the Temporal server ${version} …`);
     // In a process of its own: the SDK's download cannot be aborted, and may wait for a silent network for minutes.
     const script = join(import.meta.dirname, 'temporal-download.mjs');
-    const child = spawn(process.execPath, [script, folder, version], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, [script, folder, version], {
+      env: environment,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     await watch(child, {
       ...installation,
       doing: () => `downloading, ${Math.round(bytesIn(folder) / 1_048_576)} MiB`,
@@ -50,7 +53,7 @@ async function installOnce(
   installInto: (folder: string) => Promise<void>,
 ): Promise<boolean> {
   const parent = dirname(dirname(target));
-  const lock = await waitForLock(join(parent, 'installing'), { log, signal });
+  const lock = await lockOf(parent, { log, ...(signal && { signal }) });
   try {
     if (isUsable(target)) return true;
     for (const left of readdirSync(parent).filter((name) => name.startsWith(draftPrefix))) {
@@ -69,7 +72,7 @@ async function installOnce(
       rmSync(folder, { recursive: true, force: true });
     }
   } finally {
-    lock.release();
+    await lock.release();
   }
 }
 
@@ -82,13 +85,13 @@ const programIn = (folder: string): string | undefined =>
     .map((name) => join(folder, name))
     .find((path) => statSync(path).isFile());
 
-async function waitForLock(file: string, { log, signal }: Pick<Installation, 'log' | 'signal'>) {
+async function lockOf(folder: string, { log, signal }: Pick<Installation, 'log' | 'signal'>): Promise<FolderLock> {
   for (let isFirst = true; ; isFirst = false) {
     try {
-      return takeLock(file);
+      return await lockFolder(folder);
     } catch (error) {
-      if (!(error instanceof LockedError)) throw error;
-      if (isFirst) log(`Process ${error.pid} is installing the Temporal server already; waiting for it …`);
+      if (!(error instanceof Error && error.message.includes('in use'))) throw error;
+      if (isFirst) log('Another process is installing the Temporal server already; waiting for it …');
       await delay(200, undefined, signal === undefined ? {} : { signal });
     }
   }
@@ -114,6 +117,7 @@ function watch(child: ChildProcess, { log, signal, doing, isStalled }: Watch): P
     }, 1_000);
     const abort = () => child.kill('SIGTERM');
     signal?.addEventListener('abort', abort);
+    if (signal?.aborted === true) abort();
     const end = (settle: () => void) => {
       clearInterval(timer);
       signal?.removeEventListener('abort', abort);

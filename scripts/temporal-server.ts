@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, realpathSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { lockFolder, type FolderLock } from '../src/database/folder-lock.ts';
 import { DevServerError, host, isServerOn, portsIn, startDevServer } from './dev-server.ts';
-import { LockedError, takeLock } from './folder-lock.ts';
 import { freePort, isFree } from './ports.ts';
 import { endProcess, runningProcesses } from './processes.ts';
 import { provideTemporalCli } from './temporal-cli.ts';
@@ -37,10 +37,6 @@ export interface Temporal {
 /** The state folder belongs to another Portico that runs. */
 export class StateFolderInUseError extends Error {
   override readonly name = 'StateFolderInUseError';
-
-  constructor(stateDir: string, pid: number) {
-    super(`${stateDir} is in use by process ${pid}: stop it, or set PORTICO_STATE_DIR to another folder.`);
-  }
 }
 
 /**
@@ -58,7 +54,7 @@ export async function provideTemporal(options: TemporalOptions): Promise<Tempora
   mkdirSync(join(stateDir, 'temporal'), { recursive: true, mode: 0o700 });
   // A running server is known by the name of its database, which must be the same from wherever it is looked for.
   const folder = realpathSync(join(stateDir, 'temporal'));
-  const lock = lockOf(folder, stateDir);
+  const lock = await lockOf(folder);
   try {
     const left = await adopt(folder, options);
     const server = left ?? (await start(folder, options));
@@ -70,16 +66,17 @@ export async function provideTemporal(options: TemporalOptions): Promise<Tempora
       stop: async () => {
         server.expectEnd();
         await endProcess(server.pid, { patienceMs: stopPatienceMs });
-        lock.release();
+        await lock.release();
       },
     };
   } catch (error) {
-    lock.release();
+    await lock.release();
     throw error;
   }
 }
 
 const stopPatienceMs = 10_000;
+const answerPatienceMs = 5_000;
 const retentionDays = 30;
 
 interface OwnServer extends ServerPorts {
@@ -90,11 +87,12 @@ interface OwnServer extends ServerPorts {
 
 const databaseIn = (folder: string) => join(folder, 'temporal.db');
 
-function lockOf(folder: string, stateDir: string) {
+async function lockOf(folder: string): Promise<FolderLock> {
   try {
-    return takeLock(join(folder, 'owner'));
+    return await lockFolder(folder);
   } catch (error) {
-    throw error instanceof LockedError ? new StateFolderInUseError(stateDir, error.pid) : error;
+    const reason = error instanceof Error ? error.message : 'the state folder cannot be locked';
+    throw new StateFolderInUseError(`${reason} (PORTICO_STATE_DIR).`, { cause: error });
   }
 }
 
@@ -111,14 +109,14 @@ async function adopt(folder: string, { log, signal }: TemporalOptions): Promise<
       return { pid, ...ports, expectEnd: () => undefined };
     }
     log(`The Temporal server of the last run does not answer (process ${pid}): it is ended.`);
-    await endProcess(pid, { patienceMs: stopPatienceMs });
+    await endProcess(pid, { patienceMs: answerPatienceMs });
   }
   return undefined;
 }
 
 /** A server whose Portico was killed while it started has no id on record yet; it is ours all the same. */
 async function answersAs(clusterId: string | undefined, port: number, signal?: AbortSignal): Promise<boolean> {
-  for (const until = Date.now() + 10_000; Date.now() < until;) {
+  for (const until = Date.now() + answerPatienceMs; Date.now() < until;) {
     signal?.throwIfAborted();
     const answered = await clusterIdAt(`${host}:${port}`, { timeoutMs: 2_000 });
     if (answered !== undefined) return clusterId === undefined || answered === clusterId;

@@ -1,0 +1,89 @@
+import { z } from 'zod';
+
+const names = z.record(z.string(), z.string()).optional();
+const lockedPackage = z.object({
+  version: z.string().optional(),
+  resolved: z.string().optional(),
+  link: z.boolean().optional(),
+  dependencies: names,
+  optionalDependencies: names,
+  peerDependencies: names,
+  peerDependenciesMeta: z.record(z.string(), z.object({ optional: z.boolean().optional() })).optional(),
+});
+
+/** As much of `package-lock.json` as is checked: what is installed at each path, from `""` for the project itself. */
+export const lockFile = z.object({ packages: z.record(z.string(), lockedPackage) });
+
+export type LockFile = z.output<typeof lockFile>;
+
+/** The lowest versions without known holes that touch what Portico does with these packages. */
+const floors = { 'fast-jwt': '6.3.6', fastify: '5.8.1' } as const;
+
+/** Everything of the lock file that would fail or mislead on another machine, one sentence each. */
+export const findingsIn = ({ packages }: LockFile): string[] => [
+  ...missingIn(packages),
+  ...temporalFindings(packages),
+  ...floorFindings(packages),
+  ...registryFindings(packages),
+];
+
+type Packages = LockFile['packages'];
+
+/**
+ * A registry that does not show the packages of other platforms makes npm leave them out without a word; then
+ * `npm ci` fails on those platforms.
+ */
+function missingIn(packages: Packages): string[] {
+  return Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies, ...entry }]) => {
+    const peers = Object.keys(entry.peerDependencies ?? {}).filter(
+      (name) => entry.peerDependenciesMeta?.[name]?.optional !== true,
+    );
+    return [...Object.keys({ ...dependencies, ...optionalDependencies }), ...peers]
+      .filter((name) => resolve(packages, path, name) === undefined)
+      .map((name) => `${path === '' ? 'package.json' : path} needs ${name}, which the lock file lacks`);
+  });
+}
+
+function temporalFindings(packages: Packages): string[] {
+  const temporal = Object.entries(packages).filter(([path]) => path.includes('node_modules/@temporalio/'));
+  const versions = [...new Set(temporal.map(([, { version }]) => version ?? 'none'))];
+  const copies = ['common', 'proto', 'worker'].map((name) =>
+    resolve(packages, `node_modules/@temporalio/${name}`, 'protobufjs'),
+  );
+  return [
+    ...(versions.length === 1 ? [] : [`@temporalio packages must have one version, not ${versions.join(', ')}`]),
+    ...(new Set(copies).size === 1
+      ? []
+      : [`@temporalio/common, proto and worker must share one protobufjs, not ${copies.join(', ')}`]),
+  ];
+}
+
+const floorFindings = (packages: Packages): string[] =>
+  Object.entries(floors).flatMap(([name, floor]) =>
+    Object.entries(packages)
+      .filter(([path, { version }]) => path.endsWith(`node_modules/${name}`) && !isAtLeast(version ?? '0', floor))
+      .map(([path, { version }]) => `${path} ${version ?? 'without version'} is older than ${floor}`),
+  );
+
+const registryFindings = (packages: Packages): string[] =>
+  Object.entries(packages)
+    .filter(([, { resolved, link }]) => resolved !== undefined && link !== true)
+    .map(([path]) => `${path} names the registry it came from: install with omit-lockfile-registry-resolved`);
+
+/** The path at which a package finds another, as Node.js looks for it: beside it, then in every folder above. */
+function resolve(packages: Packages, from: string, name: string): string | undefined {
+  for (let folder = from; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')))) {
+    const candidate = `${folder === '' ? '' : `${folder}/`}node_modules/${name}`;
+    if (packages[candidate] !== undefined) return candidate;
+    if (folder === '') return undefined;
+  }
+}
+
+function isAtLeast(version: string, floor: string): boolean {
+  const [have, need] = [version, floor].map((text) => text.split(/[.+-]/).slice(0, 3).map(Number));
+  for (const [index, part] of (need ?? []).entries()) {
+    const other = have?.[index] ?? 0;
+    if (other !== part) return other > part;
+  }
+  return true;
+}
