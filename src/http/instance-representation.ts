@@ -33,8 +33,9 @@ export function instanceSchemasOf(definition: ProcessDefinition): InstanceSchema
 
 function createInstanceSchemas(definition: ProcessDefinition) {
   const stem = schemaStemOf(definition);
-  const item = z.object({
+  const whole = z.object({
     id: businessKey.describe('The business key.'),
+    runId: z.string().describe('Tells two lives of one id apart; it never changes within one.'),
     status: z.enum(['running', 'closed']),
     step: z.enum(Object.keys(definition.steps)).optional().describe('Where a running instance stands.'),
     outcome: z.enum(allOutcomesOf(definition)).optional().describe('How a closed instance ended.'),
@@ -42,13 +43,14 @@ function createInstanceSchemas(definition: ProcessDefinition) {
     closedAt: z.iso.datetime().optional(),
     links: z.record(z.string(), link),
   });
-  const runId = z.string().describe('Tells two lives of one id apart; it never changes within one.');
-  const instance = item.extend({ runId }).meta({ id: stem });
   return {
-    instance,
-    withResult: item.extend({ runId, result: definition.output.optional() }).meta({ id: `${stem}WithResult` }),
+    instance: whole.meta({ id: stem }),
+    withResult: whole.extend({ result: definition.output.optional() }).meta({ id: `${stem}WithResult` }),
     page: z
-      .object({ items: z.array(item.meta({ id: `${stem}Item` })), cursor: z.string().optional() })
+      .object({
+        items: z.array(whole.omit({ runId: true }).meta({ id: `${stem}Item` })),
+        cursor: z.string().optional(),
+      })
       .meta({ id: `${stem}Page`, description: 'Newest first. Go on with `cursor` while there is one.' }),
   };
 }

@@ -24,7 +24,8 @@ export function installRuntime({ logger, metricsPort }: { logger: Logger; metric
   });
 }
 
-const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+// What the SDK finds worth an information is a detail here.
+const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ERROR: 'error' } as const;
 
 /** The SDK's logger over ours. */
 export function toSdkLogger(logger: Logger) {
