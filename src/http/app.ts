@@ -6,6 +6,7 @@ import { createAuthentication, requirePermission, type AuthenticationOptions } f
 import { createClientErrors } from './client-errors.ts';
 import { edgeHeaders, strictTransport } from './edge-headers.ts';
 import { handleError } from './error-handler.ts';
+import { limitHandlers } from './handler-limits.ts';
 import { acceptOnlyJson } from './json-body.ts';
 import { refuseUnknownRoute } from './not-found.ts';
 import { shedUnderPressure, type Pressure } from './pressure.ts';
@@ -68,6 +69,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     throw new Problem('not-found');
   });
   logRequests(app, metrics);
+  limitHandlers(app);
   await guardRequests(app, options);
   return app;
 }

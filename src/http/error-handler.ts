@@ -58,15 +58,14 @@ const ofFastify: Readonly<Record<string, ProblemCode>> = {
 /** A problem as it is; an error of Fastify by its code; anything else is our fault, and nothing of its text is shown. */
 export function toProblem(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
-  const mayHaveChanged = request.method !== 'GET' && request.method !== 'HEAD';
   const code = isCoded(error) ? error.code : undefined;
-  if (code === 'FST_ERR_HANDLER_TIMEOUT') {
-    return new Problem(mayHaveChanged ? 'outcome-unknown' : 'orchestration-timeout', { cause: error });
-  }
   const known = code === undefined ? undefined : ofFastify[code];
   if (known !== undefined) return new Problem(known, { cause: error });
-  return new Problem('internal', { effect: mayHaveChanged ? 'unknown' : 'none', cause: error });
+  return new Problem('internal', { effect: isSafe(request) ? 'none' : 'unknown', cause: error });
 }
+
+/** RFC 9110, 9.2.1: such a request changes nothing. */
+export const isSafe = ({ method }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD';
 
 const isCoded = (error: unknown): error is FastifyError =>
   error instanceof Error && 'code' in error && typeof error.code === 'string';

@@ -9,10 +9,18 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
  * looks at the request: a body that nobody asked for is not read.
  */
 export function refuseUnknownRoute(app: FastifyInstance, request: FastifyRequest): void {
-  if (!request.is404) return;
+  if (!request.is404 && !hasEmptyPart(request.params)) return;
   const url = pathOf(request.url);
-  // Its type says that `findRoute` always finds; it does not.
-  const allowed = methods.filter((method) => Boolean(app.findRoute({ method, url })));
+  const allowed = methods.filter((method) => isKnown(app, method, url));
   if (allowed.length === 0) throw new Problem('not-found');
   throw new Problem('method-not-allowed', { headers: { Allow: allowed.join(', ') } });
 }
+
+function isKnown(app: FastifyInstance, method: (typeof methods)[number], url: string): boolean {
+  // Its type says that it always finds a route; it does not.
+  const found = [app.findRoute({ method, url })].filter(Boolean);
+  return found.some(({ params }) => !hasEmptyPart(params));
+}
+
+/** The router takes `/v1/transfers/` for a transfer whose id is empty. */
+const hasEmptyPart = (params: unknown): boolean => Object.values(Object(params) as object).includes('');

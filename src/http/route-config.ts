@@ -18,17 +18,12 @@ declare module 'fastify' {
   }
 }
 
-/** How long a handler may run if its route does not say, in milliseconds. Waits that were asked for come on top. */
-const handlerTimeouts: Readonly<Record<Cost, number>> = { read: 3_000, list: 3_000, start: 5_000, action: 5_000 };
-
-/** Throws at boot for a route, a HEAD route too, that does not declare what {@link createApp} needs to guard it. */
+/** Throws at boot for a route, a HEAD route too, that does not declare what the app needs to guard it. */
 export function guardRoutes(app: FastifyInstance): void {
-  app.addHook('onRoute', (route) => {
-    const { operationId, permission, cost } = route.config ?? {};
+  app.addHook('onRoute', ({ config = {}, method, url }) => {
+    const { operationId, permission, cost } = config;
     if (operationId === undefined || permission === undefined || permission === '' || cost === undefined) {
-      const methods = [route.method].flat().join(', ');
-      throw new Error(`the route ${methods} ${route.url} declares no operationId, permission or cost`);
+      throw new Error(`the route ${[method].flat().join(', ')} ${url} declares no operationId, permission or cost`);
     }
-    route.handlerTimeout ??= handlerTimeouts[cost];
   });
 }
