@@ -32,7 +32,7 @@ export function handleAction<Input, Output>(
     return answer;
   };
   setHandler(definition, (call) => CancellationScope.nonCancellable(() => apply(call)), {
-    validator: (call) => {
+    validator: (call: ActionCall<Input>) => {
       if (earlierAnswer() === undefined) handler.validate(call);
     },
   });

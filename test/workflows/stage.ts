@@ -31,7 +31,8 @@ export interface StagedWorker {
 
 const bundles = new Map<string, Promise<WorkflowBundle>>();
 
-function bundleOf(workflowsPath: string): Promise<WorkflowBundle> {
+/** The bundle of a workflow file, made once in a process. */
+export function bundleOf(workflowsPath: string): Promise<WorkflowBundle> {
   const known = bundles.get(workflowsPath) ?? bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') });
   bundles.set(workflowsPath, known);
   return known;
@@ -46,7 +47,7 @@ export async function openStage({ address }: { address: string }) {
     Connection.connect({ address }),
     NativeConnection.connect({ address }),
   ]);
-  const client = new Client({ connection });
+  const client = new Client({ connection, identity: 'test' });
   const workers: StagedWorker[] = [];
 
   async function startWorker(options: {

@@ -18,7 +18,7 @@ async function beginWaiting(options: { requestedBy?: string } = {}) {
   return transfer;
 }
 
-describe('a transfer above the limit', () => {
+describe.concurrent('a transfer above the limit', () => {
   it('is one that exceeds it: at the limit nobody is asked', async () => {
     const transfer = await bench.begin({ minor: '1000000' });
     expect(await transfer.result()).toMatchObject({ outcome: 'completed' });

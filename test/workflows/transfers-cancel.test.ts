@@ -55,7 +55,7 @@ const ways = [
   },
 ];
 
-describe.each(ways)('a cancel by $way', ({ cancel }) => {
+describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
   it.each([
     { when: 'the row is being opened', method: 'openTransfer', at: 'entry' },
     { when: 'the money is about to be taken', method: 'withdraw', at: 'entry' },
@@ -143,7 +143,7 @@ describe.each(ways)('a cancel by $way', ({ cancel }) => {
   });
 });
 
-describe('the cancel action', () => {
+describe.concurrent('the cancel action', () => {
   it('is answered only when it is known what it was good for', async () => {
     const { transfer, gate } = await beginHeld('withdraw');
     await gate.reached;

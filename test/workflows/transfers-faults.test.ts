@@ -15,7 +15,7 @@ const faults = [
   { fault: 'its first answer is lost', interference: loseFirstAnswer },
 ];
 
-describe.each(faults)('where $fault', ({ interference }) => {
+describe.concurrent.each(faults)('where $fault', ({ interference }) => {
   it.each(['openTransfer', 'recordApproval', 'withdraw', 'deposit', 'endTransfer'] as const)(
     '%s is repeated and the money moves once',
     async (method) => {
@@ -48,7 +48,7 @@ describe.each(faults)('where $fault', ({ interference }) => {
   });
 });
 
-describe('where a defect stops', () => {
+describe.concurrent('where a defect stops', () => {
   it.each([
     { step: 'a withdrawal before its effect', interference: { withdraw: breakBefore } },
     { step: 'a withdrawal after its effect', interference: { withdraw: breakAfter } },
@@ -86,7 +86,7 @@ describe('where a defect stops', () => {
   });
 });
 
-describe('where the worker is replaced', () => {
+describe.concurrent('where the worker is replaced', () => {
   it.each(['openTransfer', 'withdraw', 'deposit'] as const)('after %s, the next worker goes on', async (method) => {
     const gate = createGate({ at: 'entry' });
     const first = await bench.startWorker();

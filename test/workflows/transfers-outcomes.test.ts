@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-describe('a transfer', () => {
+describe.concurrent('a transfer', () => {
   it('moves the money and ends completed', async () => {
     const transfer = await bench.begin({ minor: '1250', balance: 5_000n });
     expect(await transfer.result()).toEqual({
@@ -72,7 +72,7 @@ describe('a transfer', () => {
   });
 });
 
-describe('a transfer that Temporal has forgotten', () => {
+describe.concurrent('a transfer that Temporal has forgotten', () => {
   it('ends at once with its first result, without a posting', async () => {
     const first = await bench.begin({ minor: '1250', balance: 5_000n });
     const result = await first.result();

@@ -28,7 +28,7 @@ async function beginStuck(interference: Interferences = {}) {
   return transfer;
 }
 
-describe('a return that cannot finish', () => {
+describe.concurrent('a return that cannot finish', () => {
   it('finishes by itself once the payer can take the money', async () => {
     const transfer = await beginStuck();
     await transfer.unfreeze('payer');
@@ -111,7 +111,7 @@ describe('a return that cannot finish', () => {
   });
 });
 
-describe('resolve', () => {
+describe.concurrent('resolve', () => {
   it('is refused before the transfer is stuck', async () => {
     const gate = createGate({ at: 'entry' });
     const transfer = await bench.begin({ interference: { withdraw: gate.interference } });

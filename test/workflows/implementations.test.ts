@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { implementationOf } from '../../src/catalog/implementation.ts';
+import { temporalAddress } from '../support/temporal.ts';
+import { userGrantsTwoWays } from '../support/two-ways-definition.ts';
+import { openGrantBench, type GrantBench } from './grant-bench.ts';
+import { createGate } from './interference.ts';
+import { fixtureWorkflows } from './stage.ts';
+
+let bench: GrantBench;
+
+beforeAll(async () => {
+  bench = await openGrantBench({ address: temporalAddress() });
+});
+afterAll(() => bench.close());
+
+it('runs two implementations of one contract side by side, chosen by the definition', async () => {
+  const { taskQueue } = await bench.startWorker({ workflowsPath: fixtureWorkflows('user-grants-two-ways') });
+  const gates = { en: createGate({ at: 'entry' }), de: createGate({ at: 'entry' }) };
+  const beginIn = (locale: 'en' | 'de') => {
+    const workflow = implementationOf(userGrantsTwoWays, { tenant: 't', key: 'k', input: { locale } });
+    const { interference } = gates[locale];
+    return bench.begin({ locale, workflow, taskQueue, interference: { grantDiscount: interference } });
+  };
+  const [first, second] = [await beginIn('en'), await beginIn('de')];
+  await Promise.all([gates.en.reached, gates.de.reached]);
+  expect((await first.effects()).messages).toEqual(['welcome']);
+  expect((await second.effects()).messages).toEqual([]);
+
+  gates.en.open();
+  gates.de.open();
+  const contract = { outcome: 'completed', messages: ['welcome'], discounts: ['welcome'] };
+  expect(await first.result()).toEqual({ ...contract, userId: first.userId });
+  expect(await second.result()).toEqual({ ...contract, userId: second.userId });
+});
