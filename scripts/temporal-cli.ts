@@ -5,7 +5,7 @@ import { delimiter, isAbsolute, join } from 'node:path';
 import { buildTemporalCli, downloadTemporalCli } from './temporal-install.ts';
 
 /** The release of the Temporal program that Portico installs for itself where none is found. */
-export const temporalCliVersion = '1.5.1';
+const temporalCliVersion = '1.5.1';
 
 export interface CliOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;

@@ -42,5 +42,5 @@ export async function choosePorts(folder: string, wanted: number | undefined): P
   };
 }
 
-const orFree = async (wished: number): Promise<number> => ((await isFree(wished, host)) ? wished : freePort(host));
+const orFree = async (wished: number): Promise<number> => ((await isFree(wished, host)) ? wished : freePort());
 const recordIn = (folder: string) => join(folder, 'server.json');

@@ -135,7 +135,7 @@ async function start(folder: string, options: TemporalOptions): Promise<OwnServe
     // Somebody else may have taken a port since we looked.
     const wereFree = (await isFree(ports.port, host)) && (await isFree(ports.uiPort, host));
     if (!(error instanceof DevServerError) || wereFree || wanted !== undefined) throw error;
-    return startOn({ port: await freePort(host), uiPort: await freePort(host) }, { ...options, folder, cliPath });
+    return startOn({ port: await freePort(), uiPort: await freePort() }, { ...options, folder, cliPath });
   }
 }
 

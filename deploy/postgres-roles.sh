@@ -1,0 +1,15 @@
+#!/bin/sh
+# Run once by the PostgreSQL image on an empty volume: one database for Portico, with an owner who migrates and a role
+# that runs, and a role for Temporal, which makes its own databases.
+set -eu
+psql --username postgres --no-psqlrc --quiet -v ON_ERROR_STOP=1 \
+  -v owner_password="$PORTICO_OWNER_PASSWORD" \
+  -v program_password="$PORTICO_PROGRAM_PASSWORD" \
+  -v temporal_password="$TEMPORAL_PASSWORD" <<'SQL'
+create role portico_owner login password :'owner_password';
+create role portico login password :'program_password';
+create role temporal login createdb password :'temporal_password';
+create database portico owner portico_owner;
+revoke all on database portico from public;
+grant connect on database portico to portico;
+SQL

@@ -1,0 +1,24 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Builds `dist/`: the compiled program, the SQL files it reads, and the workflow bundle its workers load. */
+const project = join(import.meta.dirname, '..');
+const output = join(project, 'dist');
+
+rmSync(output, { recursive: true, force: true });
+runNode('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json');
+copyMigrations();
+runNode('--import', 'tsx', 'scripts/bundle.ts', join(output, 'workflow-bundle.js'));
+
+function copyMigrations(): void {
+  const [from, to] = [join(project, 'src/database/migrations'), join(output, 'src/database/migrations')];
+  mkdirSync(to, { recursive: true });
+  for (const name of readdirSync(from).filter((file) => file.endsWith('.sql')))
+    cpSync(join(from, name), join(to, name));
+}
+
+function runNode(...args: string[]): void {
+  const { status } = spawnSync(process.execPath, args, { cwd: project, stdio: 'inherit' });
+  if (status !== 0) throw new Error(`failed: node ${args.join(' ')}`);
+}
