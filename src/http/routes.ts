@@ -1,8 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Answer, Call, Operation, Services } from './operation.ts';
+import type { Answer, Call, Cost, Operation, Services } from './operation.ts';
 import { idempotencyKeyOf, traceparentOf, waitMsOf } from './request-headers.ts';
-import { timeLimitOf, withinTime } from './time-limit.ts';
 import { parsePart } from './validation.ts';
 
 interface RouteOptions {
@@ -10,6 +9,9 @@ interface RouteOptions {
   /** The longest wait a caller gets, in milliseconds, whatever it prefers. */
   readonly maxWaitMs: number;
 }
+
+/** Time for a handler beyond the wait asked for, in milliseconds: longer than the deadlines of its calls together. */
+const handlerTimeoutsMs: Readonly<Record<Cost, number>> = { read: 6_000, list: 6_000, start: 8_000, action: 12_000 };
 
 /** Serves each operation: the request is parsed by its schemas, the answer serialised by them. */
 export function registerRoutes(app: FastifyInstance, operations: readonly Operation[], options: RouteOptions): void {
@@ -23,18 +25,15 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
         cost: operation.cost,
         ...(operation.process === undefined ? {} : { process: operation.process }),
       },
-      // A belt for what the limit below cannot reach.
-      handlerTimeout: timeLimitOf(operation, options.maxWaitMs) + 1_000,
+      handlerTimeout: handlerTimeoutsMs[operation.cost] + (operation.canWait ? options.maxWaitMs : 0),
       schema: { response: replySchemasOf(operation) },
-      handler: (request, reply) =>
-        withinTime(operation, reply, timeLimitOf(operation, options.maxWaitMs), async (signal) =>
-          send(reply, await operation.handle(toCall(operation, request, signal, options), options.services)),
-        ),
+      handler: async (request, reply) =>
+        send(reply, await operation.handle(toCall(operation, request, options), options.services)),
     });
   }
 }
 
-function toCall(operation: Operation, request: FastifyRequest, signal: AbortSignal, { maxWaitMs }: RouteOptions): Call {
+function toCall(operation: Operation, request: FastifyRequest, { maxWaitMs }: RouteOptions): Call {
   const { headers } = request;
   const idempotencyKey = idempotencyKeyOf(headers, operation);
   return {
@@ -46,7 +45,7 @@ function toCall(operation: Operation, request: FastifyRequest, signal: AbortSign
     waitMs: operation.canWait ? waitMsOf(headers, maxWaitMs) : 0,
     idempotencyKey,
     traceparent: traceparentOf(headers),
-    signal,
+    signal: request.signal,
   };
 }
 
