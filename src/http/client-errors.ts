@@ -46,6 +46,7 @@ export function createClientErrors(metrics: Pick<Metrics, 'observeRequest'>) {
     response.writeHead(status, {
       ...edgeHeaders,
       ...headers,
+      'Content-Length': Buffer.byteLength(text),
       'X-Request-Id': requestIdOf(request),
       Connection: 'close',
     });

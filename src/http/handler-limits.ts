@@ -26,27 +26,33 @@ export function limitHandlers(app: FastifyInstance): void {
     delete route.handlerTimeout;
   });
   app.addHook('onRequest', (request, reply, done) => {
+    const controller = new AbortController();
+    Object.defineProperty(request, 'signal', { value: controller.signal });
+    controllers.set(request, controller);
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) controller.abort();
+    });
+    done();
+  });
+  // From here on the body is there: how long that may take is limited by the listener.
+  app.addHook('preValidation', (request, reply, done) => {
     limitHandler(request, reply);
     done();
   });
 }
 
+const controllers = new WeakMap<FastifyRequest, AbortController>();
+
 function limitHandler(request: FastifyRequest, reply: FastifyReply): void {
   const { timeoutMs } = request.routeOptions.config;
-  const controller = new AbortController();
-  Object.defineProperty(request, 'signal', { value: controller.signal });
-
-  const end = () => {
+  if (timeoutMs === undefined) return;
+  const timer = setTimeout(() => {
     // A reply that was taken over, such as a stream of events, has its own end.
     if (reply.sent) return;
     const problem = new Problem(isSafe(request) ? 'orchestration-timeout' : 'outcome-unknown');
     void reply.send(problem);
-    controller.abort(problem);
-  };
-  const timer = timeoutMs === undefined ? undefined : setTimeout(end, timeoutMs);
+    controllers.get(request)?.abort(problem);
+  }, timeoutMs);
   reply.raw.once('finish', () => clearTimeout(timer));
-  reply.raw.once('close', () => {
-    clearTimeout(timer);
-    if (!reply.raw.writableFinished) controller.abort();
-  });
+  reply.raw.once('close', () => clearTimeout(timer));
 }
