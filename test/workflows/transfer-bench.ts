@@ -3,6 +3,7 @@ import { createTransferActivities, type TransferSettings } from '../../activitie
 import { createAccounts } from '../../src/adapters/accounts.ts';
 import { createLedger, type Ledger } from '../../src/adapters/ledger.ts';
 import { createTransferRecords, type TransferRecords } from '../../src/adapters/transfer-records.ts';
+import type { Actor } from '../../src/catalog/envelope.ts';
 import type { TransferInput, TransferOutput } from '../../src/catalog/transfers.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { interfereWith, type Interference } from './interference.ts';
@@ -20,6 +21,7 @@ export interface TransferOptions {
   /** Minor units. */
   readonly minor?: string;
   readonly requestedBy?: string;
+  readonly startedBy?: Actor;
   /** What the payer has, in minor units. */
   readonly balance?: bigint;
   /** Not given: an account of the transfer's own. */
@@ -65,7 +67,7 @@ export async function openTransferBench(options: { address: string } & Partial<T
   }
 
   async function begin(begun: TransferOptions = {}) {
-    const { minor = '1250', balance = 5_000_000n, interference = {}, requestedBy } = begun;
+    const { minor = '1250', balance = 5_000_000n, interference = {}, requestedBy, startedBy = starter } = begun;
     const transferId = begun.after?.transferId ?? `transfer-${randomUUID().slice(0, 8)}`;
     const payer = begun.payer ?? `payer-of-${transferId}`;
     const payee = `payee-of-${transferId}`;
@@ -86,7 +88,7 @@ export async function openTransferBench(options: { address: string } & Partial<T
       taskQueue: begun.taskQueue ?? shared.taskQueue,
       firstStep: 'opening',
       input,
-      context: { tenant, key: transferId, generation: 1, startedBy: starter, fingerprint: `f1.${transferId}/${minor}` },
+      context: { tenant, key: transferId, generation: 1, startedBy, fingerprint: `f1.${transferId}/${minor}` },
     });
 
     return {

@@ -102,4 +102,15 @@ describe.concurrent('a transfer above the limit', () => {
     expect(await again.result()).toMatchObject({ outcome: 'completed' });
     expect(await again.stepsOfHistory()).toEqual(['withdrawing', 'depositing', 'ending']);
   });
+
+  it('refuses the one who started it first, when another starts it again', async () => {
+    const first = await beginWaiting();
+    await first.handle.terminate('cut off by a test');
+    const again = await bench.begin({ ...first.options, after: first, startedBy: approver });
+    await again.reaches('awaiting-approval');
+    expect(await again.answerOf('approve', {}, starter)).toBe('second-person-required');
+    expect(await again.answerOf('approve', {}, approver)).toBe('second-person-required');
+    await again.act('approve', {}, { iss: approver.iss, sub: 'carol' });
+    expect(await again.result()).toMatchObject({ outcome: 'completed' });
+  });
 });
