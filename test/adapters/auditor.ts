@@ -21,15 +21,13 @@ interface Audited {
 export async function audit(client: pg.Client, { atRest }: { atRest: boolean }): Promise<string[]> {
   await client.query('begin isolation level repeatable read read only');
   try {
-    const findings = await Promise.all([
-      linesOf(client, 'a posting does not sum to zero', unbalancedPostings),
-      linesOf(client, 'the money of a currency is not constant', createdMoney),
-      linesOf(client, 'a cached balance differs from its entries', wrongBalances),
-      linesOf(client, 'a balance is negative', 'select tenant, account_id from accounts where balance_minor < 0'),
-      linesOf(client, 'a resolve row without a reserve', orphanResolves),
-    ]);
+    const findings: string[] = [];
+    for (const [what, query] of checks) {
+      const { rows } = await client.query<Record<string, unknown>>(query);
+      findings.push(...rows.map((row) => `${what}: ${JSON.stringify(row)}`));
+    }
     const { rows } = await client.query<Audited>(moneyOfTransfers);
-    return [...findings.flat(), ...rows.flatMap((transfer) => findingsOf(transfer, atRest))];
+    return [...findings, ...rows.flatMap((transfer) => findingsOf(transfer, atRest))];
   } finally {
     await client.query('rollback');
   }
@@ -57,11 +55,6 @@ function findingsOf(transfer: Audited, atRest: boolean): string[] {
   return findings;
 }
 
-async function linesOf(client: pg.Client, what: string, query: string): Promise<string[]> {
-  const { rows } = await client.query<Record<string, unknown>>(query);
-  return rows.map((row) => `${what}: ${JSON.stringify(row)}`);
-}
-
 const unbalancedPostings = `
   select tenant, posting_id, currency from entries group by tenant, posting_id, currency having sum(amount_minor) <> 0`;
 
@@ -77,6 +70,16 @@ const orphanResolves = `
   select s.tenant, s.transfer_id from transfer_phases s where s.phase = 'resolve' and not exists (
     select 1 from transfer_phases r where r.tenant = s.tenant and r.transfer_id = s.transfer_id
       and r.phase = 'reserve' and r.outcome = 'reserved')`;
+
+const negativeBalances = 'select tenant, account_id from accounts where balance_minor < 0';
+
+const checks = [
+  ['a posting does not sum to zero', unbalancedPostings],
+  ['the money of a currency is not constant', createdMoney],
+  ['a cached balance differs from its entries', wrongBalances],
+  ['a balance is negative', negativeBalances],
+  ['a resolve row without a reserve', orphanResolves],
+] as const;
 
 const moneyOfTransfers = `
   select t.transfer_id, t.outcome, t.amount_minor::text as amount,
