@@ -8,11 +8,8 @@ import { answeredActions } from './actions.ts';
  * Memo and search attributes go along because none is passed: a passed memo would replace the one that holds the
  * fingerprint of the start.
  */
-export const continueInstance = <Input, Remembered>(
-  envelope: Envelope<Input>,
-  remembered: Remembered,
-): Promise<never> =>
-  continueAsNew<(envelope: Envelope<Input>, remembered: Remembered) => Promise<unknown>>(
+export const continueInstance = <Input>(envelope: Envelope<Input>, remembered: unknown): Promise<never> =>
+  continueAsNew<(envelope: Envelope<Input>, remembered: unknown) => Promise<unknown>>(
     { ...envelope, answered: answeredActions() },
     remembered,
   );

@@ -20,7 +20,7 @@ interface MediaTypes {
 }
 interface OperationObject {
   readonly requestBody?: MediaTypes;
-  readonly responses: Record<string, MediaTypes>;
+  readonly responses: Record<string, MediaTypes & { readonly description: string }>;
 }
 interface Document {
   readonly paths: Record<string, Record<string, OperationObject>>;
@@ -69,6 +69,10 @@ export function checkAgainstOpenApi(exchange: Exchange): void {
   const mediaType = exchange.contentType.split(';')[0] ?? '';
   if (response.content?.[mediaType] === undefined) throw new Error(`openapi.yaml has no ${mediaType} for ${where}`);
   check(validatorAt(...at, 'responses', String(exchange.status), 'content', mediaType, 'schema'), exchange.body, where);
+  const code = codeIn(exchange.body);
+  if (mediaType === 'application/problem+json' && !response.description.includes(`\`${code}\``)) {
+    throw new Error(`openapi.yaml does not name ${code} for ${where}`);
+  }
   for (const [name, { required }] of Object.entries(response.headers ?? {})) {
     if (required && !exchange.headers.has(name)) throw new Error(`${where} lacks the header ${name}`);
   }
@@ -80,6 +84,9 @@ export function checkAgainstOpenApi(exchange: Exchange): void {
     );
   }
 }
+
+const codeIn = (body: unknown): string =>
+  typeof body === 'object' && body !== null && 'code' in body ? String(body.code) : '';
 
 function check(validate: ValidateFunction, value: unknown, what: string): void {
   if (!validate(value)) throw new Error(`${what} does not fit openapi.yaml: ${ajv.errorsText(validate.errors)}`);

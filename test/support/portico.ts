@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
+import type { ProcessDefinition } from '../../src/catalog/define-process.ts';
 import { catalog } from '../../src/catalog/index.ts';
-import { developmentKey } from '../../src/development-key.ts';
+import { developmentAudience, developmentIssuer, developmentKey } from '../../src/development-key.ts';
 import { operationsWith, permissionsOf } from '../../src/http/operations.ts';
 import { run } from '../../src/main.ts';
 import { createLogger } from '../../src/observability/logger.ts';
@@ -21,6 +22,8 @@ interface TokenOptions {
   readonly tenant?: string;
   /** Default: every permission there is. */
   readonly permissions?: readonly string[];
+  /** Replace or add to what a token says, its times included. */
+  readonly claims?: Readonly<Record<string, unknown>>;
 }
 
 interface RequestOptions extends TokenOptions {
@@ -53,10 +56,12 @@ export async function startPortico(
     temporalAddress?: string;
     logLines?: string[];
     stateDir?: string;
+    /** Beside those of the catalog and those for tests. */
+    definitions?: readonly ProcessDefinition[];
   } = {},
 ) {
   const stateDir = options.stateDir ?? mkdtempSync(join(tmpdir(), 'portico-test-'));
-  const environment = {
+  const environment: Record<string, string> & { LOG_LEVEL: string } = {
     PORT: '0',
     ADMIN_PORT: '0',
     PORTICO_STATE_DIR: stateDir,
@@ -68,7 +73,7 @@ export async function startPortico(
   };
   const running = await run(environment, {
     temporalAddress: options.temporalAddress ?? temporalAddress(),
-    definitions,
+    definitions: [...definitions, ...(options.definitions ?? [])],
     workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
     logger: createLogger({
       level: environment.LOG_LEVEL,
@@ -77,15 +82,16 @@ export async function startPortico(
   });
   const tenant = unique('tenant');
 
-  const tokenFor = ({ subject = 'alice', tenant: other = tenant, permissions = allPermissions }: TokenOptions = {}) =>
-    new SignJWT({ tenant: other, permissions })
+  const { PORTICO_JWT_ISSUER: iss = developmentIssuer, PORTICO_JWT_AUDIENCE: aud = developmentAudience } = environment;
+
+  function tokenFor(given: TokenOptions = {}): Promise<string> {
+    const { subject: sub = 'alice', tenant: other = tenant, permissions = allPermissions, claims } = given;
+    const iat = Math.floor(Date.now() / 1_000);
+    const { PORTICO_JWT_SECRET: secret } = environment;
+    return new SignJWT({ iss, aud, sub, iat, exp: iat + 3_600, tenant: other, permissions, ...claims })
       .setProtectedHeader({ alg: 'HS256' })
-      .setIssuer('portico-development')
-      .setAudience('portico')
-      .setSubject(subject)
-      .setIssuedAt()
-      .setExpirationTime('1h')
-      .sign(developmentKey(stateDir));
+      .sign(secret === undefined ? developmentKey(stateDir) : Buffer.from(secret));
+  }
 
   /** Sends a request, and holds the exchange against openapi.yaml. */
   async function request(method: string, path: string, given: RequestOptions = {}): Promise<Reply> {
@@ -120,6 +126,7 @@ export async function startPortico(
 
   return {
     ...running,
+    stateDir,
     tenant,
     tokenFor,
     request,
@@ -140,6 +147,32 @@ export async function startPortico(
 }
 
 export type Portico = Awaited<ReturnType<typeof startPortico>>;
+
+/** Nobody listens here. */
+const nowhere = '127.0.0.1:1';
+
+/**
+ * A Portico that serves HTTP alone, beside whatever else runs in this process. Unless told otherwise it reaches neither
+ * Temporal nor a database.
+ */
+export const startApi = ({ environment, ...options }: NonNullable<Parameters<typeof startPortico>[0]> = {}) => {
+  const temporal = environment?.['TEMPORAL_ADDRESS'] ?? options.temporalAddress ?? nowhere;
+  return startPortico({
+    ...options,
+    temporalAddress: temporal,
+    environment: {
+      ROLE: 'api',
+      TEMPORAL_ADDRESS: temporal,
+      DATABASE_URL: `postgres://portico@${nowhere}/portico`,
+      PORTICO_JWT_ISSUER: 'https://issuer.example',
+      PORTICO_JWT_AUDIENCE: 'portico',
+      PORTICO_JWT_SECRET: randomUUID() + randomUUID(),
+      PORTICO_CURSOR_SECRET: randomUUID() + randomUUID(),
+      PORTICO_DRAIN_DELAY: '0s',
+      ...environment,
+    },
+  });
+};
 
 /** Asks until `isDone` of the reply, at most ten seconds long. */
 export async function eventually<T>(
