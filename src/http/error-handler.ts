@@ -60,7 +60,8 @@ export function toProblem(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   const code = isCoded(error) ? error.code : undefined;
   const known = code === undefined ? undefined : ofFastify[code];
-  if (known !== undefined) return new Problem(known, { cause: error });
+  // Not as cause: some of their messages repeat the address.
+  if (known !== undefined) return new Problem(known);
   return new Problem('internal', { effect: isSafe(request) ? 'none' : 'unknown', cause: error });
 }
 
