@@ -34,7 +34,14 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
         headers: ['Retry-After', 'Preference-Applied'],
       },
     },
-    problems: ['not-found', 'action-not-allowed', 'too-late', 'idempotency-mismatch', 'outcome-unknown'],
+    problems: [
+      'invalid-key',
+      'second-person-required',
+      'not-found',
+      'action-not-allowed',
+      'too-late',
+      'idempotency-mismatch',
+    ],
     async handle(call, { gateway }) {
       const { principal, idempotencyKey, signal } = call;
       const address = addressOf(definition, call);
@@ -66,7 +73,7 @@ const viewOperationOf = (definition: ProcessDefinition, name: string, view: View
     process: definition.name,
     params: instanceParams,
     responses: { 200: { description: 'The answer of the instance.', body: view.output } },
-    problems: ['not-found', 'orchestration-timeout'],
+    problems: ['not-found'],
     async handle(call, { gateway }) {
       return { status: 200, body: await gateway.view(addressOf(definition, call), name, call.signal) };
     },

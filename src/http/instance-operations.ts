@@ -46,7 +46,7 @@ const getOperationOf = (definition: ProcessDefinition): Operation =>
     cost: 'read',
     params: instanceParams,
     responses: { 200: { description: 'The instance as it stands.', body: instanceSchemasOf(definition).instance } },
-    problems: ['not-found', 'orchestration-timeout'],
+    problems: ['not-found'],
     async handle(call, { gateway }) {
       const snapshot = await describe(addressOf(definition, call), call, gateway);
       return { status: 200, body: toRepresentation(definition, snapshot, call.principal) };
@@ -67,7 +67,7 @@ const resultOperationOf = (definition: ProcessDefinition): Operation => {
       200: { description: 'The instance has ended.', body: schemas.withResult, headers: ['Preference-Applied'] },
       202: { description: 'It still runs.', body: schemas.instance, headers: ['Retry-After', 'Preference-Applied'] },
     },
-    problems: ['not-found', 'orchestration-timeout'],
+    problems: ['not-found'],
     handle: (call, { gateway }) => waitForResult(definition, call, gateway),
   });
 };

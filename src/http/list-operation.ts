@@ -31,7 +31,7 @@ export function listOperationOf(definition: ProcessDefinition): Operation {
     cost: 'list',
     query,
     responses: { 200: { description: 'One page.', body: instanceSchemasOf(definition).page } },
-    problems: ['invalid-cursor', 'orchestration-timeout'],
+    problems: ['invalid-cursor'],
     async handle(call, { gateway }) {
       const { status, step, outcome, startedAfter, startedBefore, limit, cursor, ...labels } = call.query;
       const { items, cursor: next } = await gateway.list(

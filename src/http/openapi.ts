@@ -5,15 +5,19 @@ import type { Operation, ResponseHeader } from './operation.ts';
 
 /** Problems that every operation can have. */
 const commonProblems: readonly ProblemCode[] = [
+  'malformed-request',
   'invalid-request',
   'unauthenticated',
   'forbidden',
+  'request-timeout',
   'rate-limited',
+  'headers-too-large',
   'internal',
   'overloaded',
   'keys-unavailable',
 ];
-const bodyProblems: readonly ProblemCode[] = ['malformed-request', 'body-too-large', 'unsupported-media-type'];
+// A body is read wherever there may be one, also where none is asked for.
+const bodyProblems: readonly ProblemCode[] = ['body-too-large', 'unsupported-media-type'];
 
 const problemBody = z
   .object({
@@ -116,9 +120,15 @@ const answersOf = ({ responses }: Operation) =>
 
 /** One response for each status, whose description lists the codes that come with it. */
 function problemsOf(operation: Operation) {
-  const own = [...operation.problems, ...(operation.body === undefined ? [] : bodyProblems)];
+  const isRead = operation.method === 'GET';
+  const own: ProblemCode[] = [
+    ...operation.problems,
+    ...(operation.params === undefined ? [] : ['uri-too-long' as const]),
+    ...(isRead ? [] : bodyProblems),
+  ];
   const dependencies: ProblemCode[] = [
     operation.process === undefined ? 'database-unavailable' : 'orchestration-unavailable',
+    isRead ? 'orchestration-timeout' : 'outcome-unknown',
   ];
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of new Set([...own, ...dependencies, ...commonProblems])) {

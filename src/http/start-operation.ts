@@ -43,7 +43,7 @@ export function startOperationOf(definition: ProcessDefinition): Operation {
         headers: ['Location', 'Idempotency-Status', 'Preference-Applied', 'Retry-After'],
       },
     },
-    problems: ['invalid-key', 'idempotency-mismatch', 'outcome-unknown'],
+    problems: ['invalid-key', 'idempotency-mismatch'],
     handle: (call, services) => start(definition, call, services),
   };
 }

@@ -8,7 +8,7 @@ const query = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),
   after: z
     .string()
-    .regex(/^[0-9]{1,19}$/, { message: 'must be the `next` of the page before' })
+    .regex(/^[0-9]{1,18}$/, { message: 'must be the `next` of the page before' })
     .optional(),
 });
 
