@@ -41,7 +41,8 @@ async function run(by: 'first' | 'second', envelope: Envelope<ProbeInput>, befor
   return endWith(verdict === 'drop' ? { outcome: 'dropped', by } : { outcome: 'completed', by, pings });
 }
 
-export const probes = (envelope: Envelope<ProbeInput>, pings = 0): Promise<ProbeOutput> => run('first', envelope, pings);
+export const probes = (envelope: Envelope<ProbeInput>, pings = 0): Promise<ProbeOutput> =>
+  run('first', envelope, pings);
 
 export const probesAnew = (envelope: Envelope<ProbeInput>, pings = 0): Promise<ProbeOutput> =>
   run('second', envelope, pings);

@@ -11,7 +11,10 @@ export const probeInput = z
   .strictObject({
     probeId: businessKey,
     mode: z.enum(['wait', 'finish', 'fail']).default('wait'),
-    color: z.string().regex(/^[a-z]{1,20}$/).optional(),
+    color: z
+      .string()
+      .regex(/^[a-z]{1,20}$/)
+      .optional(),
   })
   .meta({ id: 'ProbeInput' });
 
