@@ -32,14 +32,30 @@ export async function serveOnce(image: string, logFolder: string): Promise<void>
   const temporal = await startDevServer({ cliPath, port: await freePort(), logFile });
   const postgres = await startPostgres();
   try {
+    makeRoles(postgres.port);
     await serveWith(image, {
       TEMPORAL_ADDRESS: temporal.address,
-      DATABASE_URL: postgres.urlOf(await postgres.createDatabase()),
+      DATABASE_URL: postgres.urlOf('portico', 'portico'),
+      DATABASE_OWNER_URL: postgres.urlOf('portico', 'portico_owner'),
     });
   } finally {
     await postgres.stop();
     await endProcess(temporal.pid, { patienceMs: 5_000 });
   }
+}
+
+/** As the PostgreSQL of compose.yaml begins. */
+function makeRoles(port: number): void {
+  execFileSync(join(import.meta.dirname, '../deploy/postgres-roles.sh'), {
+    env: {
+      PATH: `${postgresBinaries ?? ''}:${process.env['PATH'] ?? ''}`,
+      PGHOST: '127.0.0.1',
+      PGPORT: String(port),
+      PORTICO_OWNER_PASSWORD: 'owner',
+      PORTICO_PROGRAM_PASSWORD: 'program',
+      TEMPORAL_PASSWORD: 'temporal',
+    },
+  });
 }
 
 async function serveWith(image: string, services: Record<string, string>): Promise<void> {

@@ -1,0 +1,59 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const project = join(import.meta.dirname, '../..');
+let folder: string;
+
+beforeEach(() => {
+  // Inside the project, so that the tests in it find vitest.
+  mkdirSync(join(project, 'node_modules/.cache'), { recursive: true });
+  folder = mkdtempSync(join(project, 'node_modules/.cache/portico-tests-'));
+  writeFileSync(join(folder, 'vitest.config.mjs'), `export default { test: { include: ['*.test.mjs'] } };`);
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs `npm test` over these tests; what the machine says about CI does not count. */
+function runTests(content: string, { ci = '', args = [] as string[] } = {}) {
+  writeFileSync(join(folder, 'some.test.mjs'), `import { expect, it } from 'vitest';\n${content}`);
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    ['scripts/test.mjs', `--root=${folder}`, `--config=${join(folder, 'vitest.config.mjs')}`, ...args],
+    { cwd: project, encoding: 'utf8', env: { ...process.env, CI: ci } },
+  );
+  return { status, lastLine: stdout.trimEnd().split('\n').at(-1), stdout };
+}
+
+describe('npm test', () => {
+  it('ends with one line that counts, and with 0 when all is well', () => {
+    const { status, lastLine } = runTests(`it('a', () => {}); it('b', () => {});`);
+    expect({ status, lastLine }).toEqual({ status: 0, lastLine: '2 passed, 0 failed, 0 skipped' });
+  });
+
+  it('fails with a test that fails', () => {
+    const { status, lastLine } = runTests(`it('a', () => {}); it('b', () => { expect(1).toBe(2); });`);
+    expect({ status, lastLine }).toEqual({ status: 1, lastLine: '1 passed, 1 failed, 0 skipped' });
+  });
+
+  it('counts a file that cannot be loaded as failed', () => {
+    const { status, lastLine } = runTests(`throw new Error('broken');`);
+    expect({ status, lastLine }).toEqual({ status: 1, lastLine: '0 passed, 1 failed, 0 skipped' });
+  });
+
+  it('says what was skipped and why, and lets it pass on a machine of one’s own', () => {
+    const { status, lastLine, stdout } = runTests(`it('a', () => {}); it('b', (c) => c.skip('no PostgreSQL'));`);
+    expect({ status, lastLine }).toEqual({ status: 0, lastLine: '1 passed, 0 failed, 1 skipped' });
+    expect(stdout).toMatch(/^SKIPPED .*some\.test\.mjs > b: no PostgreSQL$/m);
+  });
+
+  it('fails in CI when something was skipped', () => {
+    const { status, lastLine } = runTests(`it.skip('a', () => {});`, { ci: 'true' });
+    expect({ status, lastLine }).toEqual({ status: 1, lastLine: '0 passed, 0 failed, 1 skipped' });
+  });
+
+  it('passes its arguments on to vitest', () => {
+    const { lastLine } = runTests(`it('first', () => {}); it('second', () => {});`, { args: ['-t', 'second'] });
+    expect(lastLine).toBe('1 passed, 0 failed, 1 skipped');
+  });
+});
