@@ -18,7 +18,7 @@ interface ApiRoleOptions {
   readonly config: Config;
   readonly definitions: readonly ProcessDefinition[];
   readonly storage: Storage;
-  readonly connection: ReturnType<typeof createConnection>;
+  readonly connection: ReturnType<typeof createConnection>['connection'];
   readonly namespace: string;
   readonly eagerDoor?: EagerDoor | undefined;
   readonly metrics: Metrics;

@@ -61,8 +61,11 @@ export async function run(environment: Environment, options: RunOptions = {}): P
     started.push('database', storage.close);
     checks.push({ name: 'database', check: storage.check });
 
-    const connection = createConnection({ settings: temporal.connection, observe: metrics.observeTemporalRequest });
-    started.push('connection to Temporal', () => connection.close());
+    const { connection, close: disconnect } = createConnection({
+      settings: temporal.connection,
+      observe: metrics.observeTemporalRequest,
+    });
+    started.push('connection to Temporal', disconnect);
     const attributes = ensureSearchAttributes({ connection, namespace: temporal.namespace, logger });
     started.push('search attributes', attributes.stop);
     checks.push({ name: 'search-attributes', check: attributes.check, remedy: registerCommand });

@@ -7,6 +7,7 @@ import {
 } from '@grpc/grpc-js';
 import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { unsentMark } from './failures.ts';
 
 /** Called once for each request to Temporal, retries included. `code` is the name of the gRPC status. */
@@ -20,21 +21,53 @@ export function temporalSettingsOf(environment: Readonly<Record<string, string>>
 
 /**
  * The connection of the HTTP side. It is lazy: Portico serves while Temporal is away, and reconnects within about a
- * second after its return (the channel's own back-off would take up to two minutes).
+ * second after its return (the channel's own back-off would take up to two minutes). Calls under way when it is closed
+ * fail.
  */
 export function createConnection(options: {
   settings: ReturnType<typeof temporalSettingsOf>['connection'];
   observe: ObserveRequest;
-}): Connection {
-  return Connection.lazy({
+}) {
+  const retries = createRetries();
+  const connection = Connection.lazy({
     ...options.settings,
     channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 1_000 },
-    interceptors: [retrying, marking, observing(options.observe)],
+    interceptors: [retries.interceptor, marking, observing(options.observe)],
   });
+  return {
+    connection,
+    async close(): Promise<void> {
+      await retries.end();
+      await connection.close();
+    },
+  };
 }
 
-// Three attempts in all: the SDK's default of ten would hide the cause behind a deadline.
-const retrying = makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 3, initialIntervalMs: () => 100 }));
+/**
+ * Three attempts in all: the SDK's default of ten would hide the cause behind a deadline. A retry that comes due on a
+ * closed channel throws where nobody can catch it: `end` lets those begin that are due, and no other.
+ */
+function createRetries() {
+  const usual = defaultGrpcRetryOptions({ maxAttempts: 3, initialIntervalMs: () => 100 });
+  let isEnding = false;
+  let lastDueMs = 0;
+  return {
+    interceptor: makeGrpcRetryInterceptor({
+      retryableDecider: (attempt, status) => !isEnding && usual.retryableDecider(attempt, status),
+      delayFunction: (attempt, status) => {
+        const delayMs = usual.delayFunction(attempt, status);
+        lastDueMs = Math.max(lastDueMs, performance.now() + delayMs);
+        return delayMs;
+      },
+    }),
+    async end(): Promise<void> {
+      isEnding = true;
+      const delayMs = lastDueMs - performance.now();
+      // Timers of the same instant fire in the order in which they were set.
+      if (delayMs > 0) await sleep(Math.ceil(delayMs) + 1);
+    },
+  };
+}
 
 const observing =
   (observe: ObserveRequest): Interceptor =>
