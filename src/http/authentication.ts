@@ -107,20 +107,22 @@ function tokenOf({ raw, query }: FastifyRequest): string {
   return token;
 }
 
-/** JSON that names a member twice means different things to different readers. */
+/** JSON that names a member twice, or that is no UTF-8, means different things to different readers. */
 function refuseAmbiguousJson(token: string): void {
   for (const part of token.split('.', 2)) {
-    const text = Buffer.from(part, 'base64url').toString('utf8');
-    if (!isJson(text) || shapeOfJson(text).hasRepeatedKey) throw refusal();
+    if (isAmbiguous(Buffer.from(part, 'base64url'))) throw refusal();
   }
 }
 
-function isJson(text: string): boolean {
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function isAmbiguous(json: Buffer): boolean {
   try {
+    const text = decoder.decode(json);
     JSON.parse(text);
-    return true;
+    return shapeOfJson(text).hasRepeatedKey;
   } catch {
-    return false;
+    return true;
   }
 }
 

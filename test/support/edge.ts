@@ -105,6 +105,12 @@ function addRoutes(app: FastifyInstance): void {
   );
   const poke = { operationId: 'pokeThing', permission: 'things:poke', cost: 'action' } as const;
   app.post('/v1/things/:id/poke', { config: poke }, () => ({}));
+  // Reached by every valid token, with or without permissions: those that lack them are told 403.
+  app.get('/v1/authenticated', { config: { ...read, operationId: 'getAuthenticated' } }, ({ principal }) => ({
+    tenant: principal.tenant,
+    actor: principal.actor,
+    permissions: [...principal.permissions],
+  }));
   const never = () => new Promise<never>(() => undefined);
   app.get('/v1/slow', { config: { ...read, operationId: 'getSlow' }, handlerTimeout: 200 }, never);
   app.post('/v1/slow', { config: { ...start, operationId: 'startSlow' }, handlerTimeout: 200 }, never);

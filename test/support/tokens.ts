@@ -58,18 +58,18 @@ export function claimsOf(members: Readonly<Record<string, unknown>> = {}): Recor
 export const mintToken = (key: SigningKey, claims: Readonly<Record<string, unknown>> = {}): string =>
   signToken({ key, header: {}, payload: claimsOf(claims) });
 
-/** A token that may be crooked: header members replace the honest ones, and a text stands for JSON as it is. */
+/** A token that may be crooked: header members replace the honest ones, and a text or bytes stand for JSON as they are. */
 export function signToken(options: {
   key: SigningKey;
   header?: Readonly<Record<string, unknown>> | string;
-  payload: Readonly<Record<string, unknown>> | string;
+  payload: Readonly<Record<string, unknown>> | string | Buffer;
   /** The algorithm that really signs; the key's own unless given. */
   signedWith?: Algorithm;
 }): string {
   const { key, header = {}, payload } = options;
   const honest = { alg: key.alg, typ: 'JWT', kid: key.kid };
   const head = typeof header === 'string' ? header : JSON.stringify({ ...honest, ...header });
-  const body = typeof payload === 'string' ? payload : JSON.stringify(payload);
+  const body = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : JSON.stringify(payload);
   const input = `${base64url(head)}.${base64url(body)}`;
   return `${input}.${signatureOf(options.signedWith ?? key.alg, key.material, input).toString('base64url')}`;
 }
