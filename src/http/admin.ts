@@ -34,7 +34,7 @@ const coreTimeoutMs = 1_000;
  */
 export function createAdmin(options: AdminOptions): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = options.logger;
-  const clientErrors = createClientErrors({ observeRequest: () => undefined });
+  const clientErrors = createClientErrors({ observeRequest: () => undefined }, options.logger);
   const app = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),

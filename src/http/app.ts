@@ -35,7 +35,7 @@ export interface AppOptions {
  */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const { metrics } = options;
-  const clientErrors = createClientErrors(metrics);
+  const clientErrors = createClientErrors(metrics, options.logger);
   const loggerInstance: FastifyBaseLogger = options.logger;
   const app = fastify({
     ...connectionLimits,

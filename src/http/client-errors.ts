@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
 import { edgeHeaders } from './edge-headers.ts';
@@ -27,17 +29,24 @@ const codeOf = (error: { readonly code?: string }): ProblemCode => {
 };
 
 /** Answers requests that never become one, or that stop arriving half-way, with a problem, and closes the connection. */
-export function createClientErrors(metrics: Pick<Metrics, 'observeRequest'>) {
+export function createClientErrors(metrics: Pick<Metrics, 'observeRequest'>, logger: Pick<Logger, 'info'>) {
   const exchanges = new WeakMap<Socket, Exchange>();
 
   function refuse(socket: Socket, code: ProblemCode): void {
     const { status, headers, text } = renderProblem(new Problem(code), '/');
-    const lines = Object.entries({ ...edgeHeaders, ...headers, 'Content-Length': Buffer.byteLength(text) });
+    const requestId = randomUUID();
+    const lines = Object.entries({
+      ...edgeHeaders,
+      ...headers,
+      'Content-Length': Buffer.byteLength(text),
+      'X-Request-Id': requestId,
+    });
     const head = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
       ...lines.map(([name, value]) => `${name}: ${value}`),
     ];
     socket.end(`${head.join('\r\n')}\r\nConnection: close\r\n\r\n${text}`, () => socket.destroy());
+    logger.info({ requestId, status, problem: code }, 'request');
     metrics.observeRequest({ method: 'none', route: 'none', status, seconds: 0 });
   }
 

@@ -1,0 +1,261 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { ProcessDefinition } from '../../src/catalog/define-process.ts';
+import { problems, type ProblemCode } from '../../src/problems.ts';
+import { parseResponse, rawExchange } from '../support/edge.ts';
+import { startJwksServer, type JwksServer } from '../support/jwks-server.ts';
+import { eventually, startApi, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
+import { checkProblem } from '../support/problem-answers.ts';
+import { probesV1 } from '../support/probes.ts';
+import { startSilentServer } from '../support/silent-server.ts';
+import { createSigningKey, mintToken } from '../support/tokens.ts';
+
+/** Promises a result that its workflow does not give: the one fault of ours that can be had for the asking. */
+const faultyV1: ProcessDefinition = {
+  ...probesV1,
+  name: 'faulty',
+  collection: 'faulty',
+  output: z.discriminatedUnion('outcome', [z.object({ outcome: z.literal('completed'), promised: z.string() })]),
+  implementations: [],
+};
+
+let portico: Portico;
+/** Neither Temporal nor a database is there, and a subject may ask for one list a second. */
+let alone: Portico;
+/** Temporal accepts connections and never answers; so does the database. */
+let ignored: Portico;
+let crowded: Portico;
+let pressed: Portico;
+let keyless: Portico;
+let silent: Awaited<ReturnType<typeof startSilentServer>>;
+let jwks: JwksServer;
+
+beforeAll(async () => {
+  [silent, jwks] = await Promise.all([startSilentServer(), startJwksServer()]);
+  jwks.mode = 'down';
+  [portico, alone, ignored, crowded, pressed, keyless] = await Promise.all([
+    startPortico({ definitions: [faultyV1] }),
+    startApi({ environment: { PORTICO_RATE_LIMIT_LISTS: '1' } }),
+    startApi({
+      environment: {
+        TEMPORAL_ADDRESS: silent.address,
+        DATABASE_URL: `postgres://portico@${silent.address}/portico`,
+        PORTICO_START_DEADLINE: '300ms',
+        PORTICO_READ_DEADLINE: '300ms',
+      },
+    }),
+    startApi({ environment: { PORTICO_RATE_LIMIT_ADDRESS: '1' } }),
+    startApi({ environment: { PORTICO_MAX_RSS_MB: '1' } }),
+    startApi({ environment: { PORTICO_JWT_SECRET: '', PORTICO_JWT_JWKS_URL: jwks.url } }),
+  ]);
+  const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
+  await Promise.all(['payer', 'payee'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
+});
+afterAll(async () => {
+  await Promise.all([portico, alone, ignored, crowded, pressed, keyless].map((each) => each.stop()));
+  await Promise.all([silent.close(), jwks.close()]);
+});
+
+/** Sends these bytes and takes what comes back until the connection is closed. */
+async function sendRaw(...parts: Parameters<typeof rawExchange>[1]): Promise<Reply> {
+  const { text } = await rawExchange(Number(new URL(portico.url ?? '').port), parts);
+  return parseResponse(text);
+}
+
+async function bigTransfer(): Promise<string> {
+  const transferId = unique('transfer');
+  const amount = { currency: 'EUR', minor: '2000000' };
+  await portico.post('/v1/transfers', { transferId, from: 'payer', to: 'payee', amount });
+  await eventually(
+    () => portico.get(`/v1/transfers/${transferId}`),
+    ({ body }) => body.step === 'awaiting-approval',
+  );
+  return transferId;
+}
+
+const transfer = { transferId: 'x', from: 'payer', to: 'payee', amount: { currency: 'EUR', minor: '1' } };
+
+/** The answer that is a problem, and the path it was asked for. */
+type Case = () => Promise<[answer: Reply, path: string][]>;
+
+const one = async (path: string, answer: Promise<Reply> | Reply): Promise<[Reply, string][]> => [[await answer, path]];
+
+const cases: Record<ProblemCode, Case> = {
+  'malformed-request': async () => [
+    [await portico.post('/v1/transfers', '{"transferId": '), '/v1/transfers'],
+    [await sendRaw('BLAH\r\n\r\n'), '/'],
+    [await sendRaw('GET /v1/transfers HTTP/1.1\r\nHost: x\r\nBad Name: 1\r\n\r\n'), '/'],
+    [await sendRaw('GET /v1/transfers/%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'), '/v1/transfers/%zz'],
+  ],
+  'invalid-request': async () => [
+    [await portico.post('/v1/transfers', { ...transfer, amount: 5, surprise: 1 }), '/v1/transfers'],
+    [await portico.get('/v1/transfers?limit=0'), '/v1/transfers'],
+    [await portico.get('/v1/transfers/a%2Fb'), '/v1/transfers/a%2Fb'],
+    [await portico.put('/v1/accounts/x', { currency: 'EUR', openingBalance: { minor: 5 } }), '/v1/accounts/x'],
+  ],
+  'invalid-key': () =>
+    one('/v1/transfers', portico.post('/v1/transfers', transfer, { headers: { 'idempotency-key': 'k' } })),
+  'invalid-cursor': () => one('/v1/transfers', portico.get('/v1/transfers?cursor=AAAA.BBBB')),
+  unauthenticated: async () => [
+    [await portico.get('/v1/transfers/x', { token: null }), '/v1/transfers/x'],
+    [await portico.get('/v1/transfers/x', { token: 'not-a-token' }), '/v1/transfers/x'],
+  ],
+  forbidden: () => one('/v1/accounts/x', portico.get('/v1/accounts/x', { permissions: ['transfers:read'] })),
+  'second-person-required': async () => {
+    const path = `/v1/transfers/${await bigTransfer()}/approve`;
+    return one(path, portico.post(path, {}));
+  },
+  'not-found': async () => [
+    [await portico.get('/v1/transfers/absent'), '/v1/transfers/absent'],
+    [await portico.get('/v1/accounts/absent'), '/v1/accounts/absent'],
+    [await portico.post('/v1/transfers/absent/cancel', {}), '/v1/transfers/absent/cancel'],
+    [await portico.get('/nowhere'), '/nowhere'],
+  ],
+  'method-not-allowed': async () => {
+    const answer = await portico.request('DELETE', '/v1/transfers');
+    expect(answer.headers.get('allow')).toBe('GET, HEAD, POST');
+    return one('/v1/transfers', answer);
+  },
+  'request-timeout': async () => {
+    const head = `POST /v1/transfers HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n`;
+    const authorization = `Authorization: Bearer ${await portico.tokenFor()}\r\n\r\n`;
+    const [inHeaders, inBody] = await Promise.all([sendRaw(head), sendRaw(`${head}${authorization}{`)]);
+    return [
+      [inHeaders, '/'],
+      [inBody, '/v1/transfers'],
+    ];
+  },
+  'action-not-allowed': async () => {
+    const path = `/v1/transfers/${await bigTransfer()}/resolve`;
+    return one(path, portico.post(path, { how: 'retry' }));
+  },
+  'too-late': async () => {
+    const transferId = unique('transfer');
+    await portico.post('/v1/transfers', { ...transfer, transferId }, { headers: { prefer: 'wait=20' } });
+    return one(`/v1/transfers/${transferId}/cancel`, portico.post(`/v1/transfers/${transferId}/cancel`, {}));
+  },
+  'account-conflict': () =>
+    one('/v1/accounts/payer', portico.put('/v1/accounts/payer', { currency: 'USD', openingBalance: { minor: '0' } })),
+  'body-too-large': () =>
+    one('/v1/transfers', portico.post('/v1/transfers', { ...transfer, reference: 'x'.repeat(70_000) })),
+  'uri-too-long': async () => {
+    const path = `/v1/transfers/${'x'.repeat(600)}`;
+    return one(path, portico.get(path));
+  },
+  'unsupported-media-type': async () => {
+    const headers = { 'content-type': 'text/plain' };
+    return [
+      [await portico.post('/v1/transfers', 'hello', { headers }), '/v1/transfers'],
+      [await portico.post('/v1/accounts/payer/unfreeze', 'hello', { headers }), '/v1/accounts/payer/unfreeze'],
+      [await portico.post('/v1/transfers', transfer, { headers: { 'content-encoding': 'gzip' } }), '/v1/transfers'],
+    ];
+  },
+  'idempotency-mismatch': async () => {
+    const userId = unique('user');
+    await portico.post('/v1/user-grants', { userId, name: 'Ann' });
+    return one('/v1/user-grants', portico.post('/v1/user-grants', { userId, name: 'Bob' }));
+  },
+  'rate-limited': async () => {
+    const bySubject = await Promise.all(Array.from({ length: 11 }, () => alone.get('/v1/transfers')));
+    const byAddress = await Promise.all(Array.from({ length: 11 }, () => crowded.get('/v1/accounts/x')));
+    const refused = [bySubject, byAddress].map((answers) => answers.filter(({ status }) => status === 429));
+    expect(refused.map(({ length }) => length)).toEqual([1, 1]);
+    return refused.flatMap((answers, index) =>
+      answers.map((answer): [Reply, string] => [answer, index === 0 ? '/v1/transfers' : '/v1/accounts/x']),
+    );
+  },
+  'headers-too-large': () => one('/', sendRaw(`GET / HTTP/1.1\r\nHost: x\r\nX-Much: ${'x'.repeat(20_000)}\r\n\r\n`)),
+  internal: () =>
+    one(
+      '/v1/faulty',
+      portico.post('/v1/faulty', { probeId: unique('probe'), mode: 'finish' }, { headers: { prefer: 'wait=20' } }),
+    ),
+  overloaded: () => one('/v1/accounts/x', pressed.get('/v1/accounts/x')),
+  'orchestration-unavailable': async () => [
+    [await alone.get('/v1/transfers/x'), '/v1/transfers/x'],
+    [await alone.post('/v1/transfers', transfer), '/v1/transfers'],
+    [await alone.post('/v1/transfers/x/cancel', {}), '/v1/transfers/x/cancel'],
+  ],
+  'database-unavailable': async () => [
+    [await alone.get('/v1/accounts/x'), '/v1/accounts/x'],
+    [await alone.put('/v1/accounts/x', { currency: 'EUR', openingBalance: { minor: '5' } }), '/v1/accounts/x'],
+    [await alone.get('/v1/users/x/inbox'), '/v1/users/x/inbox'],
+    [await ignored.get('/v1/accounts/x'), '/v1/accounts/x'],
+  ],
+  'keys-unavailable': async () => {
+    const token = mintToken(createSigningKey('ES256'), { permissions: ['accounts:read'] });
+    return one('/v1/accounts/x', keyless.get('/v1/accounts/x', { token }));
+  },
+  'orchestration-timeout': async () => [
+    [await ignored.get('/v1/transfers/x'), '/v1/transfers/x'],
+    [await ignored.get('/v1/transfers/x/result'), '/v1/transfers/x/result'],
+    [await ignored.get('/v1/user-grants'), '/v1/user-grants'],
+  ],
+  'outcome-unknown': async () => [
+    [await ignored.post('/v1/transfers', transfer), '/v1/transfers'],
+    [await ignored.post('/v1/transfers/x/approve', {}), '/v1/transfers/x/approve'],
+  ],
+};
+
+describe.concurrent('each problem of the table', () => {
+  test.each(Object.keys(problems) as ProblemCode[])('%s comes over the wire with its verdict', async (code) => {
+    expect(cases[code], `a case that produces ${code}`).toBeDefined();
+    for (const [answer, path] of await cases[code]()) checkProblem(answer, code, path);
+  });
+});
+
+describe('a problem', () => {
+  test('points to what is wrong in a body and names what is wrong in a query', async () => {
+    const body = await portico.post('/v1/transfers', { ...transfer, amount: { currency: 'euro' }, surprise: 1 });
+    expect(body.body.errors.map(({ pointer }: { pointer: string }) => pointer).sort()).toEqual([
+      '/amount/currency',
+      '/amount/minor',
+      '/surprise',
+    ]);
+    const query = await portico.get('/v1/transfers?limit=0&sort=id');
+    expect(query.body.errors.map(({ parameter }: { parameter: string }) => parameter).sort()).toEqual([
+      'limit',
+      'sort',
+    ]);
+  });
+
+  test('that a limit is the reason for says how long to wait', async () => {
+    const subject = unique('greedy');
+    const answers = await Promise.all(Array.from({ length: 11 }, () => alone.get('/v1/transfers', { subject })));
+    const refused = answers.find(({ status }) => status === 429);
+    expect(refused?.body.retryAfterMs).toBeGreaterThan(0);
+    expect(refused?.body.retryAfterMs).toBeLessThanOrEqual(10_000);
+    expect(refused?.headers.get('ratelimit-limit')).toBe('10');
+  });
+
+  test('comes within the deadline while nothing behind answers', async () => {
+    const startedAtMs = performance.now();
+    await Promise.all([
+      ignored.get('/v1/transfers/y'),
+      ignored.post('/v1/transfers', { ...transfer, transferId: 'y' }, { headers: { prefer: 'wait=20' } }),
+      ignored.post('/v1/transfers/y/cancel', {}),
+    ]);
+    expect(performance.now() - startedAtMs).toBeLessThan(1_500);
+  });
+});
+
+test('docs/http.md lists every problem and no other, as the table has it', () => {
+  const document = readFileSync(new URL('../../docs/http.md', import.meta.url), 'utf8');
+  const table = /<!-- problems -->([^]*)<!-- \/problems -->/.exec(document)?.[1] ?? '';
+  const rows = table.split('\n').flatMap((line) => {
+    const cells = line.split('|').map((cell) => cell.trim());
+    return /^`[a-z-]+`$/.test(cells[2] ?? '') ? [cells.slice(1, -1)] : [];
+  });
+  const expected = Object.entries(problems).map(([code, { status, title, retryable, effect }]) => [
+    String(status),
+    `\`${code}\``,
+    title,
+    retryable ? 'yes' : 'no',
+    effect,
+  ]);
+  expect(rows).toEqual(expected);
+  const mentioned = [...document.matchAll(/\*\*?[45]\d\d\*?\*? `([a-z-]+)`/g)].map(([, code]) => code ?? '');
+  expect(mentioned.length).toBeGreaterThan(2);
+  expect(mentioned.filter((code) => !(code in problems))).toEqual([]);
+});
