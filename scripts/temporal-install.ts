@@ -110,16 +110,14 @@ function watch(child: ChildProcess, { log, signal, doing, isStalled }: Watch): P
   let told = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (told = (told + text).slice(-2_000)));
   return new Promise((resolve, reject) => {
-    const timer = setInterval(() => {
-      if (isStalled?.() === true) child.kill('SIGKILL');
-      const seconds = Math.round((Date.now() - startedAt) / 1_000);
-      if (seconds > 0 && seconds % 10 === 0) log(`  ${doing()}, ${seconds} s`);
-    }, 1_000);
+    const progress = setInterval(() => log(`  ${doing()}, ${Math.round((Date.now() - startedAt) / 1_000)} s`), 10_000);
+    const watchdog = setInterval(() => isStalled?.() === true && child.kill('SIGKILL'), 1_000);
     const abort = () => child.kill('SIGTERM');
     signal?.addEventListener('abort', abort);
     if (signal?.aborted === true) abort();
     const end = (settle: () => void) => {
-      clearInterval(timer);
+      clearInterval(progress);
+      clearInterval(watchdog);
       signal?.removeEventListener('abort', abort);
       settle();
     };
