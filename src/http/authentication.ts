@@ -57,6 +57,7 @@ export async function createAuthentication(
       requiredClaims: ['iss', 'aud', 'sub', 'iat', 'exp'],
       clockTolerance: maxSkew * 1_000,
       cache: false,
+      extractToken: tokenOf,
     },
   });
   app.decorateRequest('principal', {
@@ -68,7 +69,6 @@ export async function createAuthentication(
   });
 
   return async (request) => {
-    refuseAmbiguousJson(tokenOf(request));
     const payload = await request.jwtVerify<object>().catch((error: unknown) => {
       throw error instanceof Problem ? error : refusal(error);
     });
@@ -104,6 +104,7 @@ function tokenOf({ raw, query }: FastifyRequest): string {
   const isInAddress = typeof query === 'object' && query !== null && 'access_token' in query;
   const [, token] = bearer.exec(authorization) ?? [];
   if (others.length > 0 || isInAddress || token === undefined || token.length > maxTokenLength) throw refusal();
+  refuseAmbiguousJson(token);
   return token;
 }
 
