@@ -28,8 +28,8 @@ export interface Transaction extends Queryable {
 
 export type Database = ReturnType<typeof connectDatabase>;
 
-/** A transaction that takes longer loses its connection. Below the ten seconds a money activity has. */
-const transactionLimitMs = 8_000;
+/** A transaction that takes longer is given up with its connection. Well below the ten seconds a money activity has. */
+const transactionLimitMs = 6_000;
 
 /**
  * A pool of connections to PostgreSQL or the embedded database. Connects when it is first used and again after every
@@ -78,30 +78,19 @@ export function connectDatabase({ connection, poolMax, logger }: DatabaseOptions
      */
     async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
       const client = await checkOut();
-      const limit = setTimeout(() => client.connection.stream.destroy(), transactionLimitMs);
       try {
-        const result = await runTransaction(client, work);
+        const result = await within(transactionLimitMs, runTransaction(client, work), { unknownEffect: true });
         client.release();
         return result;
       } catch (error) {
         await abandon(client, error);
         throw error;
-      } finally {
-        clearTimeout(limit);
       }
     },
 
     /** Resolves when the database answers within `timeoutMs` milliseconds, else rejects as `database-unavailable`. */
     async ping(timeoutMs: number): Promise<void> {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(unavailable(new Error('no answer to a ping'))), timeoutMs);
-      });
-      try {
-        await Promise.race([this.query('select 1'), late]);
-      } finally {
-        clearTimeout(timer);
-      }
+      await within(timeoutMs, this.query('select 1'));
     },
 
     /** Waits for what runs, then closes every connection. */
@@ -111,15 +100,18 @@ export function connectDatabase({ connection, poolMax, logger }: DatabaseOptions
   };
 }
 
+/** What every client of the embedded database needs. Says all that the driver would else look for in the environment. */
+export const embeddedClientOptionsOf = (socketFolder: string) =>
+  ({ host: socketFolder, port: 5432, user: 'postgres', database: 'postgres', ssl: false }) satisfies pg.ClientConfig;
+
 function poolOptionsOf(connection: DatabaseConnection, poolMax: number): pg.PoolConfig {
   const types = new pg.TypeOverrides();
   types.setTypeParser(pg.types.builtins.INT8, BigInt);
   const shared = { types, application_name: 'portico', query_timeout: 5_000 };
   if (connection.kind === 'embedded') {
-    const { socketFolder: host } = connection;
     // The engine ignores statement_timeout and hangs after idle_in_transaction_session_timeout: the limits on our side,
     // which destroy the socket, are the only ones. Everything waits for the one connection, hence the longer wait.
-    return { ...shared, host, user: 'postgres', database: 'postgres', max: 1, connectionTimeoutMillis: 5_000 };
+    return { ...shared, ...embeddedClientOptionsOf(connection.socketFolder), max: 1, connectionTimeoutMillis: 5_000 };
   }
   return {
     ...shared,
@@ -164,6 +156,18 @@ async function run<Row extends pg.QueryResultRow>(
     return await client.query<Row>(text, [...values]);
   } catch (error) {
     throw databaseFailureOf(error, { unknownEffect });
+  }
+}
+
+async function within<T>(limitMs: number, work: Promise<T>, { unknownEffect = false } = {}): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unavailable(new Error(`not done within ${limitMs} ms`), unknownEffect)), limitMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -28,6 +28,7 @@ export async function openEmbeddedDatabase({ folder, logger }: { folder: string;
     await mkdir(socketFolder, { recursive: true });
     // Whoever reaches the socket is the database's superuser, and sockets are made for everybody.
     await chmod(socketFolder, 0o700);
+    logger.warn({ folder }, 'the database is embedded: for development and a single node');
     const address = await shortPathOf(socketFolder, socketName.length);
     const engine = await superviseThread({
       dataFolder: join(folder, 'data'),
@@ -59,34 +60,31 @@ async function superviseThread(options: ThreadOptions) {
   const { logger } = options;
   let isClosing = false;
   let thread = await startThread(options);
-  void keepRunning();
+  const over = keepRunning();
 
   async function keepRunning(): Promise<void> {
-    for (;;) {
-      await once(thread, 'exit');
-      if (isClosing) return;
+    await exitOf(thread);
+    while (!isClosing) {
       logger.error('the thread of the embedded database ended; starting it again');
-      thread = await restart();
+      await pause(restartPauseMs);
+      try {
+        thread = await startThread(options);
+      } catch (error) {
+        logger.error({ err: error }, 'the embedded database does not start');
+        continue;
+      }
+      if (wantsToClose()) await thread.terminate();
+      else await exitOf(thread);
     }
   }
 
-  async function restart(): Promise<Worker> {
-    for (;;) {
-      await pause(restartPauseMs);
-      try {
-        return await startThread(options);
-      } catch (error) {
-        logger.error({ err: error }, 'the embedded database does not start');
-      }
-    }
-  }
+  const wantsToClose = () => isClosing;
 
   return {
     async close(): Promise<void> {
       isClosing = true;
-      const exit = once(thread, 'exit');
       thread.postMessage('close');
-      const isOver = await Promise.race([exit.then(() => true), pause(closeLimitMs, false, { ref: false })]);
+      const isOver = await Promise.race([over.then(() => true), pause(closeLimitMs, false, { ref: false })]);
       if (!isOver) await thread.terminate();
     },
   };
@@ -97,11 +95,19 @@ async function startThread({ dataFolder, socketPath, logger }: ThreadOptions): P
   // A socket left by a killed process would be in the way; the folder's lock says that nobody uses it.
   await rm(socketPath, { force: true });
   const thread = createThread({ dataFolder, socketPath });
+  const ended = exitOf(thread).then(() => Promise.reject(new Error('the thread ended before it was ready')));
   // `once` rejects when the thread fails before it is ready.
-  await once(thread, 'message');
+  await Promise.race([once(thread, 'message'), ended]);
+  ended.catch(() => undefined);
   thread.on('error', (error) => logger.error({ err: error }, 'the embedded database failed'));
   return thread;
 }
+
+// Not `once` of node:events: that one rejects when the thread fails, which is one of its ways to end.
+const exitOf = (thread: Worker): Promise<void> =>
+  new Promise((resolve) => {
+    thread.once('exit', () => resolve());
+  });
 
 /** From sources the thread needs the loader of this program, which threads do not inherit. */
 function createThread(data: { dataFolder: string; socketPath: string }): Worker {

@@ -4,7 +4,7 @@
  */
 export const grantsTo = (role: string): string => `
   begin;
-  revoke all on all tables in schema public from ${role};
+  revoke all on schema_migrations, accounts, entries, transfers, transfer_phases, messages, discounts from ${role};
   grant usage on schema public to ${role};
   grant select on schema_migrations to ${role};
   grant select, insert, update (balance_minor, frozen) on accounts to ${role};

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import type { Logger } from 'pino';
-import type { DatabaseConnection } from './database.ts';
+import { embeddedClientOptionsOf, type DatabaseConnection } from './database.ts';
 import { grantsTo } from './grants.ts';
 
 const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
@@ -11,7 +11,7 @@ const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url))
 const lockTimeoutMs = 30_000;
 
 interface MigrateOptions {
-  /** The role that owns the schema. Must not be the pool's only connection to an embedded database. */
+  /** The role that owns the schema. An embedded database must not be in use meanwhile. */
   readonly ownerConnection: DatabaseConnection;
   /** The program's role, where it is another than the owner: it is granted what the program needs and nothing else. */
   readonly grantTo?: string | undefined;
@@ -51,6 +51,6 @@ export async function migrate({ ownerConnection, grantTo, logger }: MigrateOptio
 function clientOptionsOf(connection: DatabaseConnection): pg.ClientConfig {
   const shared = { application_name: 'portico migrations', connectionTimeoutMillis: 10_000 };
   return connection.kind === 'embedded'
-    ? { ...shared, host: connection.socketFolder, user: 'postgres', database: 'postgres' }
+    ? { ...shared, ...embeddedClientOptionsOf(connection.socketFolder) }
     : { ...shared, connectionString: connection.connectionString, lock_timeout: lockTimeoutMs };
 }

@@ -121,6 +121,7 @@ describe.each(databaseKinds)('the ledger on %s', (kind) => {
     expect(await moneyOf()).toEqual([700, 0, 300, 0]);
     await accounts.unfreezeAccount({ tenant, accountId: 'payee' });
     expect(await ledger.deposit(key)).toEqual({ kind: 'posted' });
+    expect(await moneyOf()).toEqual([700, 300, 0, 0]);
   });
 
   it('is blocked from refunding a frozen payer until it is unfrozen', async () => {
@@ -131,6 +132,7 @@ describe.each(databaseKinds)('the ledger on %s', (kind) => {
     expect(await moneyOf()).toEqual([700, 0, 300, 0]);
     await accounts.unfreezeAccount({ tenant, accountId: 'payer' });
     expect(await ledger.refund(key)).toEqual({ kind: 'refunded' });
+    expect(await moneyOf()).toEqual([1000, 0, 0, 0]);
   });
 
   it('settles what cannot be refunded, and refunds it no more', async () => {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type * as workerThreads from 'node:worker_threads';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { connectDatabase, type DatabaseConnection } from '../../src/database/database.ts';
+import { connectDatabase, embeddedClientOptionsOf, type DatabaseConnection } from '../../src/database/database.ts';
 import { openEmbeddedDatabase } from '../../src/database/embedded.ts';
 import { lockFolder } from '../../src/database/folder-lock.ts';
 import { migrate } from '../../src/database/migrate.ts';
@@ -43,7 +43,8 @@ async function open(folder: string) {
   };
 }
 
-describe('the embedded database', () => {
+// Making a database takes seconds, and many times that on a busy machine.
+describe('the embedded database', { timeout: 60_000 }, () => {
   let folder: string;
   const opened: Opened[] = [];
   const children: ChildProcess[] = [];
@@ -89,7 +90,7 @@ describe('the embedded database', () => {
 
   it('has everything that was acknowledged before its process was killed, and refuses a second process', async () => {
     const writer = startWriter(100_000);
-    await expect.poll(() => writer.output.split('acknowledged').length, { timeout: 25_000 }).toBeGreaterThan(50);
+    await expect.poll(() => writer.output.split('acknowledged').length, { timeout: 40_000 }).toBeGreaterThan(50);
     const second = startWriter(0);
     expect(await second.exit).toEqual([1, null]);
     expect(second.errors).toContain(`the folder ${folder} is in use by process ${writer.child.pid}`);
@@ -116,9 +117,10 @@ describe('the embedded database', () => {
     expect(last.output).toContain('closed');
   });
 
-  it('starts again when its thread ends, and the same connection pool goes on', async () => {
+  it('starts again when its thread fails and ends, and the same connection pool goes on', async () => {
     const { database } = await openHere();
     await database.query('create table notes (body text)');
+    threads.at(-1)?.emit('error', new Error('the engine failed'));
     await threads.at(-1)?.terminate();
     await expect
       .poll(() => database.query('select body from notes').catch(() => 'not yet'), { timeout: 20_000 })
@@ -136,7 +138,7 @@ describe('the embedded database', () => {
     const { connection, socketFolder } = await openHere();
     await migrate({ ownerConnection: connection, logger: silentLogger });
     for (const breakOff of breakOffs) {
-      const client = new pg.Client({ host: socketFolder, user: 'postgres', database: 'postgres' });
+      const client = new pg.Client(embeddedClientOptionsOf(socketFolder));
       client.on('error', () => undefined);
       await client.connect();
       await breakOff(client);

@@ -2,26 +2,34 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createInbox } from '../../src/adapters/inbox.ts';
 import { createLedger } from '../../src/adapters/ledger.ts';
 import { createTransferRecords } from '../../src/adapters/transfer-records.ts';
-import { connectDatabase } from '../../src/database/database.ts';
+import { connectDatabase, type Database } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { openTenant, openTransfer } from '../adapters/opened-transfer.ts';
 import { databaseKinds, openTestDatabase, silentLogger } from '../support/database.ts';
 import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../support/postgres.ts';
 
-describe.each(databaseKinds)('migrations on %s', (kind) => {
+describe.each(databaseKinds)('migrations on %s', { timeout: 60_000 }, (kind) => {
   it('change nothing when they have run', async () => {
     const test = await openTestDatabase(kind);
-    const migrations = () => test.database.query('select id, name, run_on from schema_migrations order by id');
-    const before = await migrations();
-    expect(before.map((row) => row.name as unknown)).toEqual(['0001_accounts', '0002_transfers', '0003_inbox']);
-    const tenant = await openTenant(test.database);
-    await test.database.close();
+    // The embedded database serves one client at a time, so each look is a connection of its own.
+    async function look<T>(work: (database: Database) => Promise<T>): Promise<T> {
+      const database = connectDatabase({ connection: test.connection, poolMax: 1, logger: silentLogger });
+      try {
+        return await work(database);
+      } finally {
+        await database.close();
+      }
+    }
+    const readMigrations = (database: Database) =>
+      database.query<{ name: string }>('select id, name, run_on from schema_migrations order by id');
+    const before = await look(readMigrations);
+    expect(before.map((row) => row.name)).toEqual(['0001_accounts', '0002_transfers', '0003_inbox']);
+    const tenant = await look(openTenant);
     await migrate({ ownerConnection: test.connection, logger: silentLogger });
-    const database = connectDatabase({ connection: test.connection, poolMax: 1, logger: silentLogger });
-    expect(await database.query('select id, name, run_on from schema_migrations order by id')).toEqual(before);
-    expect(await database.query('select 1 from accounts where tenant = $1', [tenant])).toHaveLength(5);
-    await database.close();
-    await test.close().catch(() => undefined);
+    expect(await look(readMigrations)).toEqual(before);
+    const accounts = await look((database) => database.query('select 1 from accounts where tenant = $1', [tenant]));
+    expect(accounts).toHaveLength(5);
+    await test.close();
   });
 });
 

@@ -39,7 +39,8 @@ export async function startPostgres() {
   );
   if (initialized.status !== 0) throw new Error(`initdb failed: ${initialized.stderr}`);
   const port = await freePort();
-  const urlOf = (database: string, role = 'postgres') => `postgres://${role}@127.0.0.1:${port}/${database}`;
+  const urlOf = (database: string, role = 'postgres') =>
+    `postgres://${role}@127.0.0.1:${port}/${database}?sslmode=disable`;
   let server = spawnServer();
   const stopAtExit = () => server.kill('SIGKILL');
   process.once('exit', stopAtExit);
