@@ -14,7 +14,7 @@ import type {
   TransferOutput,
 } from '../src/catalog/transfers.ts';
 import { handleAction, refuseAction } from './actions.ts';
-import { handleDecisions, type AwaitDecision, type Requesters } from './approval.ts';
+import { handleDecisions, type AwaitDecision, type Decision, type Requesters } from './approval.ts';
 import { handleCancels } from './cancellation.ts';
 import { createCompensation, type Compensation, type Undo } from './compensation.ts';
 import { endWith, enterStep } from './instance.ts';
@@ -125,17 +125,20 @@ async function moveMoney(journey: Journey): Promise<Ending> {
 /** Ends before any money moved, or with it at the payee, or with the reason for which it must go back. */
 async function goForward(journey: Journey, undo: Undo<Undone>[]): Promise<Ending | UndoReason> {
   const { transfer, opening, requesters, awaitDecision } = journey;
+  let decision: Decision | undefined;
   if (opening.approval === 'required') {
     enterStep('awaiting-approval');
-    const decision = await awaitDecision({ requesters, timeoutMs: opening.approvalTimeoutMs });
+    decision = await awaitDecision({ requesters, timeoutMs: opening.approvalTimeoutMs });
     if (decision === undefined) return { outcome: 'expired' };
     if (!decision.approved) return { outcome: 'rejected', reason: 'declined', note: decision.note };
-    await persistent.recordApproval({ ...transfer, by: decision.by });
   }
 
-  enterUnlessCancelled('withdrawing');
-  // Before the step: its outcome may stay unknown. The refund takes back both steps, whichever of them took place.
+  // Before the steps, whose outcome may stay unknown, and before anything a cancel can stop: a life that Temporal has
+  // forgotten may have taken the money. The refund takes back both steps, whichever of them took place.
   undo.push(refundOf(transfer));
+  if (decision !== undefined) await persistent.recordApproval({ ...transfer, by: decision.by });
+
+  enterUnlessCancelled('withdrawing');
   const withdrawal = await cautious.withdraw(transfer);
   if (withdrawal.kind === 'rejected') return { outcome: 'rejected', reason: withdrawal.reason };
   if (withdrawal.kind === 'conflict') return 'withdrawal-undone';

@@ -71,6 +71,22 @@ describe.concurrent('a transfer above the limit', () => {
     expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
   });
 
+  it('takes one of two decisions that come at the same moment', async () => {
+    const worker = await bench.startWorker();
+    const transfer = await bench.begin({ ...aboveLimit, taskQueue: worker.taskQueue });
+    await transfer.reaches('awaiting-approval');
+    await worker.stop();
+    // Without a worker both wait at the server, and reach the workflow in one task.
+    const answers = [transfer.answerOf('approve', {}), transfer.answerOf('reject', {})];
+    await bench.startWorker(worker.taskQueue);
+    const [approval, rejection] = await Promise.all(answers);
+    const isApproved = approval !== 'action-not-allowed';
+    expect([approval, rejection]).toEqual(
+      isApproved ? [{ accepted: true }, 'action-not-allowed'] : ['action-not-allowed', { accepted: true }],
+    );
+    expect((await transfer.result()).outcome).toBe(isApproved ? 'completed' : 'rejected');
+  });
+
   it('refuses an approval before it asks for one', async () => {
     const gate = createGate({ at: 'entry' });
     const transfer = await bench.begin({ ...aboveLimit, interference: { openTransfer: gate.interference } });

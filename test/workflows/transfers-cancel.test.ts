@@ -72,6 +72,15 @@ describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
     expect(await transfer.read()).toMatchObject({ status: 'COMPLETED', outcome: 'cancelled' });
   });
 
+  it('ends cancelled, in the permanent row as well, while the database is away before there is one', async () => {
+    const transfer = await bench.begin({ balance: 5_000_000n, interference: { openTransfer: failFirst(3) } });
+    await transfer.retriesOf('openTransfer', 2);
+    const { answer } = await cancel(transfer);
+    if (answer !== undefined) expect(await answer).toEqual({ accepted: true });
+    expect(await transfer.result()).toMatchObject({ outcome: 'cancelled' });
+    expect(transfer.callsOf('endTransfer')).toBe(1);
+  });
+
   it('ends cancelled while a second person is awaited, without touching the ledger', async () => {
     const transfer = await bench.begin({ minor: '1000001', balance: 5_000_000n });
     await transfer.reaches('awaiting-approval');
@@ -106,9 +115,13 @@ describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
     const { transfer, gate } = await beginHeld('deposit');
     await gate.reached;
     const { answer } = await cancel(transfer);
+    await transfer.hasHeard('EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED');
+    // A cancel waits for what runs; it does not begin the way back beside it.
+    expect((await transfer.read()).step).toBe('depositing');
     gate.open();
     if (answer !== undefined) expect(await answer).toBe('too-late');
     expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+    expect(transfer.callsOf('refund')).toBe(0);
     expect(await transfer.balances()).toEqual(moved);
   });
 
@@ -176,6 +189,46 @@ describe.concurrent('the cancel action', () => {
     expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
   });
 
+  it('is refused without a trace in history where the transfer ends otherwise', async () => {
+    const gate = createGate({ at: 'entry' });
+    const transfer = await bench.begin({ balance: 10n, interference: { endTransfer: gate.interference } });
+    await gate.reached;
+    expect(await transfer.answerOf('cancel', {})).toBe('too-late');
+    gate.open();
+    expect(await transfer.result()).toMatchObject({ outcome: 'rejected' });
+    expect(await transfer.eventTypes()).not.toContain('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
+  });
+
+  it('returns what a life before the present one had taken', async () => {
+    const taken = createGate({ at: 'exit' });
+    const first = await bench.begin({ balance: 5_000_000n, interference: { withdraw: taken.interference } });
+    await taken.reached;
+    await first.handle.terminate('cut off by a test');
+    taken.open();
+    const gate = createGate({ at: 'exit' });
+    const again = await bench.begin({ after: first, interference: { openTransfer: gate.interference } });
+    await gate.reached;
+    const answer = again.answerOf('cancel', {});
+    await again.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
+    gate.open();
+    expect(await answer).toEqual({ accepted: true });
+    expect(await again.result()).toMatchObject({ outcome: 'cancelled' });
+    expect(await again.balances()).toEqual(untouched);
+  });
+
+  it('is too late for a transfer that turns out to have ended before', async () => {
+    const first = await bench.begin();
+    const result = await first.result();
+    const gate = createGate({ at: 'entry' });
+    const again = await bench.begin({ after: first, interference: { openTransfer: gate.interference } });
+    await gate.reached;
+    const answer = again.answerOf('cancel', {});
+    await again.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
+    gate.open();
+    expect(await answer).toBe('too-late');
+    expect(await again.result()).toEqual(result);
+  });
+
   it('is accepted while the return of the money is stuck', async () => {
     const { transfer, gate } = await beginHeld('deposit');
     await gate.reached;
@@ -184,6 +237,9 @@ describe.concurrent('the cancel action', () => {
     gate.open();
     await transfer.reaches('compensation-stuck');
     expect(await transfer.answerOf('cancel', {})).toEqual({ accepted: true });
+    await transfer.handle.cancel();
+    await transfer.retriesOf('refund', 1);
+    expect(await transfer.read()).toMatchObject({ status: 'RUNNING', step: 'compensation-stuck' });
     await transfer.unfreeze('payer');
     await transfer.act('resolve', { how: 'retry' });
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
