@@ -68,14 +68,25 @@ function tokenFor(stateDir: string): Promise<string> {
   });
 }
 
-/** Aborts at the first SIGINT or SIGTERM; further ones change nothing, so that what runs can end in order. */
+/**
+ * Aborts at the first SIGINT or SIGTERM, and when the npm that started this is gone: nobody would find a program left
+ * behind. Further signals change nothing, so that what runs can end in order.
+ */
 function stopSignal(): AbortSignal {
   const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(name, () => {
-      say(stop.signal.aborted ? `${name}: already stopping.` : `${name}: stopping.`);
-      stop.abort();
-    });
+  const stopFor = (reason: string) => {
+    say(stop.signal.aborted ? `${reason}: already stopping.` : `${reason}: stopping.`);
+    stop.abort();
+  };
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stopFor(name));
+  if (process.env['npm_lifecycle_event'] === 'start') {
+    const parent = process.ppid;
+    const watch = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(watch);
+      stopFor('npm is gone');
+    }, 1_000);
+    watch.unref();
   }
   return stop.signal;
 }

@@ -154,15 +154,13 @@ async function main(): Promise<void> {
   if (parseConfig(environment).isEmbedded) {
     throw new Error('Set TEMPORAL_ADDRESS and DATABASE_URL. On a machine of your own, `npm start` provides both.');
   }
+  // As process 1 a program gets no signal that it does not ask for: it asks before there is anything to stop.
+  const toldToStop = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());
+  });
   const running = await run(environment);
-  let isStopping = false;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      if (isStopping) return;
-      isStopping = true;
-      void running.stop().then((code) => process.exit(code));
-    });
-  }
+  await toldToStop;
+  process.exit(await running.stop());
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

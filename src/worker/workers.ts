@@ -22,6 +22,9 @@ interface WorkersOptions {
 }
 
 const connectTimeoutMs = 5_000;
+// For so long Temporal offers an instance to the worker that last had it, dead or alive: an action right after a crash
+// waits as long. Shorter than the deadline of an action.
+const stickyTimeoutMs = 1_500;
 const minBackoffMs = 500;
 // Low, so that the workers are back within seconds of Temporal.
 const maxBackoffMs = 5_000;
@@ -56,6 +59,7 @@ export function startWorkers(options: WorkersOptions) {
     maxConcurrentWorkflowTaskExecutions: options.slots.workflowTasks,
     maxConcurrentActivityTaskExecutions: options.slots.activities,
     maxCachedWorkflows: options.slots.cachedWorkflows,
+    stickyQueueScheduleToStartTimeout: stickyTimeoutMs,
     shutdownGraceTime: options.shutdown.graceMs,
     shutdownForceTime: options.shutdown.forceMs,
     sinks: {
