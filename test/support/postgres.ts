@@ -42,8 +42,6 @@ export async function startPostgres() {
   const urlOf = (database: string, role = 'postgres') =>
     `postgres://${role}@127.0.0.1:${port}/${database}?sslmode=disable`;
   let server = spawnServer();
-  const stopAtExit = () => server.kill('SIGKILL');
-  process.once('exit', stopAtExit);
   await answering(server);
 
   function spawnServer(): ChildProcess {
@@ -56,11 +54,13 @@ export async function startPostgres() {
       'fsync=off',
       'log_min_messages=fatal',
     ];
-    return spawn(join(binaries, 'postgres'), ['-D', data, ...settings.flatMap((setting) => ['-c', setting])], {
+    const child = spawn(join(binaries, 'postgres'), ['-D', data, ...settings.flatMap((setting) => ['-c', setting])], {
       ...user,
       cwd: folder,
       stdio: 'ignore',
     });
+    endWithThisProcess(child);
+    return child;
   }
 
   async function answering(child: ChildProcess): Promise<void> {
@@ -99,7 +99,6 @@ export async function startPostgres() {
       }
     },
     async stop(): Promise<void> {
-      process.off('exit', stopAtExit);
       if (server.exitCode === null && server.signalCode === null) {
         const exit = once(server, 'exit');
         server.kill('SIGQUIT');
@@ -108,6 +107,16 @@ export async function startPostgres() {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A shell that waits for the end of its input, which comes with the end of this process in whatever way, or of the child. */
+function endWithThisProcess(child: ChildProcess): void {
+  const watcher = spawn('sh', ['-c', 'read -r _; kill -QUIT "$0" 2>/dev/null', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  watcher.unref();
+  child.once('exit', () => watcher.kill('SIGKILL'));
 }
 
 /** Runs `work` on a connection of its own, away from every pool. */
