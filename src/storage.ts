@@ -76,7 +76,6 @@ export type Storage = Awaited<ReturnType<typeof openStorage>>;
 async function openEmbedded(config: Config, logger: Logger) {
   if (config.database !== undefined) return undefined;
   const folder = join(config.stateDir, 'database');
-  logger.warn({ folder }, 'embedded database: for development and a single process, not safe against loss of power');
   return openEmbeddedDatabase({ folder, logger });
 }
 
