@@ -85,4 +85,3 @@ export async function openGrantBench({ address }: { address: string }) {
 }
 
 export type GrantBench = Awaited<ReturnType<typeof openGrantBench>>;
-export type Grant = Awaited<ReturnType<GrantBench['begin']>>;

@@ -122,5 +122,3 @@ export async function openStage({ address }: { address: string }) {
     },
   };
 }
-
-export type Stage = Awaited<ReturnType<typeof openStage>>;
