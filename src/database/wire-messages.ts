@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+/** What is needed of a socket: what arrives on it, and a way to answer. */
+type ClientSocket = AsyncIterable<unknown> & { write(text: string): unknown };
 
 const sslRequest = 80877103;
 const cancelRequest = 80877102;
@@ -8,7 +9,7 @@ const terminate = 0x58;
  * What a PostgreSQL client sends, in runs of whole messages, until it says goodbye or is gone. Requests for TLS are
  * declined here. https://www.postgresql.org/docs/15/protocol-message-formats.html
  */
-export async function* readMessages(socket: Socket): AsyncGenerator<Uint8Array> {
+export async function* readMessages(socket: ClientSocket): AsyncGenerator<Uint8Array> {
   let rest = Buffer.alloc(0);
   let isStarted = false;
   for await (const chunk of chunksOf(socket)) {
@@ -50,7 +51,7 @@ function wholeMessagesIn(bytes: Buffer): { end: number; isLast: boolean } {
 }
 
 /** A lost connection ends the stream; it is no error here. */
-async function* chunksOf(socket: Socket): AsyncGenerator<Buffer> {
+async function* chunksOf(socket: ClientSocket): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of socket) if (Buffer.isBuffer(chunk)) yield chunk;
   } catch {

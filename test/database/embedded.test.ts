@@ -145,6 +145,10 @@ describe('the embedded database', { timeout: 60_000 }, () => {
       client.connection.stream.destroy();
       await expectCleanSession(connection);
     }
+    const database = connectDatabase({ connection, poolMax: 1, logger: silentLogger });
+    const long = 'x'.repeat(3_000_000);
+    expect(await database.query('select length($1) as length', [long])).toEqual([{ length: 3_000_000 }]);
+    await database.close();
     // And one who only knocks.
     connect(join(socketFolder, '.s.PGSQL.5432')).end();
     await expectCleanSession(connection);
