@@ -9,7 +9,7 @@ export function renderEnvExample(): string {
   const head = [
     '# Every setting of Portico. What is commented out is the default, or is not set.',
     '# Durations: 500ms, 15s, 30m, 72h, 2d. An empty value counts as not set. An unknown PORTICO_ name stops the start.',
-    '# Written by `npm run env-example`: change src/settings.ts, not this file.',
+    '# Written by `npm run generate`: change src/settings.ts, not this file.',
   ];
   const settings = describeSettings().map(({ name, meaning, fallback }) => [
     `# ${meaning}`,

@@ -51,7 +51,9 @@ type WithoutCommon<Result> = Result extends unknown ? Omit<Result, 'transferId' 
 type UndoReason = Extract<TransferOutput, { outcome: 'compensated' }>['reason'];
 
 /** What became of money that was to go back. */
-type Undone = { readonly fate: 'returned' | 'landed' } | { readonly fate: 'settled'; readonly note: string };
+type Undone =
+  | { readonly fate: 'returned' | 'landed' }
+  | { readonly fate: 'settled'; readonly note: string; readonly settledBy?: string };
 
 /**
  * Moves money between two accounts, or leaves both untouched: open, above a limit wait for a second person, withdraw,
@@ -116,7 +118,7 @@ async function moveMoney(journey: Journey): Promise<Ending> {
     case 'landed':
       return { outcome: 'completed' };
     case 'settled':
-      return { outcome: 'settled', note: undone.note };
+      return { outcome: 'settled', note: undone.note, settledBy: undone.settledBy };
     case 'returned':
       return isCancelled ? { outcome: 'cancelled' } : { outcome: 'compensated', reason: stop };
   }
@@ -171,9 +173,12 @@ function undoneBy(answer: Awaited<ReturnType<Activities['refund']>>): Undone {
 }
 
 /** Undefined where there is nothing that could be settled. */
-async function settle(transfer: TransferKey, note: string): Promise<Undone | undefined> {
+async function settle(
+  transfer: TransferKey,
+  by: { readonly note: string; readonly settledBy: string },
+): Promise<Undone | undefined> {
   const answer = await persistent.settle(transfer);
-  if (answer.kind === 'settled') return { fate: 'settled', note };
+  if (answer.kind === 'settled') return { fate: 'settled', ...by };
   if (answer.kind === 'nothing-reserved') return undefined;
   return { fate: answer.with === 'posted' ? 'landed' : 'returned' };
 }
@@ -183,12 +188,12 @@ function handleResolutions(transfer: TransferKey, compensation: Compensation<Und
     validate: () => {
       if (!compensation.isStuck()) refuseAction('action-not-allowed');
     },
-    apply: async ({ input }) => {
+    apply: async ({ input, actor }) => {
       if (input.how === 'retry') {
         compensation.retryNow();
         return { accepted: true };
       }
-      const undone = await compensation.replaceBy(() => settle(transfer, input.note));
+      const undone = await compensation.replaceBy(() => settle(transfer, { note: input.note, settledBy: actor.sub }));
       if (undone === undefined) refuseAction('action-not-allowed');
       return undone.fate === 'settled' ? { accepted: true } : refuseAction('too-late');
     },

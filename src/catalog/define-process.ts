@@ -106,10 +106,9 @@ interface Disagree<Message extends string, Definition, Workflow> {
   readonly workflow: Workflow;
 }
 
-type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? SameKeys<A, B> : false) : false;
-// Mutual assignability alone lets an extra optional field pass: the keys must agree as well.
-type SameKeys<A, B> = [KeysOf<A>] extends [KeysOf<B>] ? ([KeysOf<B>] extends [KeysOf<A>] ? true : false) : false;
-type KeysOf<T> = T extends unknown ? keyof T : never;
+// Identity rather than assignability, which would let an extra optional field pass: the workflow takes its types from
+// the schemas, so there is nothing to be lenient about.
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
 type InputOf<W> = W extends (envelope: Envelope<infer Input>) => Promise<unknown> ? Input : never;
 type ResultOf<W> = W extends (envelope: never) => Promise<infer Result> ? Result : never;
@@ -171,7 +170,9 @@ type FieldOf<D extends ProcessDraft> = keyof z.input<D['input']> & string;
 
 /** What the compiler can hold a definition to, given the module of its workflow file. */
 type Checked<M, D extends ProcessDraft> = {
-  workflow: Workflows<M>;
+  workflow: D['workflow'] extends Workflows<M>
+    ? unknown
+    : Disagree<'the workflow file exports no such workflow', D['workflow'], Workflows<M>>;
   input: CheckInput<M, D['workflow'], D['input']>;
   output: CheckOutput<M, D['workflow'], D['output']>;
   key: { from: 'header' } | { from: 'body'; field: FieldOf<D> };

@@ -31,7 +31,14 @@ export const transferOutput = z
       .meta({ id: 'TransferRejected' }),
     z.object({ ...ended, outcome: z.literal('expired') }).meta({ id: 'TransferExpired' }),
     z.object({ ...ended, outcome: z.literal('cancelled') }).meta({ id: 'TransferCancelled' }),
-    z.object({ ...ended, outcome: z.literal('settled'), note: z.string() }).meta({ id: 'TransferSettled' }),
+    z
+      .object({
+        ...ended,
+        outcome: z.literal('settled'),
+        note: z.string(),
+        settledBy: z.string().optional().describe('The subject of the operator.'),
+      })
+      .meta({ id: 'TransferSettled' }),
     z.object({ ...ended, outcome: z.literal('conflict') }).meta({ id: 'TransferConflict' }),
   ])
   .meta({ id: 'TransferResult' });

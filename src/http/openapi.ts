@@ -94,7 +94,10 @@ function toOperationObject(operation: Operation): ZodOpenApiOperationObject {
 }
 
 function requestHeadersOf({ canWait, idempotencyKey }: Operation): z.ZodObject {
-  const key = z.string().describe('1 to 255 visible ASCII characters: equal requests with one key are applied once.');
+  const key = z
+    .string()
+    .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/)
+    .describe('1 to 255 visible ASCII characters: equal requests with one key are applied once.');
   return z.object({
     ...(canWait
       ? { Prefer: z.string().optional().describe('`wait=10` holds the answer for up to that many seconds (RFC 7240).') }

@@ -40,7 +40,14 @@ const show = ({ file, target }: Import): string => `${file} imports ${target}`;
 /** Which stations a station may use values of. A station always may use itself. */
 const roads: Record<string, readonly string[]> = {
   'src/catalog': ['src/problems.ts'],
-  'src/http': ['src/catalog', 'src/orchestration', 'src/problems.ts', 'src/key-algorithms.ts', 'src/secret.ts'],
+  'src/http': [
+    'src/catalog',
+    'src/orchestration',
+    'src/observability',
+    'src/problems.ts',
+    'src/key-algorithms.ts',
+    'src/secret.ts',
+  ],
   'src/orchestration': ['src/catalog', 'src/problems.ts'],
   'src/worker': ['src/orchestration', 'src/catalog'],
   'src/adapters': ['src/problems.ts', 'src/database'],

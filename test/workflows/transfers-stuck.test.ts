@@ -71,7 +71,11 @@ describe.concurrent('a return that cannot finish', () => {
   it('can be settled by hand', async () => {
     const transfer = await beginStuck();
     expect(await transfer.act('resolve', { how: 'settle', note: 'paid out in cash' })).toEqual({ accepted: true });
-    expect(await transfer.result()).toMatchObject({ outcome: 'settled', note: 'paid out in cash' });
+    expect(await transfer.result()).toMatchObject({
+      outcome: 'settled',
+      note: 'paid out in cash',
+      settledBy: expect.any(String),
+    });
     expect(await transfer.balances()).toEqual({ payer: 3_750n, payee: 0n });
     expect(await transfer.clearing()).toBe(0n);
   });
