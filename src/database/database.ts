@@ -56,21 +56,23 @@ export function connectDatabase({ connection, poolMax, logger }: DatabaseOptions
     }
   }
 
+  async function query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    const client = await checkOut();
+    try {
+      const { rows } = await run<Row>(client, text, { values, unknownEffect: !isReading(text) });
+      client.release();
+      return rows;
+    } catch (error) {
+      giveBack(client, error);
+      throw error;
+    }
+  }
+
   return {
     kind: connection.kind,
 
     /** Runs one statement by itself. */
-    async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-      const client = await checkOut();
-      try {
-        const { rows } = await run<Row>(client, text, { values, unknownEffect: !isReading(text) });
-        client.release();
-        return rows;
-      } catch (error) {
-        giveBack(client, error);
-        throw error;
-      }
-    },
+    query,
 
     /**
      * Runs `work` in one READ COMMITTED transaction and commits, unless the work throws or calls `rollBack`.
@@ -90,7 +92,7 @@ export function connectDatabase({ connection, poolMax, logger }: DatabaseOptions
 
     /** Resolves when the database answers within `timeoutMs` milliseconds, else rejects as `database-unavailable`. */
     async ping(timeoutMs: number): Promise<void> {
-      await within(timeoutMs, this.query('select 1'));
+      await within(timeoutMs, query('select 1'));
     },
 
     /** Waits for what runs, then closes every connection. */
