@@ -11,6 +11,8 @@ export interface DevServerOptions {
   readonly port: number;
   /** Not given: no Web UI. */
   readonly uiPort?: number;
+  /** Dynamic configuration of Temporal, over what every server here has. */
+  readonly dynamicConfig?: Readonly<Record<string, string | number>>;
   /** What the server prints is appended here. */
   readonly logFile: string;
   readonly signal?: AbortSignal;
@@ -81,14 +83,17 @@ export function portsIn(commandLine: string): { port: number; uiPort: number } {
   return { port: portAfter('--port'), uiPort: portAfter('--ui-port') };
 }
 
-function argumentsOf({ databaseFile, port, uiPort }: DevServerOptions): string[] {
+function argumentsOf({ databaseFile, port, uiPort, dynamicConfig }: DevServerOptions): string[] {
   return [
     ...['server', 'start-dev'],
     ...(databaseFile === undefined ? [] : ['--db-filename', databaseFile]),
     ...['--ip', host, '--port', String(port)],
     ...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]),
     ...Object.entries(searchAttributes).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
-    ...Object.entries(dynamicConfig).flatMap(([name, value]) => ['--dynamic-config-value', `${name}=${value}`]),
+    ...Object.entries({ ...limits, ...dynamicConfig }).flatMap(([name, value]) => [
+      '--dynamic-config-value',
+      `${name}=${JSON.stringify(value)}`,
+    ]),
     // Both survive the death of the server; the write-ahead log is several times faster than SQLite's default.
     ...(databaseFile === undefined ? [] : pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma])),
   ];
@@ -97,7 +102,7 @@ function argumentsOf({ databaseFile, port, uiPort }: DevServerOptions): string[]
 const pragmas = ['journal_mode=wal', 'synchronous=normal'];
 
 /** The server's limits are for many users of a large cluster; here one program has it for itself. */
-const dynamicConfig = {
+const limits = {
   'frontend.rps': 100_000,
   'frontend.namespaceRPS': 100_000,
   'frontend.namespaceRPS.visibility': 10_000,

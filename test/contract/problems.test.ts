@@ -49,6 +49,7 @@ beforeAll(async () => {
     startApi({ environment: { PORTICO_MAX_RSS_MB: '1' } }),
     startApi({ environment: { PORTICO_JWT_SECRET: '', PORTICO_JWT_JWKS_URL: jwks.url } }),
   ]);
+  await portico.untilReady();
   const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
   await Promise.all(['payer', 'payee'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
 });

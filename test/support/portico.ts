@@ -139,6 +139,15 @@ export async function startPortico(
       const response = await fetch(new URL(path, running.adminUrl));
       return { status: response.status, text: await response.text() };
     },
+    /** Resolves once everything it needs is there, its workers included. */
+    untilReady: async (): Promise<void> => {
+      const readyz = new URL('/readyz', running.adminUrl);
+      await eventually(
+        async () => (await fetch(readyz)).status,
+        (status) => status === 200,
+        30_000,
+      );
+    },
     async stop(): Promise<number> {
       const code = await running.stop();
       if (options.stateDir === undefined) rmSync(stateDir, { recursive: true, force: true });

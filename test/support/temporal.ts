@@ -44,7 +44,7 @@ export async function startTemporalServer(
   const cliPath = findTemporalCli({ environment: process.env, log: () => undefined });
   if (cliPath === undefined) throw new Error('There is no Temporal program here: `npm test` installs one.');
   const folder = mkdtempSync(join(tmpdir(), 'portico-temporal-'));
-  const settings = { ...options, cliPath, logFile: join(folder, 'server.log') };
+  const settings = { ...options, cliPath, logFile: join(folder, 'server.log'), dynamicConfig };
   let running = await begin(settings);
   const { address } = running.server;
   const port = Number(address.split(':')[1]);
@@ -69,6 +69,12 @@ export async function startTemporalServer(
     },
   };
 }
+
+/** An instance can be deleted once the server has ticked off its end, which it does twice a minute unless told otherwise. */
+const dynamicConfig = {
+  'history.transferProcessorUpdateAckInterval': '200ms',
+  'history.visibilityProcessorUpdateAckInterval': '200ms',
+};
 
 interface Running {
   readonly server: DevServer;
