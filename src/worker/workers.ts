@@ -129,8 +129,6 @@ export function startWorkers(options: WorkersOptions) {
   };
 }
 
-export type Workers = ReturnType<typeof startWorkers>;
-
 function shutDown(workers: readonly Worker[]): void {
   for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
 }
