@@ -9,6 +9,7 @@ import { handleError } from './error-handler.ts';
 import { refuseUnknownRoute } from './not-found.ts';
 import { createReadiness, type ReadinessCheck } from './readiness.ts';
 import { requestIdOf } from './request-id.ts';
+import { closeUnusedConnections } from './unused-connections.ts';
 
 export interface AdminOptions {
   readonly logger: Logger;
@@ -49,6 +50,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     http: { headersTimeout: 3_000, connectionsCheckingInterval: 1_000 },
   });
   clientErrors.watch(app);
+  closeUnusedConnections(app);
   app.setErrorHandler(handleError);
   app.setNotFoundHandler(() => {
     throw new Problem('not-found');

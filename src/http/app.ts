@@ -15,6 +15,7 @@ import { createRateLimits, type RateLimits } from './rate-limit.ts';
 import { requestIdOf } from './request-id.ts';
 import { logRequests, logWhenOver } from './request-log.ts';
 import { guardRoutes, publicPermission } from './route-config.ts';
+import { closeUnusedConnections } from './unused-connections.ts';
 
 export interface AppOptions {
   readonly logger: Logger;
@@ -61,6 +62,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   // A caller may expect what it likes; RFC 9110, 10.1.1 lets a server ignore all but 100-continue.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   clientErrors.watch(app);
+  closeUnusedConnections(app);
 
   guardRoutes(app);
   acceptOnlyJson(app);
@@ -83,8 +85,12 @@ async function guardRequests(app: FastifyInstance, options: AppOptions): Promise
   });
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(headersFor(request));
-    if (isClosing || options.isDraining()) reply.header('Connection', 'close');
     done(isClosing ? new Problem('overloaded') : undefined);
+  });
+  // Not before: a request may have come long before we were asked to stop.
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (isClosing || options.isDraining()) reply.header('Connection', 'close');
+    done(null, payload);
   });
   await shedUnderPressure(app, options.pressure);
   const limits = await createRateLimits(app, options.rateLimits);

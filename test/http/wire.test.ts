@@ -145,19 +145,24 @@ describe('unusual requests', () => {
 describe('closing', () => {
   it('lets what is in flight end, and answers 503 on connections that are still open', async () => {
     const other = await startEdge();
-    const socket = connect(other.port, '127.0.0.1');
-    const received: Buffer[] = [];
-    const isClosed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
-    socket.on('data', (chunk) => received.push(chunk));
-    socket.write(get('/v1/slow', authorization) + get('/v1/public').slice(0, -2));
+    const open = () => {
+      const socket = connect(other.port, '127.0.0.1');
+      const received: Buffer[] = [];
+      const isClosed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+      socket.on('data', (chunk) => received.push(chunk));
+      return { socket, isClosed, reply: () => parseResponse(Buffer.concat(received).toString()) };
+    };
+    const [inFlight, arriving] = [open(), open()];
+    arriving.socket.write(get('/v1/public').slice(0, -2));
+    inFlight.socket.write(get('/v1/slow', authorization));
     await expect.poll(() => other.app.server.listening).toBe(true);
     await new Promise((resolve) => other.app.server.once('request', resolve));
     const closed = other.stop();
     await expect.poll(() => other.app.server.listening).toBe(false);
-    socket.write('\r\n');
-    await Promise.all([isClosed, closed]);
-    const first = parseResponse(Buffer.concat(received).toString());
-    expect(first.status).toBe(504);
-    expect(parseResponse(first.rest)).toMatchObject({ status: 503, body: { code: 'overloaded', retryable: true } });
+    arriving.socket.write('\r\n');
+    await Promise.all([inFlight.isClosed, arriving.isClosed, closed]);
+    expect(inFlight.reply().status).toBe(504);
+    expect(inFlight.reply().headers.get('connection')).toBe('close');
+    expect(arriving.reply()).toMatchObject({ status: 503, body: { code: 'overloaded', retryable: true } });
   });
 });
