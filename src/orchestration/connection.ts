@@ -8,39 +8,72 @@ import {
 import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { unsentMark } from './failures.ts';
+import { grpcCode, grpcCodeOf, unsentMark } from './failures.ts';
+import { createRenewableChannel, type RenewableChannel } from './renewable-channel.ts';
 
 /** Called once for each request to Temporal, retries included. `code` is the name of the gRPC status. */
 export type ObserveRequest = (method: string, code: string, seconds: number) => void;
 
 /** Address, TLS and API key as `TEMPORAL_*` say it; understood by both kinds of connection. */
 export function temporalSettingsOf(environment: Readonly<Record<string, string>>) {
-  const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: { ...environment } });
+  const { connectionOptions, namespace } = loadClientConnectConfig({
+    overrideEnvVars: { ...environment },
+    // A file in somebody's home folder is no setting of Portico unless it is named.
+    disableFile: !['TEMPORAL_PROFILE', 'TEMPORAL_CONFIG_FILE'].some((name) => name in environment),
+  });
   return { connection: connectionOptions, namespace: namespace ?? 'default' };
 }
 
+const probeEveryMs = 1_000;
+const probeTimeoutMs = 1_000;
+
 /**
  * The connection of the HTTP side. It is lazy: Portico serves while Temporal is away, and reconnects within about a
- * second after its return (the channel's own back-off would take up to two minutes). Calls under way when it is closed
- * fail.
+ * second after its return (the channel's own back-off would take up to two minutes). One on which nothing arrives any
+ * more is made anew after two seconds. Calls under way when it is closed fail.
  */
 export function createConnection(options: {
   settings: ReturnType<typeof temporalSettingsOf>['connection'];
   observe: ObserveRequest;
 }) {
   const retries = createRetries();
+  let channel: RenewableChannel | undefined;
   const connection = Connection.lazy({
     ...options.settings,
-    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 1_000 },
+    channelArgs: {
+      'grpc.initial_reconnect_backoff_ms': 200,
+      'grpc.max_reconnect_backoff_ms': 1_000,
+      channelFactoryOverride: (...settings: Parameters<typeof createRenewableChannel>) =>
+        (channel = createRenewableChannel(...settings)),
+    },
     interceptors: [retries.interceptor, marking, observing(options.observe)],
   });
+  const probing = whenSilent(connection, () => channel?.renew());
   return {
     connection,
     async close(): Promise<void> {
+      clearInterval(probing);
       await retries.end();
       await connection.close();
     },
   };
+}
+
+/** Asks the frontend every second whether it serves, and calls `act` where no answer of whatever kind comes. */
+function whenSilent(connection: Connection, act: () => void): NodeJS.Timeout {
+  let isProbing = false;
+  async function probe(): Promise<void> {
+    if (isProbing) return;
+    isProbing = true;
+    try {
+      await connection.withDeadline(Date.now() + probeTimeoutMs, () => connection.healthService.check({}));
+    } catch (error) {
+      if (grpcCodeOf(error) === grpcCode.DEADLINE_EXCEEDED) act();
+    } finally {
+      isProbing = false;
+    }
+  }
+  return setInterval(() => void probe(), probeEveryMs).unref();
 }
 
 /**
@@ -82,13 +115,13 @@ const observing =
 /** Calls of which an attempt may have reached the server. The attempts of one call share their options. */
 const perhapsSent = new WeakSet<InterceptorOptions>();
 
+// The channel's own words when it had no connection to send over, and when it was left before it had one.
+const wordsForUnsent = /^(No connection established|Channel closed before call started)/;
+
 const marking: Interceptor = (options, nextCall) =>
   onStatus(nextCall(options), (status) => {
     if (status.code === grpcStatus.OK) return;
-    // The channel's own words when it had no connection to send over.
-    if (status.code !== grpcStatus.UNAVAILABLE || !status.details.startsWith('No connection established')) {
-      perhapsSent.add(options);
-    }
+    if (status.code !== grpcStatus.UNAVAILABLE || !wordsForUnsent.test(status.details)) perhapsSent.add(options);
     if (!perhapsSent.has(options)) status.metadata.set(unsentMark, '1');
   });
 
