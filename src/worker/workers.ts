@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { dataConverter } from '../orchestration/codec.ts';
 import { parseWorkflowId } from '../orchestration/identity.ts';
 import { answersHealthy, type createEagerDoor } from './eager-door.ts';
+import { closeQuietly, untilLost } from './lost-connection.ts';
 import { withTimeout } from './timeout.ts';
 
 interface WorkersOptions {
@@ -25,6 +26,7 @@ const connectTimeoutMs = 5_000;
 // For so long Temporal offers an instance to the worker that last had it, dead or alive: an action right after a crash
 // waits as long. Shorter than the deadline of an action.
 const stickyTimeoutMs = 1_500;
+const farewellMs = 2_000;
 const minBackoffMs = 500;
 // Low, so that the workers are back within seconds of Temporal.
 const maxBackoffMs = 5_000;
@@ -38,6 +40,8 @@ export function startWorkers(options: WorkersOptions) {
   const isStopping = () => stopping.signal.aborted;
   let current: { connection: NativeConnection; workers: Worker[] } | undefined;
   let lastConnection: NativeConnection | undefined;
+  /** Those that run, and those that are on their way out. */
+  const begun = new Set<Worker>();
 
   async function build() {
     const connection = await withTimeout(NativeConnection.connect(options.connection), connectTimeoutMs);
@@ -77,16 +81,23 @@ export function startWorkers(options: WorkersOptions) {
     const { connection, workers } = await build();
     if (isStopping()) return;
     current = { connection, workers };
+    for (const worker of workers) begun.add(worker);
     const runs = workers.map((worker) => worker.run());
     options.eagerDoor?.open(connection, options.taskQueues);
     options.logger.info({ taskQueues: options.taskQueues }, 'workers run');
+    const watching = new AbortController();
     try {
-      await Promise.all(runs);
+      const lost = untilLost(connection, options.connection, AbortSignal.any([watching.signal, stopping.signal]));
+      await Promise.race([Promise.all(runs), lost]);
     } finally {
+      watching.abort();
       options.eagerDoor?.shut();
       current = undefined;
       shutDown(workers);
-      await Promise.allSettled(runs);
+      const ended = Promise.allSettled(runs);
+      await untilEnded(workers, ended);
+      for (const worker of workers) begun.delete(worker);
+      void ended.then(() => (lastConnection === connection ? undefined : closeQuietly(connection)));
     }
   }
 
@@ -119,20 +130,29 @@ export function startWorkers(options: WorkersOptions) {
     async stop(): Promise<void> {
       options.eagerDoor?.shut();
       stopping.abort();
-      if (current !== undefined) shutDown(current.workers);
-      try {
-        await supervised;
-      } finally {
-        await closeQuietly(lastConnection);
-      }
+      const workers = [...begun];
+      shutDown(workers);
+      await untilEnded(workers, supervised);
+      await closeQuietly(lastConnection);
+      if (workers.some((worker) => worker.getState() === 'FAILED')) throw new Error('activities had to be cut');
     },
   };
+}
+
+/**
+ * Resolves once nothing runs in the workers any more and they have said farewell to Temporal. Where nobody answers the
+ * SDK takes half a minute for that, whatever its force time is: two seconds are enough.
+ */
+async function untilEnded(workers: readonly Worker[], farewell: Promise<unknown>): Promise<void> {
+  const isSaid = farewell.then(
+    () => true,
+    () => true,
+  );
+  const isAtWork = (worker: Worker) => !['STOPPED', 'FAILED'].includes(worker.getState());
+  while (workers.some(isAtWork)) if (await Promise.race([isSaid, sleep(50, false)])) return;
+  await Promise.race([isSaid, sleep(farewellMs, undefined, { ref: false })]);
 }
 
 function shutDown(workers: readonly Worker[]): void {
   for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
 }
-
-/** A worker that never ran holds its connection for ever; there is nothing to be done about it then. */
-const closeQuietly = (connection: NativeConnection | undefined): Promise<void> | undefined =>
-  connection?.close().catch(() => undefined);

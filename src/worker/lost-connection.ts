@@ -1,0 +1,46 @@
+import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { answersHealthy } from './eager-door.ts';
+import { withTimeout } from './timeout.ts';
+
+const probeEveryMs = 1_000;
+/** Each of them takes a second. */
+const maxSilentProbes = 3;
+const connectTimeoutMs = 2_000;
+
+/**
+ * Rejects once nothing arrives on the connection any more although Temporal answers on a new one. The SDK needs up to 45
+ * seconds to find that out, and in an outage of Temporal itself a new connection would be no better. Resolves when
+ * `signal` aborts.
+ */
+export async function untilLost(
+  connection: NativeConnection,
+  settings: NativeConnectionOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const isOver = () => signal.aborted;
+  for (let silentProbes = 0; ;) {
+    await sleep(probeEveryMs, undefined, { signal, ref: false }).catch(() => undefined);
+    if (isOver()) return;
+    silentProbes = (await answersHealthy(connection)) ? 0 : silentProbes + 1;
+    if (silentProbes < maxSilentProbes || !(await answersAnew(settings))) continue;
+    // Temporal may have come back between the two.
+    if (await answersHealthy(connection)) silentProbes = 0;
+    else throw new Error('the connection of the workers is dead: Temporal answers on a new one');
+  }
+}
+
+async function answersAnew(settings: NativeConnectionOptions): Promise<boolean> {
+  const connecting = NativeConnection.connect(settings);
+  try {
+    return await answersHealthy(await withTimeout(connecting, connectTimeoutMs));
+  } catch {
+    return false;
+  } finally {
+    void connecting.then(closeQuietly, () => undefined);
+  }
+}
+
+/** A connection that a worker still holds, or one that never ran, stays open. */
+export const closeQuietly = (connection: NativeConnection | undefined): Promise<void> | undefined =>
+  connection?.close().catch(() => undefined);
