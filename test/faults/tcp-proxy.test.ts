@@ -67,7 +67,7 @@ describe('the proxy that makes faults', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(295);
   });
 
-  test('forgets the connections that stand, and serves later ones', async () => {
+  test('forgets the connections that stand without a word, and serves later ones', async () => {
     const old = await open(proxy.port);
     expect(await exchange(old, 'a')).toBe('a');
     proxy.forget();
@@ -75,6 +75,7 @@ describe('the proxy that makes faults', () => {
     const later = await open(proxy.port);
     expect(await exchange(later, 'c')).toBe('c');
     expect(echo.received()).toBe('ac');
+    expect([old.destroyed, old.readableEnded]).toEqual([false, false]);
   });
 
   test('resets who connects when told to, and who is there when cut', async () => {

@@ -83,9 +83,15 @@ export async function startTcpProxy(serverPort: number) {
     heal: (): Promise<void> => become(undefined),
     /** Resets the connections that stand, whatever the fault, and loses what was held for them. */
     cut,
-    /** The connections that stand let nothing through for ever, as if a router had forgotten them. Later ones work. */
+    /**
+     * The server is rid of the connections that stand and those who have them never hear of it, as if its machine had
+     * been replaced. Later ones work.
+     */
     forget(): void {
-      for (const link of links) lost.add(link);
+      for (const link of links) {
+        lost.add(link);
+        link.leaveServer();
+      }
     },
     /** How many connections stand. */
     get connections(): number {
@@ -107,6 +113,7 @@ interface Link {
   /** Passes on what waits and need not any more. */
   flush(): void;
   cut(): void;
+  leaveServer(): void;
   onClose(listener: () => void): void;
 }
 
@@ -129,6 +136,7 @@ function createLink(client: Socket, serverPort: number, faultOf: () => Fault | u
       client.resetAndDestroy();
       server.resetAndDestroy();
     },
+    leaveServer: () => server.resetAndDestroy(),
     onClose: (listener) => {
       let open = 2;
       for (const socket of [client, server]) {

@@ -1,0 +1,174 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { audit } from '../adapters/auditor.ts';
+import { eventually, startPortico, type Portico, type Reply } from '../support/portico.ts';
+import { postgresSkipReason } from '../support/postgres.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { expectInTime, timed } from './answers.ts';
+import { createChance, scaled } from './chance.ts';
+import { createDeployment, transferOf, type Deployment } from './deployment.ts';
+import { inParallel } from './in-parallel.ts';
+
+const chance = createChance();
+
+describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
+  let deployment: Deployment;
+  let proxy: TcpProxy;
+  let portico: Portico;
+  beforeAll(async () => {
+    deployment = await createDeployment();
+    proxy = await startTcpProxy(deployment.cluster.port);
+    const through = (url: string) => url.replace(`:${deployment.cluster.port}/`, `:${proxy.port}/`);
+    const { DATABASE_URL, DATABASE_OWNER_URL } = deployment.environment;
+    portico = await startPortico({
+      stateDir: deployment.keys,
+      environment: {
+        ...deployment.environment,
+        DATABASE_URL: through(DATABASE_URL),
+        DATABASE_OWNER_URL: through(DATABASE_OWNER_URL),
+        PORTICO_DRAIN_DELAY: '0s',
+      },
+    });
+    await eventually(
+      () => portico.admin('/readyz'),
+      ({ status }) => status === 200,
+      30_000,
+    );
+    const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
+    await Promise.all(['payer', 'payee'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
+  });
+  afterAll(async () => {
+    await portico.stop();
+    await proxy.close();
+    await deployment.close();
+  });
+
+  const isClosed = ({ body }: Reply) => body.status === 'closed';
+  const start = (id: string, headers = {}) => timed(() => portico.post('/v1/transfers', transferOf(id), { headers }));
+  const ended = (id: string) => eventually(() => portico.get(`/v1/transfers/${id}`), isClosed, 60_000);
+
+  /** Audits ten times a second, whenever the database lets it, until it is stopped; answers how often, and what it found. */
+  function watchMoney() {
+    const stopping = new AbortController();
+    const watching = (async () => {
+      const seen = { audits: 0, findings: [] as string[] };
+      while (!stopping.signal.aborted) {
+        await deployment
+          .asAuditor(async (client) => {
+            seen.findings.push(...(await audit(client, { atRest: false })));
+            seen.audits += 1;
+          })
+          .catch(() => undefined);
+        await pause(100);
+      }
+      return seen;
+    })();
+    return () => {
+      stopping.abort();
+      return watching;
+    };
+  }
+
+  /** Fails unless what needs the database says that it is away, in time, and what does not goes on. */
+  async function expectOutage(limitMs: number): Promise<void> {
+    const id = `away-${chance.seed}-${chance.between(0, 1e9)}`;
+    const [account, inbox, put, started, alive] = await Promise.all([
+      timed(() => portico.get('/v1/accounts/payer')),
+      timed(() => portico.get('/v1/users/nobody/inbox')),
+      timed(() => portico.put(`/v1/accounts/${id}`, { currency: 'EUR', openingBalance: { minor: '1' } })),
+      start(id),
+      portico.admin('/livez'),
+    ]);
+    for (const reply of [account, inbox, put]) {
+      expect(reply.status).toBe(503);
+      expect(reply.body).toMatchObject({ code: 'database-unavailable', retryable: true });
+      expect(Number(reply.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+      expectInTime('a request that needs the database', reply, limitMs);
+    }
+    expect(account.body.effect).toBe('none');
+    // A transfer is accepted: it waits for the database, not its caller.
+    expect(started.status).toBe(202);
+    expect((await portico.get(`/v1/transfers/${id}`)).body).toMatchObject({ status: 'running', step: 'opening' });
+    expect(alive.status).toBe(200);
+    const readiness = await eventually(
+      () => portico.admin('/readyz'),
+      ({ status }) => status === 503,
+      2_000,
+    );
+    expect(readiness.text).toMatch(/"name":"database","status":"failed"/);
+  }
+
+  /** Fails unless the database can be used again five seconds later. */
+  async function expectBack(): Promise<void> {
+    const backAt = performance.now();
+    await eventually(
+      () => portico.get('/v1/accounts/payer'),
+      ({ status }) => status === 200,
+      5_000,
+    );
+    console.info(`the database was used again after ${Math.round(performance.now() - backAt)} ms`);
+  }
+
+  async function expectExactMoney(ids: readonly string[]): Promise<void> {
+    for (const id of ids) expect((await ended(id)).body.outcome, id).toBe('completed');
+    const report = await deployment.report(portico.tenant);
+    expect(report.findings).toEqual([]);
+    const completed = [...report.outcomes.values()].filter((outcome) => outcome === 'completed').length;
+    expect(ids.filter((id) => report.outcomes.get(id) !== 'completed')).toEqual([]);
+    expect(report.balances.get('payee')).toBe(100_000_000n + 100n * BigInt(completed));
+    expect(report.balances.get('payer')).toBe(100_000_000n - 100n * BigInt(completed));
+  }
+
+  test('is killed again and again under transfers, none is lost or made twice, and nobody has to restart', async () => {
+    const ids = Array.from({ length: scaled(120) }, (_, index) => `killed-${chance.seed}-${index}`);
+    const stopWatching = watchMoney();
+    let kills = 0;
+    const killing = (async () => {
+      while (kills < scaled(4)) {
+        await pause(chance.between(300, 1_200));
+        await deployment.cluster.kill();
+        kills += 1;
+        await pause(chance.between(0, 500));
+        await deployment.cluster.restart();
+      }
+    })();
+    await Promise.all([
+      killing,
+      inParallel(6, ids, async (id) => {
+        // Temporal takes the start, whatever becomes of the database.
+        expect((await start(id, chance.between(0, 1) === 0 ? { prefer: 'wait=1' } : {})).status).toBeLessThan(300);
+        await pause(chance.between(0, 150));
+      }),
+    ]);
+    await expectBack();
+    await expectExactMoney(ids);
+    const seen = await stopWatching();
+    console.info(`${kills} kills, ${seen.audits} audits while transfers ran`);
+    expect(seen.findings).toEqual([]);
+    expect(seen.audits).toBeGreaterThan(10);
+  }, 120_000);
+
+  test('is down, requests that need it are refused at once and transfers wait for it', async () => {
+    const waiting = `down-${chance.seed}`;
+    await deployment.cluster.kill();
+    expect((await start(waiting)).status).toBe(202);
+    await expectOutage(1_000);
+    await deployment.cluster.restart();
+    await expectBack();
+    await expectExactMoney([waiting]);
+  }, 60_000);
+
+  test('swallows everything, requests that need it are refused in time and transfers wait for it', async () => {
+    const waiting = `swallowed-${chance.seed}`;
+    // So that there are connections to be swallowed.
+    await Promise.all(Array.from({ length: 8 }, () => portico.get('/v1/accounts/payer')));
+    await proxy.inject('black-hole');
+    expect((await start(waiting)).status).toBe(202);
+    // A statement may take five seconds, and a connection two.
+    await expectOutage(5_000 + 2_000);
+    proxy.cut();
+    await proxy.heal();
+    await expectBack();
+    await expectExactMoney([waiting]);
+  }, 60_000);
+});

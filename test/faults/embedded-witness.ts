@@ -1,0 +1,21 @@
+import { join } from 'node:path';
+import pg from 'pg';
+import { openEmbeddedDatabase } from '../../src/database/embedded.ts';
+import { silentLogger } from '../support/database.ts';
+import { reportOf, type MoneyReport } from './money-report.ts';
+
+/** Looks into the embedded database of a Portico that has ended, without any code of the ledger. */
+export async function inspectEmbedded(stateDir: string, tenant: string): Promise<MoneyReport> {
+  const embedded = await openEmbeddedDatabase({ folder: join(stateDir, 'database'), logger: silentLogger });
+  try {
+    const client = new pg.Client({ host: embedded.connection.socketFolder, user: 'postgres', database: 'postgres' });
+    await client.connect();
+    try {
+      return await reportOf(client, tenant);
+    } finally {
+      await client.end();
+    }
+  } finally {
+    await embedded.close();
+  }
+}

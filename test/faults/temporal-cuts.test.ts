@@ -1,0 +1,252 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
+import { startTcpProxy, type Fault, type TcpProxy } from '../support/tcp-proxy.ts';
+import { startTemporalServer, type TestTemporalServer } from '../support/temporal.ts';
+import { expectInTime, expectOutage, timed, verdictOf } from './answers.ts';
+import { createChance, scaled } from './chance.ts';
+import { inspectEmbedded } from './embedded-witness.ts';
+import { inParallel } from './in-parallel.ts';
+import { openTemporalWitness } from './temporal-witness.ts';
+
+const chance = createChance();
+const folder = mkdtempSync(join(tmpdir(), 'portico-cuts-'));
+const stateDir = join(folder, 'state');
+
+/** Short, so that many a start is left without an answer. */
+const startMs = 1_000;
+const readMs = 2_000;
+
+let server: TestTemporalServer;
+let proxy: TcpProxy;
+let portico: Portico;
+let witness: Awaited<ReturnType<typeof openTemporalWitness>>;
+let isStopped = false;
+
+beforeAll(async () => {
+  server = await startTemporalServer({ databaseFile: join(folder, 'temporal.db') });
+  proxy = await startTcpProxy(server.port);
+  witness = await openTemporalWitness(server.address);
+  const environment = { PORTICO_START_DEADLINE: `${startMs}ms` };
+  portico = await startPortico({ temporalAddress: proxy.address, stateDir, environment });
+  await eventually(
+    () => portico.admin('/readyz'),
+    ({ status }) => status === 200,
+    30_000,
+  );
+  const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
+  await Promise.all(['payer', 'payee'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
+});
+afterEach(() => proxy.heal());
+afterAll(async () => {
+  if (!isStopped) await portico.stop();
+  await witness.close();
+  await proxy.close();
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const start = (transferId: string, headers = {}) =>
+  timed(() =>
+    portico.post(
+      '/v1/transfers',
+      { transferId, from: 'payer', to: 'payee', amount: { currency: 'EUR', minor: '100' } },
+      { headers },
+    ),
+  );
+const workflowIdOf = (transferId: string) => `${portico.tenant}/transfers/${transferId}`;
+const isClosed = ({ body }: Reply) => body.status === 'closed';
+
+/** Starts so many transfers, one after the other; answers how many of them began in the co-hosted worker at once. */
+async function countEager(count: number): Promise<number> {
+  let eager = 0;
+  for (let each = 0; each < count; each += 1) {
+    const id = unique('eager');
+    expect((await start(id)).status).toBe(202);
+    if (await witness.wasEager(workflowIdOf(id))) eager += 1;
+  }
+  return eager;
+}
+
+describe('a start beside a healthy worker', () => {
+  test('is eager, takes the plain path in an outage, and is eager again soon after', async () => {
+    expect(await countEager(10)).toBeGreaterThanOrEqual(9);
+
+    await proxy.inject('refuse');
+    // On the worker's own connection an outage looks like silence until the deadline: the plain path refuses at once.
+    const refused = await eventually(
+      () => start(unique('plain')),
+      ({ tookMs }) => tookMs < startMs / 2,
+    );
+    expectOutage('a start', refused, { changes: true });
+    expect(verdictOf(refused)).toBe('none');
+    for (let each = 0; each < 10; each += 1)
+      expectInTime('a start in a known outage', await start(unique('plain')), 500);
+
+    await proxy.heal();
+    const first = unique('first');
+    await eventually(
+      () => start(first),
+      ({ status }) => status === 202,
+      5_000,
+    );
+    await eventually(
+      () => countEager(1),
+      (eager) => eager === 1,
+      5_000,
+    );
+    expect(await countEager(10)).toBeGreaterThanOrEqual(9);
+  });
+});
+
+describe('while the connection to Temporal comes and goes', () => {
+  test('every request is answered in time, and each problem has the right verdict', async () => {
+    const known = unique('known');
+    expect((await start(known, { prefer: 'wait=10' })).status).toBe(200);
+    const flapping = flap({ forMs: 8_000, longestMs: 2_500 });
+    // A wait of one second, and the reads before and after it.
+    const kinds = {
+      start: { changes: true, limitMs: startMs, send: () => start(unique('flap')) },
+      'start with a wait': {
+        changes: true,
+        limitMs: startMs + 1_000 + 2 * readMs,
+        send: () => start(unique('flap'), { prefer: 'wait=1' }),
+      },
+      get: { changes: false, limitMs: readMs, send: () => timed(() => portico.get(`/v1/transfers/${known}`)) },
+      result: {
+        changes: false,
+        limitMs: 2 * readMs,
+        send: () => timed(() => portico.get(`/v1/transfers/${known}/result`, { headers: { prefer: 'wait=1' } })),
+      },
+      list: { changes: false, limitMs: readMs, send: () => timed(() => portico.get('/v1/transfers?limit=5')) },
+    };
+    const seen = { served: 0, refused: 0 };
+    await Promise.all(
+      Object.entries(kinds).map(async ([kind, { changes, limitMs, send }]) => {
+        while (!flapping.isOver()) {
+          const reply = await send();
+          expectInTime(kind, reply, limitMs);
+          if (reply.status >= 300) expectOutage(kind, reply, { changes });
+          seen[reply.status >= 300 ? 'refused' : 'served'] += 1;
+          expect((await portico.admin('/livez')).status).toBe(200);
+        }
+      }),
+    );
+    await flapping.end;
+    console.info(`flapping: ${seen.served} served, ${seen.refused} refused`);
+    expect(seen.served).toBeGreaterThanOrEqual(5);
+    expect(seen.refused).toBeGreaterThanOrEqual(5);
+    const healedAt = performance.now();
+    await eventually(
+      () => portico.get(`/v1/transfers/${known}`),
+      ({ status }) => status === 200,
+      5_000,
+    );
+    expect(performance.now() - healedAt).toBeLessThan(5_000);
+  });
+
+  test('a key starts one transfer, is created once, and is never called not started when it was', async () => {
+    const keys = Array.from({ length: scaled(150) }, (_, index) => `cut-${chance.seed}-${index}`);
+    const answers = new Map<string, Reply[]>(keys.map((key) => [key, []]));
+    const ask = async (key: string): Promise<boolean> => {
+      const reply = await start(key);
+      // The start itself, and for a duplicate a read.
+      expectInTime(`the start of ${key}`, reply, startMs + readMs);
+      answers.get(key)?.push(reply);
+      if (reply.status >= 300) expectOutage(`the start of ${key}`, reply, { changes: true });
+      return reply.status < 300;
+    };
+
+    const cutting = flap({ forMs: scaled(10) * 1_000, longestMs: 1_800 });
+    await inParallel(12, keys, async (key) => {
+      // Some are repeated at once, as an impatient relay does, and some only when all is well again.
+      const isPatient = chance.between(0, 1) === 1;
+      for (let attempt = 0; attempt < 3 && !(await ask(key)) && !isPatient; attempt += 1) await pause(20);
+      await pause(chance.between(0, 200));
+    });
+    cutting.stop();
+    await cutting.end;
+    await inParallel(12, keys, async (key) => {
+      while (!answers.get(key)?.some(({ status }) => status < 300)) if (!(await ask(key))) await pause(100);
+      expect(await ask(key)).toBe(true);
+    });
+
+    const seen = { created: 0, unknown: 0, landed: 0, none: 0 };
+    for (const [key, replies] of answers) {
+      const firstAccepted = replies.findIndex(({ status }) => status < 300);
+      const doubts = replies.slice(0, firstAccepted).filter((reply) => verdictOf(reply) === 'unknown').length;
+      const created = replies.filter(({ headers }) => headers.get('idempotency-status') === 'created').length;
+      expect(created, `${key} was created ${created} times`).toBeLessThanOrEqual(1);
+      // Where nobody was left in doubt, what was called `none` was none.
+      if (doubts === 0) expect(replies[firstAccepted]?.headers.get('idempotency-status'), key).toBe('created');
+      seen.created += created;
+      seen.unknown += doubts;
+      seen.landed += 1 - created;
+      seen.none += replies.filter((reply) => verdictOf(reply) === 'none').length;
+      const { body } = await eventually(() => portico.get(`/v1/transfers/${key}`), isClosed, 30_000);
+      expect(body.outcome, key).toBe('completed');
+      const runIds = new Set(replies.filter(({ status }) => status < 300).map((reply) => reply.body.runId as string));
+      expect(runIds, key).toEqual(new Set([body.runId]));
+    }
+    console.info(`starts under cuts: ${JSON.stringify(seen)}`);
+    expect(seen.unknown).toBeGreaterThanOrEqual(5);
+    expect(seen.landed).toBeGreaterThanOrEqual(3);
+    expect(seen.none).toBeGreaterThanOrEqual(5);
+
+    const idOf = (run: { workflowId: string }) => run.workflowId;
+    const started = async () => (await witness.runsOf(portico.tenant, 'transfers')).map(idOf);
+    const ofCuts = (ids: string[]) => ids.filter((id) => id.startsWith(workflowIdOf('cut-'))).sort();
+    await eventually(started, (ids) => ofCuts(ids).length >= keys.length);
+    expect(ofCuts(await started())).toEqual(keys.map(workflowIdOf).sort());
+
+    await portico.stop();
+    isStopped = true;
+    const report = await inspectEmbedded(stateDir, portico.tenant);
+    expect(report.findings).toEqual([]);
+    expect(keys.filter((key) => report.outcomes.get(key) !== 'completed')).toEqual([]);
+    const moved = BigInt([...report.outcomes.values()].filter((outcome) => outcome === 'completed').length) * 100n;
+    expect(report.balances.get('payee')).toBe(100_000_000n + moved);
+    expect(report.balances.get('payer')).toBe(100_000_000n - moved);
+  }, 120_000);
+});
+
+/** One trouble after the other, each for a while, for so long or until it is stopped. */
+function flap({ forMs, longestMs }: { forMs: number; longestMs: number }) {
+  const endsAt = performance.now() + forMs;
+  const state = { isOver: false };
+  const isOver = () => state.isOver || performance.now() > endsAt;
+  const trouble = async () => {
+    const fault = chance.oneOf<Fault | 'cut' | 'lost answers'>([
+      'cut',
+      'lost answers',
+      'lost answers',
+      'refuse',
+      'reset',
+      'black-hole',
+      { delayMs: 400 },
+    ]);
+    if (fault === 'cut') proxy.cut();
+    else {
+      await proxy.inject(fault === 'lost answers' ? 'hold-answers' : fault);
+      await pause(chance.between(50, longestMs));
+      if (fault === 'lost answers') proxy.cut();
+    }
+    await proxy.heal();
+  };
+  const flapping = async () => {
+    while (!isOver()) {
+      await trouble();
+      await pause(chance.between(20, 250));
+    }
+  };
+  return {
+    isOver,
+    stop: () => {
+      state.isOver = true;
+    },
+    end: flapping(),
+  };
+}
