@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inspectEmbedded } from '../faults/embedded-witness.ts';
 import { forget } from '../support/forgetting.ts';
 import { eventually, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
+import { stuckTransfers } from '../support/stuck-transfers.ts';
 import { temporalAddress } from '../support/temporal.ts';
 
 const stateDir = mkdtempSync(join(tmpdir(), 'portico-accounts-'));
@@ -273,37 +274,11 @@ describe('a transfer ends', () => {
   });
 });
 
-/** Transfers whose payer was frozen while the money was on its way back, with what became of the others. */
-async function stuckTransfers(atLeast: number) {
-  const [payer, payee] = await Promise.all([openAccount('4000'), openAccount('0')]);
-  await freeze(payee);
-  const stuck: Transfer[] = [];
-  for (let round = 0; stuck.length < atLeast && round < 10; round += 1) {
-    const transfers = Array.from({ length: 20 }, () => transferOf(payer, payee, '1'));
-    const started = transfers.map((transfer) => portico.post('/v1/transfers', transfer));
-    await eventually(
-      () => balanceOf(payer),
-      (balance) => balance < 4_000n - BigInt(stuck.length),
-    );
-    await freeze(payer);
-    await Promise.all(started);
-    for (const transfer of transfers) {
-      const { body } = await eventually(
-        () => portico.get(pathOf(transfer)),
-        (reply) => reply.body.status === 'closed' || reply.body.step === 'compensation-stuck',
-      );
-      if (body.status === 'running') stuck.push(transfer);
-      else expect(['compensated', 'rejected']).toContain(body.outcome);
-    }
-    if (stuck.length < atLeast) await unfreeze(payer);
-  }
-  expect(stuck.length).toBeGreaterThanOrEqual(atLeast);
-  return { payer, payee, stuck };
-}
-
 describe('a transfer whose money cannot be returned', () => {
   test('is stuck until an operator retries or settles it, and no money is lost', async () => {
-    const { payer, payee, stuck } = await stuckTransfers(2);
+    const [payer, payee] = await Promise.all([openAccount('4000'), openAccount('0')]);
+    await freeze(payee);
+    const stuck = await stuckTransfers(portico, { from: payer, to: payee }, 2);
     const [retried, settled, ...rest] = stuck as [Transfer, Transfer, ...Transfer[]];
     expect(await balancesOf(payer, payee)).toEqual([4_000n - BigInt(stuck.length), 0n]);
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { ProcessDefinition } from '../../src/catalog/define-process.ts';
 import { catalog } from '../../src/catalog/index.ts';
@@ -46,7 +46,7 @@ export const unique = (prefix: string): string => `${prefix}-${randomUUID().slic
 
 /**
  * A whole Portico in this process: a real listener, the embedded database in a folder of its own, the test run's
- * Temporal server, and workers that know the process for tests as well.
+ * Temporal server, and workers that know the process for tests as well. Those with one state folder work together.
  */
 export async function startPortico(
   options: {
@@ -70,7 +70,11 @@ export async function startPortico(
     ...options.environment,
   };
   const foreign = [...testDefinitions, ...(options.definitions ?? [])];
-  const definitions = [...catalog, ...foreign];
+  // Workers of other Porticos on the same server have other databases.
+  const definitions = [...catalog, ...foreign].map((definition) => ({
+    ...definition,
+    taskQueue: `${definition.taskQueue}-${digestOf(stateDir)}`,
+  }));
   const allPermissions = [...permissionsOf(operationsWith(definitions))];
   const running = await run(environment, {
     temporalAddress: options.temporalAddress ?? temporalAddress(),
@@ -157,6 +161,8 @@ export async function startPortico(
 }
 
 export type Portico = Awaited<ReturnType<typeof startPortico>>;
+
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
 
 /** Nobody listens here. */
 const nowhere = '127.0.0.1:1';

@@ -1,0 +1,229 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { inspectEmbedded } from '../faults/embedded-witness.ts';
+import { forget } from '../support/forgetting.ts';
+import { eventually, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
+import { stuckTransfers } from '../support/stuck-transfers.ts';
+import { temporalAddress } from '../support/temporal.ts';
+
+const stateDir = mkdtempSync(join(tmpdir(), 'portico-forgotten-'));
+
+let portico: Portico;
+let temporal: Connection;
+
+beforeAll(async () => {
+  [portico, temporal] = await Promise.all([
+    startPortico({ stateDir, environment: { PORTICO_APPROVAL_LIMIT_MINOR: '1000' } }),
+    Connection.connect({ address: temporalAddress() }),
+  ]);
+  await portico.untilReady();
+});
+afterAll(async () => {
+  await portico.stop();
+  await temporal.close();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+const path = '/v1/transfers';
+const wait = { headers: { prefer: 'wait=20' } };
+const bob = { ...wait, subject: 'bob' };
+
+/** Accounts of one test alone. */
+async function openAccounts() {
+  const [payer, payee, frozen] = [unique('payer'), unique('payee'), unique('frozen')];
+  const account = { currency: 'EUR', openingBalance: { minor: '10000' } };
+  await Promise.all([payer, payee, frozen].map((id) => portico.put(`/v1/accounts/${id}`, account)));
+  await portico.post(`/v1/accounts/${frozen}/freeze`, undefined);
+  return {
+    frozen,
+    transferOf: (minor: string, other: object = {}) => ({
+      transferId: unique('transfer'),
+      from: payer,
+      to: payee,
+      amount: { currency: 'EUR', minor },
+      ...other,
+    }),
+    balances: (): Promise<number[]> =>
+      Promise.all(
+        [payer, payee, frozen].map(async (id) => Number((await portico.get(`/v1/accounts/${id}`)).body.balance.minor)),
+      ),
+  };
+}
+
+type Accounts = Awaited<ReturnType<typeof openAccounts>>;
+type Transfer = ReturnType<Accounts['transferOf']>;
+
+const pathOf = ({ transferId }: Transfer) => `${path}/${transferId}`;
+const forgetTransfer = ({ transferId }: Transfer) => forget(temporal, `${portico.tenant}/transfers/${transferId}`);
+
+const reaches = (transfer: Transfer, step: string): Promise<Reply> =>
+  eventually(
+    () => portico.get(pathOf(transfer)),
+    ({ body }) => body.step === step,
+  );
+
+async function awaitingApproval(transfer: Transfer): Promise<Transfer> {
+  await portico.post(path, transfer);
+  await reaches(transfer, 'awaiting-approval');
+  return transfer;
+}
+
+/** Each way to end, with how to get there. */
+const endings: [string, (accounts: Accounts) => Promise<[Transfer, Reply]>][] = [
+  [
+    'completed',
+    async ({ transferOf }) => {
+      const transfer = transferOf('7');
+      return [transfer, await portico.post(path, transfer, wait)];
+    },
+  ],
+  [
+    'completed after an approval',
+    async ({ transferOf }) => {
+      const transfer = await awaitingApproval(transferOf('1001'));
+      return [transfer, await portico.post(`${pathOf(transfer)}/approve`, {}, bob)];
+    },
+  ],
+  [
+    'rejected by a second person',
+    async ({ transferOf }) => {
+      const transfer = await awaitingApproval(transferOf('1001', { reference: 'rent' }));
+      return [transfer, await portico.post(`${pathOf(transfer)}/reject`, { note: 'no' }, bob)];
+    },
+  ],
+  [
+    'rejected by the ledger',
+    async ({ transferOf }) => {
+      const transfer = transferOf('7', { to: 'absent' });
+      return [transfer, await portico.post(path, transfer, wait)];
+    },
+  ],
+  [
+    'compensated',
+    async ({ transferOf, frozen }) => {
+      const transfer = transferOf('7', { to: frozen });
+      return [transfer, await portico.post(path, transfer, wait)];
+    },
+  ],
+  [
+    'cancelled',
+    async ({ transferOf }) => {
+      const transfer = await awaitingApproval(transferOf('1001', { requestedBy: 'carol' }));
+      return [transfer, await portico.post(`${pathOf(transfer)}/cancel`, {}, wait)];
+    },
+  ],
+];
+
+describe.concurrent('a transfer that ended and that Temporal has forgotten', () => {
+  test.each(endings)('%s, ends so again for the same payload, by whomever, and moves nothing', async (_, arrange) => {
+    const accounts = await openAccounts();
+    const { balances } = accounts;
+    const [transfer, first] = await arrange(accounts);
+    expect([first.status, first.body.status]).toEqual([200, 'closed']);
+    const before = await balances();
+    await forgetTransfer(transfer);
+    expect((await portico.get(pathOf(transfer))).status).toBe(404);
+
+    const again = await portico.post(path, transfer, { ...wait, subject: 'relay-2' });
+    expect([again.status, again.headers.get('idempotency-status')]).toEqual([200, 'created']);
+    expect(again.body.runId).not.toBe(first.body.runId);
+    expect(again.body.result).toEqual(first.body.result);
+    expect(await balances()).toEqual(before);
+    const repeated = await portico.post(path, transfer);
+    expect(repeated.headers.get('idempotency-status')).toBe('replayed');
+  });
+
+  test.each([
+    ['amount', { amount: { currency: 'EUR', minor: '8' } }],
+    ['payee', { to: 'somebody' }],
+    ['reference', { reference: 'other' }],
+    ['person asked for', { requestedBy: 'carol' }],
+    ['amount, above the limit', { amount: { currency: 'EUR', minor: '1001' } }],
+  ])('is in conflict with another %s: nothing is moved and nobody is asked', async (_, other) => {
+    const { transferOf, balances } = await openAccounts();
+    const transfer = transferOf('7');
+    await portico.post(path, transfer, wait);
+    const before = await balances();
+    await forgetTransfer(transfer);
+
+    const conflicting = { ...transfer, ...other };
+    const conflict = await portico.post(path, conflicting, wait);
+    expect([conflict.status, conflict.headers.get('idempotency-status')]).toEqual([200, 'created']);
+    const { transferId, amount } = conflicting;
+    expect(conflict.body.result).toEqual({ outcome: 'conflict', transferId, amount });
+    expect(await balances()).toEqual(before);
+    // For Temporal the later payload is the known one now; for the ledger it is the first for ever.
+    expect((await portico.post(path, transfer)).status).toBe(422);
+    await forgetTransfer(transfer);
+    expect((await portico.post(path, transfer, wait)).body.outcome).toBe('completed');
+    expect(await balances()).toEqual(before);
+  });
+
+  test('is begun anew once, however many ask at once', async () => {
+    const { transferOf, balances } = await openAccounts();
+    const transfer = transferOf('7');
+    await portico.post(path, transfer, wait);
+    const before = await balances();
+    await forgetTransfer(transfer);
+    const replies = await Promise.all(Array.from({ length: 32 }, () => portico.post(path, transfer, wait)));
+    expect(replies.filter(({ headers }) => headers.get('idempotency-status') === 'created')).toHaveLength(1);
+    expect(new Set(replies.map(({ body }) => body.outcome))).toEqual(new Set(['completed']));
+    expect(await balances()).toEqual(before);
+  });
+});
+
+describe.concurrent('a transfer that was lost on its way', () => {
+  test('waits for its second person again, who is neither the first starter nor the present one', async () => {
+    const { transferOf, balances } = await openAccounts();
+    const transfer = await awaitingApproval(transferOf('1001'));
+    await forgetTransfer(transfer);
+    const again = await portico.post(path, transfer, { subject: 'relay-2' });
+    expect(again.headers.get('idempotency-status')).toBe('created');
+    await reaches(transfer, 'awaiting-approval');
+    for (const subject of ['alice', 'relay-2']) {
+      const refused = await portico.post(`${pathOf(transfer)}/approve`, {}, { subject });
+      expect([refused.status, refused.body.code]).toEqual([403, 'second-person-required']);
+    }
+    const approved = await portico.post(`${pathOf(transfer)}/approve`, {}, bob);
+    expect(approved.body.outcome).toBe('completed');
+    expect(await balances()).toEqual([8_999, 11_001, 10_000]);
+  });
+
+  test('goes on where its money is, once its payer can take it back', async () => {
+    const { transferOf, balances, frozen } = await openAccounts();
+    const { from } = transferOf('1');
+    const stuck = await stuckTransfers(portico, { from, to: frozen }, 1);
+    expect(await balances()).toEqual([10_000 - stuck.length, 10_000, 10_000]);
+    for (const transfer of stuck) {
+      await forgetTransfer(transfer);
+      const again = await portico.post(path, transfer, { subject: 'relay-2' });
+      expect(again.headers.get('idempotency-status')).toBe('created');
+      await reaches(transfer, 'compensation-stuck');
+    }
+    expect(await balances()).toEqual([10_000 - stuck.length, 10_000, 10_000]);
+    await portico.post(`/v1/accounts/${from}/unfreeze`, undefined);
+    for (const transfer of stuck) {
+      await portico.post(`${pathOf(transfer)}/resolve`, { how: 'retry' });
+      const { body } = await portico.get(`${pathOf(transfer)}/result`, wait);
+      expect(body.outcome).toBe('compensated');
+    }
+    expect(await balances()).toEqual([10_000, 10_000, 10_000]);
+  });
+});
+
+// Last: it stops Portico, to look into its books without it.
+test('at rest the books hold what was moved, once', async () => {
+  await portico.stop();
+  const { findings, outcomes, balances } = await inspectEmbedded(stateDir, portico.tenant);
+  expect(findings).toEqual([]);
+  expect([...outcomes.values()].filter((outcome) => outcome === null)).toEqual([]);
+  const gain = (name: string) =>
+    [...balances]
+      .filter(([id]) => id.startsWith(`${name}-`))
+      .reduce((sum, [, balance]) => sum + Number(balance) - 10_000, 0);
+  // One plain transfer, the five that were in conflict later, the one of many; and two above the limit.
+  expect([gain('payee'), gain('payer'), gain('frozen')]).toEqual([7 * 7 + 2 * 1_001, -7 * 7 - 2 * 1_001, 0]);
+});
