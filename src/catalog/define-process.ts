@@ -79,25 +79,10 @@ export interface ProcessDefinition {
 type OutcomeUnion = z.ZodDiscriminatedUnion<readonly OutcomeMember[]>;
 type OutcomeMember = z.ZodObject<{ outcome: z.ZodLiteral<string> }>;
 
-/** What a definition file writes; everything optional gets its default in {@link defineProcess}. */
-export interface ProcessDraft {
-  readonly name: string;
-  readonly version: number;
-  readonly collection: string;
-  readonly summary: string;
-  readonly description: string;
-  readonly workflow: string;
-  readonly implementations?: readonly Implementation[];
-  readonly taskQueue: string;
-  readonly key: BusinessKey;
-  readonly input: z.ZodObject;
-  readonly output: OutcomeUnion;
-  readonly steps: Readonly<Record<string, StepDefinition>>;
-  readonly actions?: Readonly<Record<string, ActionDefinition>>;
-  readonly views?: Readonly<Record<string, ViewDefinition>>;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly effects: string;
-}
+type Defaulted = 'implementations' | 'actions' | 'views' | 'labels';
+
+/** What a definition file writes: {@link defineProcess} fills in empty lists. */
+export type ProcessDraft = Omit<ProcessDefinition, Defaulted> & Partial<Pick<ProcessDefinition, Defaulted>>;
 
 /** An impossible type whose message the compiler prints where a definition and its workflow file disagree. */
 interface Disagree<Message extends string, Definition, Workflow> {
