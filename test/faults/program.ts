@@ -34,7 +34,7 @@ export function startProgram(command: keyof typeof commands, environment: Readon
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   living.add(child);
-  const releaseLeash = leashOf(child);
+  const releaseLeash = leashOf(child.pid ?? 0);
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', (line) => lines.push(line));
   const exited = new Promise<Exit>((resolve) => {
@@ -118,9 +118,9 @@ export async function endPrograms(): Promise<void> {
 }
 
 /** Ends the process when this one ends in whatever way: the pipe closes, and who reads from it acts. */
-function leashOf({ pid }: ChildProcess): () => void {
+export function leashOf(pid: number): () => void {
   // Gently at first, for `npm start` has a Temporal server to end.
-  const script = `cat >/dev/null; kill ${String(pid)}; sleep 10; kill -9 ${String(pid)}`;
+  const script = `cat >/dev/null; kill ${pid}; sleep 10; kill -9 ${pid}`;
   const reader = spawn('sh', ['-c', script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   reader.unref();
   if (reader.stdin instanceof Socket) reader.stdin.unref();

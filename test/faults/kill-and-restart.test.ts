@@ -1,0 +1,153 @@
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isServerOn } from '../../scripts/dev-server.ts';
+import { freePort } from '../../scripts/ports.ts';
+import { endProcess, runningProcesses } from '../../scripts/processes.ts';
+import { findTemporalCli } from '../../scripts/temporal-cli.ts';
+import { eventually, type Reply } from '../support/portico.ts';
+import { createChance, scaled } from './chance.ts';
+import { createCaller, transferOf, type Caller } from './deployment.ts';
+import { inspectEmbedded } from './embedded-witness.ts';
+import { inParallel } from './in-parallel.ts';
+import { endPrograms, leashOf, startProgram, type Program } from './program.ts';
+
+const chance = createChance();
+const folder = mkdtempSync(join(tmpdir(), 'portico-kill-'));
+
+const isClosed = ({ body }: Reply) => body.status === 'closed';
+
+/** A copy of Portico as `npm start` runs it, in a folder and on ports of its own. */
+async function createCopy(name: string) {
+  const stateDir = join(folder, name);
+  const environment = {
+    PORT: String(await freePort()),
+    ADMIN_PORT: String(await freePort()),
+    TEMPORAL_DEV_PORT: String(await freePort()),
+    TEMPORAL_CLI_PATH: findTemporalCli({ environment: process.env, log: () => undefined }) ?? '',
+    PORTICO_STATE_DIR: stateDir,
+  };
+  return {
+    stateDir,
+    environment,
+    url: `http://127.0.0.1:${environment.PORT}`,
+    caller: createCaller({ keys: stateDir, tenant: name }),
+    begin: (): Program => startProgram('start', environment),
+    /** The processes of its Temporal server; more than one would corrupt its file. */
+    temporalServers: (): number[] => {
+      const file = join(realpathSync(stateDir), 'temporal', 'temporal.db');
+      return runningProcesses()
+        .filter(({ commandLine }) => isServerOn(file, commandLine))
+        .map(({ pid }) => pid);
+    },
+  };
+}
+
+type Copy = Awaited<ReturnType<typeof createCopy>>;
+
+const outcomeOf = async ({ caller, url }: Copy, id: string): Promise<string> =>
+  (await eventually(() => caller.get(url, `/v1/transfers/${id}`), isClosed, 60_000)).body.outcome as string;
+
+/** Starts transfers until nobody answers any more; what was acknowledged is added to `acknowledged`. */
+async function load(url: string, caller: Caller, acknowledged: Set<string>, prefix: string): Promise<void> {
+  for (let index = 0; ; index += 1) {
+    const id = `${prefix}-${index}`;
+    try {
+      const headers: Record<string, string> = chance.between(0, 2) === 0 ? { prefer: 'wait=2' } : {};
+      const { status } = await caller.post(url, '/v1/transfers', transferOf(id), { headers });
+      if (status < 300) acknowledged.add(id);
+    } catch {
+      return;
+    }
+  }
+}
+
+describe('npm start', () => {
+  let first: Copy;
+  let second: Copy;
+  const releases: (() => void)[] = [];
+  beforeAll(async () => {
+    first = await createCopy('first');
+    second = await createCopy('second');
+  });
+  afterAll(async () => {
+    await endPrograms();
+    for (const copy of [first, second]) for (const pid of copy.temporalServers()) await endProcess(pid, patience);
+    for (const release of releases) release();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const patience = { patienceMs: 5_000 };
+
+  test('goes on where it was killed, again and again, and nothing that was acknowledged is lost', async () => {
+    const { caller, url } = first;
+    let program = first.begin();
+    await program.ready();
+    const [temporalPid = 0, ...others] = first.temporalServers();
+    expect(others).toEqual([]);
+    releases.push(leashOf(temporalPid));
+    await caller.openAccounts(url, 'payer', 'payee');
+    await caller.post(url, '/v1/transfers', transferOf('patient', '2000000'));
+    const patient = () => caller.get(url, '/v1/transfers/patient');
+    await eventually(patient, ({ body }) => body.step === 'awaiting-approval');
+
+    const acknowledged = new Set<string>();
+    for (let round = 0; round < scaled(3); round += 1) {
+      const loading = inParallel(4, [0, 1, 2, 3], (lane) => load(url, caller, acknowledged, `r${round}-${lane}`));
+      await pause(chance.between(300, 1_500));
+      program.kill('SIGKILL');
+      expect(await program.exited).toEqual({ code: null, signal: 'SIGKILL' });
+      await loading;
+      expect(first.temporalServers()).toEqual([temporalPid]);
+
+      program = first.begin();
+      await program.ready();
+      expect(program.log()).toContain(`The Temporal server of the last run goes on (process ${temporalPid}).`);
+      expect(first.temporalServers()).toEqual([temporalPid]);
+      expect((await patient()).body).toMatchObject({ status: 'running', step: 'awaiting-approval' });
+    }
+
+    const approved = await caller.post(url, '/v1/transfers/patient/approve', {}, { subject: 'bob' });
+    expect(approved.status).toBeLessThan(300);
+    expect(await outcomeOf(first, 'patient')).toBe('completed');
+    console.info(`${acknowledged.size} transfers acknowledged between the kills`);
+    expect(acknowledged.size).toBeGreaterThan(20);
+    await inParallel(8, [...acknowledged], async (id) => expect(await outcomeOf(first, id), id).toBe('completed'));
+
+    const exit = await program.stop();
+    expect(exit, program.log()).toMatchObject({ code: 0 });
+    expect(first.temporalServers()).toEqual([]);
+    const report = await inspectEmbedded(first.stateDir, caller.tenant);
+    expect(report.findings).toEqual([]);
+    expect([...acknowledged].filter((id) => report.outcomes.get(id) !== 'completed')).toEqual([]);
+    const small = [...report.outcomes].filter(([id, outcome]) => id !== 'patient' && outcome === 'completed').length;
+    expect(report.balances.get('payee')).toBe(100_000_000n + 2_000_000n + 100n * BigInt(small));
+    expect(report.balances.get('payer')).toBe(100_000_000n - 2_000_000n - 100n * BigInt(small));
+  }, 180_000);
+
+  test('runs beside a copy of its own, and refuses a folder or a port that is in use', async () => {
+    const [one, two] = [first.begin(), second.begin()];
+    await Promise.all([one.ready(), two.ready()]);
+    for (const { caller, url } of [first, second]) {
+      await caller.openAccounts(url, 'ann', 'ben');
+      const headers = { prefer: 'wait=20' };
+      const done = await caller.post(url, '/v1/transfers', transferOf('same-name', '1250', 'ann', 'ben'), { headers });
+      expect(done.body.outcome).toBe('completed');
+    }
+    const ports = { PORT: '0', ADMIN_PORT: '0', TEMPORAL_DEV_PORT: String(await freePort()) };
+    const onFolder = startProgram('start', { ...first.environment, ...ports });
+    const onPort = startProgram('start', { ...first.environment, PORTICO_STATE_DIR: join(folder, 'third') });
+    expect(await onFolder.exited).toEqual({ code: 1, signal: null });
+    expect(onFolder.log()).toMatch(/folder .*first.* is in use by process \d+: stop it, or choose another folder/);
+    expect(onFolder.log()).toContain('PORTICO_STATE_DIR');
+    expect(await onPort.exited).toEqual({ code: 1, signal: null });
+    expect(onPort.log()).toContain(`Port ${first.environment.PORT} of 127.0.0.1 is already in use: set PORT to another`);
+
+    // Those that were refused have done no harm.
+    for (const { caller, url } of [first, second]) expect((await caller.get(url, '/v1/accounts/ben')).status).toBe(200);
+    const exits = await Promise.all([one.stop(), two.stop()]);
+    expect(exits.map(({ code }) => code)).toEqual([0, 0]);
+    expect([...first.temporalServers(), ...second.temporalServers()]).toEqual([]);
+  }, 120_000);
+});
