@@ -29,8 +29,9 @@ ENV NODE_ENV=production \
     HOST=0.0.0.0 \
     ADMIN_HOST=0.0.0.0 \
     PORTICO_WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js \
-    # Three quarters of the container's memory limit, here for 1 GiB: the rest is for the native addon and buffers.
-    NODE_OPTIONS=--max-old-space-size=768
+    # Half of the container's memory limit, here of 1 GiB: the rest is for the native addon, its caches and buffers, and
+    # requests are shed from 80 % of the limit on.
+    NODE_OPTIONS=--max-old-space-size=512
 
 USER node
 EXPOSE 8080 9090

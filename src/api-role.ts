@@ -91,14 +91,18 @@ export async function startApiRole(options: ApiRoleOptions) {
     url: `http://${config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host}:${port}`,
     checks: { temporal: gateway.check, keys: keys.check },
 
-    /** Lets requests in flight end, at most as long as the configuration says, and cuts what is left. */
+    /** Lets requests in flight end, at most as long as the configuration says. Rejects where some had to be cut. */
     async stop(): Promise<void> {
       openInstances.stop();
       // Those who wait get what there is: 202.
       gateway.endWaits();
-      const cut = setTimeout(() => app.server.closeAllConnections(), config.shutdown.httpCloseTimeoutMs);
-      await app.close();
-      clearTimeout(cut);
+      let wasCut = false;
+      const cut = setTimeout(() => {
+        wasCut = true;
+        app.server.closeAllConnections();
+      }, config.shutdown.httpCloseTimeoutMs);
+      await app.close().finally(() => clearTimeout(cut));
+      if (wasCut) throw new Error('requests had to be cut');
     },
   };
 }

@@ -15,6 +15,7 @@ export const isEmbedded = (given: Given): boolean => !hasOwnTemporal(given) && g
 /** What is wrong with the settings as they were given, one sentence each, whether or not their values are valid. */
 export const contradictionsIn = (given: Given): string[] => [
   ...unknownNames(given),
+  ...temporalContradictions(given),
   ...jwtContradictions(given),
   ...roleContradictions(given),
 ];
@@ -37,6 +38,29 @@ function unknownNames(given: Given): string[] {
       const nearest = nearestName(name, known);
       return `${name} is no setting of Portico${nearest === undefined ? '' : `; did you mean ${nearest}?`}`;
     });
+}
+
+/** What Temporal's own tools read, of which a misspelt one would be passed over in silence. */
+const temporalNames = [
+  ...['ADDRESS', 'NAMESPACE', 'API_KEY', 'PROFILE', 'CONFIG_FILE', 'CLI_PATH', 'DEV_PORT', 'TLS', 'TLS_SERVER_NAME'],
+  ...['TLS_CLIENT_CERT_PATH', 'TLS_CLIENT_CERT_DATA', 'TLS_CLIENT_KEY_PATH', 'TLS_CLIENT_KEY_DATA'],
+  ...['TLS_SERVER_CA_CERT_PATH', 'TLS_SERVER_CA_CERT_DATA', 'TLS_DISABLE_HOST_VERIFICATION'],
+].map((name) => `TEMPORAL_${name}`);
+
+function temporalContradictions(given: Given): string[] {
+  const misspelt = Object.keys(given)
+    .filter((name) => name.startsWith('TEMPORAL_') && !temporalNames.includes(name))
+    .flatMap((name) => {
+      const nearest = nearestName(name, temporalNames, 2);
+      return nearest === undefined ? [] : [`${name} means nothing; did you mean ${nearest}?`];
+    });
+  if (hasOwnTemporal(given)) return misspelt;
+  // The server that `npm start` brings along is plain and has the namespace `default`.
+  const orphans = Object.keys(given).filter(
+    (name) =>
+      /^TEMPORAL_(NAMESPACE|API_KEY|TLS)/.test(name) && !(name === 'TEMPORAL_NAMESPACE' && given[name] === 'default'),
+  );
+  return [...misspelt, ...orphans.map((name) => `${name} has a meaning beside TEMPORAL_ADDRESS only`)];
 }
 
 const keySettings = [

@@ -1,4 +1,5 @@
 import { contradictionsBetween, contradictionsIn, hasOwnTemporal, isEmbedded, type Given } from './config-rules.ts';
+import { developmentAudience, developmentIssuer } from './development-key.ts';
 import { algorithmsOfPublicKey, type Algorithm } from './key-algorithms.ts';
 import { secretOf, type Secret } from './secret.ts';
 import { settings, type Settings } from './settings.ts';
@@ -128,7 +129,7 @@ const configOf = (values: Settings, given: Given) => ({
 function jwtOf(values: Settings): JwtConfig {
   const keys = keySourceOf(values);
   if (keys.kind === 'development') {
-    return { issuer: 'portico-development', audience: 'portico', algorithms: ['HS256'], keys };
+    return { issuer: developmentIssuer, audience: developmentAudience, algorithms: ['HS256'], keys };
   }
   return {
     issuer: values.PORTICO_JWT_ISSUER ?? '',

@@ -151,8 +151,14 @@ const temporalEnvironmentOf = ({ temporal }: Config, address: string | undefined
 /** The program itself, as the image runs it: with Temporal and a database from outside, until it is told to stop. */
 async function main(): Promise<void> {
   const environment = readEnvironment();
-  if (parseConfig(environment).isEmbedded) {
-    throw new Error('Set TEMPORAL_ADDRESS and DATABASE_URL. On a machine of your own, `npm start` provides both.');
+  const { temporal, database } = parseConfig(environment);
+  // An embedded database beside a shared Temporal would be one ledger for each process.
+  const missing = [
+    ...(temporal.isGiven ? [] : ['TEMPORAL_ADDRESS']),
+    ...(database === undefined ? ['DATABASE_URL'] : []),
+  ];
+  if (missing.length > 0) {
+    throw new Error(`Set ${missing.join(' and ')}. On a machine of your own, \`npm start\` provides both.`);
   }
   // As process 1 a program gets no signal that it does not ask for: it asks before there is anything to stop.
   const toldToStop = new Promise<void>((resolve) => {

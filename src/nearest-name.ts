@@ -1,10 +1,14 @@
-/** The candidate that needs the fewest changed letters to become `name`; undefined if none is near. */
-export function nearestName(name: string, candidates: readonly string[]): string | undefined {
+/** The candidate that needs the fewest changed letters to become `name`; undefined if none is within `maxDistance`. */
+export function nearestName(
+  name: string,
+  candidates: readonly string[],
+  maxDistance = Math.max(2, name.length / 3),
+): string | undefined {
   const ranked = candidates
     .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
     .sort((a, b) => a.distance - b.distance);
   const [best] = ranked;
-  return best !== undefined && best.distance <= Math.max(2, name.length / 3) ? best.candidate : undefined;
+  return best !== undefined && best.distance <= maxDistance ? best.candidate : undefined;
 }
 
 /** Levenshtein: insertions, deletions and replacements that turn `from` into `to`. */

@@ -63,6 +63,12 @@ export const settings = z.object({
       'The Temporal program that `npm start` runs when no TEMPORAL_ADDRESS is given. Not set: `temporal` on PATH, then a download.',
     ),
 
+  TEMPORAL_DEV_PORT: port
+    .optional()
+    .describe(
+      'The port of the Temporal server that `npm start` runs; its Web UI is 1000 above. Not set: that of last time.',
+    ),
+
   PORTICO_JWT_ISSUER: plainText.optional().describe('The `iss` that tokens must have.'),
   PORTICO_JWT_AUDIENCE: plainText.optional().describe('The `aud` that tokens must have, alone or among others.'),
   PORTICO_JWT_JWKS_URL: secureUrl

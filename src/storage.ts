@@ -60,6 +60,8 @@ export async function openStorage({ config, logger }: { config: Config; logger: 
     async check(): Promise<void> {
       await database.ping(pingTimeoutMs);
       if (!isMigrated) throw new Error('the schema is not up to date yet');
+      // The owner may have migrated another database than the one that the program uses.
+      await database.query('select 1 from schema_migrations limit 1');
     },
 
     async close(): Promise<void> {

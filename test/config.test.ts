@@ -255,6 +255,26 @@ describe('values', () => {
   });
 });
 
+describe('a setting of Temporal', () => {
+  it('that is misspelt by a letter or two is named, and others are left alone', () => {
+    expect(() => parseConfig({ ...outside, TEMPORAL_ADRESS: 'x:1' })).toThrow(
+      'TEMPORAL_ADRESS means nothing; did you mean TEMPORAL_ADDRESS?',
+    );
+    // Kubernetes gives such to every pod beside a service called temporal.
+    const injected = {
+      TEMPORAL_PORT: 'tcp://10.0.0.1:7233',
+      TEMPORAL_SERVICE_HOST: '10.0.0.1',
+      TEMPORAL_PORT_7233_TCP: 'x',
+    };
+    expect(() => parseConfig({ ...outside, ...injected })).not.toThrow();
+  });
+
+  it.each(['TEMPORAL_NAMESPACE', 'TEMPORAL_API_KEY', 'TEMPORAL_TLS'])('%s without a server is refused', (name) => {
+    expect(() => parseConfig({ [name]: 'true' })).toThrow(`${name} has a meaning beside TEMPORAL_ADDRESS only`);
+    expect(() => parseConfig({ ...outside, [name]: 'true' })).not.toThrow();
+  });
+});
+
 describe('.env.example', () => {
   it('is current', () => {
     expect(readFileSync(new URL('../.env.example', import.meta.url), 'utf8')).toBe(renderEnvExample());

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { outcomesOf, type ProcessDefinition } from './define-process.ts';
 
 const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
@@ -63,6 +63,11 @@ function faultsOf(definition: ProcessDefinition): string[] {
     ...duplicatesOf(verbs, 'the action or view', (verb) => verb),
     ...verbs.filter((verb) => reservedActions.has(verb)).map((verb) => `the name ${verb} is taken by every process`),
     ...duplicatesOf(outcomesOf(definition), 'the outcome', (outcome) => outcome),
+    ...definition.implementations.flatMap(({ workflow, when }) =>
+      'field' in when && !hasField(definition.input, when.field)
+        ? [`the rule of ${workflow} names the unknown field ${when.field}`]
+        : [],
+    ),
     ...definition.implementations
       .filter(({ when }) => 'share' in when && !(when.share >= 0 && when.share <= 1))
       .map(({ workflow }) => `the share of ${workflow} is not between 0 and 1`),
@@ -72,4 +77,12 @@ function faultsOf(definition: ProcessDefinition): string[] {
 function isOptional(definition: ProcessDefinition, field: string): boolean {
   const schema = definition.input.shape[field] as z.ZodType | undefined;
   return schema?.safeParse(undefined).success ?? false;
+}
+
+/** Whether a dotted path such as `amount.currency` leads to a field. */
+function hasField(schema: unknown, path: string): boolean {
+  const [name = '', ...rest] = path.split('.');
+  const field: unknown = schema instanceof z.ZodObject ? schema.shape[name] : undefined;
+  const inner = field instanceof z.ZodOptional ? field.unwrap() : field;
+  return rest.length === 0 ? field !== undefined : hasField(inner, rest.join('.'));
 }

@@ -29,11 +29,11 @@ const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ER
 
 /** The SDK's logger over ours. */
 export function toSdkLogger(logger: Logger) {
-  // Messages and ids only: the SDK's attributes can hold payloads and failure texts.
+  // Ids and the error alone: other attributes can hold payloads.
   const log = (level: LogLevel, message: string, attributes: Record<string, unknown> = {}) => {
     const { workflowId, workflowType, taskQueue, activityType, attempt, error } = attributes;
     logger[levels[level]](
-      { workflowId, workflowType, taskQueue, activityType, attempt, ...errorNameOf(error) },
+      { workflowId, workflowType, taskQueue, activityType, attempt, ...(error === undefined ? {} : { err: error }) },
       message,
     );
   };
@@ -46,5 +46,3 @@ export function toSdkLogger(logger: Logger) {
     error: (message: string, attributes?: Record<string, unknown>) => log('ERROR', message, attributes),
   };
 }
-
-const errorNameOf = (error: unknown) => (error instanceof Error ? { failure: `${error.name}: ${error.message}` } : {});

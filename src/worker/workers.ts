@@ -44,12 +44,24 @@ export function startWorkers(options: WorkersOptions) {
   const begun = new Set<Worker>();
 
   async function build() {
-    const connection = await withTimeout(NativeConnection.connect(options.connection), connectTimeoutMs);
+    const connecting = NativeConnection.connect(options.connection);
+    const connection = await withTimeout(connecting, connectTimeoutMs).catch((error: unknown) => {
+      void connecting.then(closeQuietly, () => undefined);
+      throw error;
+    });
     // The runtime and its metrics end with the last connection: the old one is held until the new one stands.
     await closeQuietly(lastConnection);
     lastConnection = connection;
     const workers: Worker[] = [];
-    for (const taskQueue of options.taskQueues) workers.push(await Worker.create(workerOptions(connection, taskQueue)));
+    try {
+      for (const taskQueue of options.taskQueues) {
+        workers.push(await Worker.create(workerOptions(connection, taskQueue)));
+      }
+    } catch (error) {
+      // A worker that never ran would hold the connection for ever.
+      await Promise.allSettled(workers.map(runAndEnd));
+      throw error;
+    }
     return { connection, workers };
   }
 
@@ -137,6 +149,12 @@ export function startWorkers(options: WorkersOptions) {
       if (workers.some((worker) => worker.getState() === 'FAILED')) throw new Error('activities had to be cut');
     },
   };
+}
+
+async function runAndEnd(worker: Worker): Promise<void> {
+  const run = worker.run();
+  worker.shutdown();
+  await run;
 }
 
 /**

@@ -56,6 +56,16 @@ describe('the catalog', () => {
     expect(fault({ ...probesV1, implementations })).toThrow('the share of probesAnew is not between 0 and 1');
   });
 
+  test('names the rule whose field does not exist, also inside another', () => {
+    const withField = (field: string) => ({
+      ...probesV1,
+      implementations: [{ workflow: 'probesAnew', when: { field, equals: 'x' } }],
+    });
+    expect(fault(withField('colour'))).toThrow('the rule of probesAnew names the unknown field colour');
+    expect(fault(withField('color.depth'))).toThrow('the rule of probesAnew names the unknown field color.depth');
+    expect(fault(withField('color'))).not.toThrow();
+  });
+
   test('reports everything at once', () => {
     const broken = { ...probesV1, steps: {}, labels: { shade: 'shade' } };
     expect(fault(broken, broken)).toThrow(/declared twice[\s\S]*shade[\s\S]*no step/);
