@@ -96,13 +96,13 @@ export async function startApiRole(options: ApiRoleOptions) {
       openInstances.stop();
       // Those who wait get what there is: 202.
       gateway.endWaits();
-      let wasCut = false;
+      const state = { wasCut: false };
       const cut = setTimeout(() => {
-        wasCut = true;
+        state.wasCut = true;
         app.server.closeAllConnections();
       }, config.shutdown.httpCloseTimeoutMs);
       await app.close().finally(() => clearTimeout(cut));
-      if (wasCut) throw new Error('requests had to be cut');
+      if (state.wasCut) throw new Error('requests had to be cut');
     },
   };
 }

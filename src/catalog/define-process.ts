@@ -93,6 +93,7 @@ interface Disagree<Message extends string, Definition, Workflow> {
 
 // Identity rather than assignability, which would let an extra optional field pass: the workflow takes its types from
 // the schemas, so there is nothing to be lenient about.
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the two deferred types are what is compared
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
 type InputOf<W> = W extends (envelope: Envelope<infer Input>) => Promise<unknown> ? Input : never;
