@@ -1,0 +1,248 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { createApp } from '../../src/http/app.ts';
+import type { Operation } from '../../src/http/operation.ts';
+import { operations, permissionsOf } from '../../src/http/operations.ts';
+import { registerRoutes } from '../../src/http/routes.ts';
+import { createMetrics } from '../../src/observability/metrics.ts';
+import { silentLogger } from '../support/database.ts';
+import { eventually, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
+import { checkProblem } from '../support/problem-answers.ts';
+import { createSigningKey, mintToken } from '../support/tokens.ts';
+
+let portico: Portico;
+/** One resource of each kind, by the tag of its operations. */
+const ids: Record<string, string> = {};
+
+beforeAll(async () => {
+  portico = await startPortico();
+  await portico.untilReady();
+  const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
+  await Promise.all(['payer', 'payee'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
+  const [transferId, userId] = [unique('transfer'), unique('user')];
+  await portico.post('/v1/user-grants', { userId, name: 'Canary' }, { headers: { prefer: 'wait=20' } });
+  await portico.post('/v1/transfers', bodyOf('transfers', transferId));
+  await eventually(
+    () => portico.get(`/v1/transfers/${transferId}`),
+    ({ body }) => body.step === 'awaiting-approval',
+  );
+  Object.assign(ids, { transfers: transferId, 'user-grants': userId, users: userId, accounts: 'payer' });
+});
+afterAll(() => portico.stop());
+
+const bodyOf = (tag: string, id: string): object =>
+  tag === 'transfers'
+    ? { transferId: id, from: 'payer', to: 'payee', amount: { currency: 'EUR', minor: '2000000' } }
+    : { userId: id, name: 'Canary' };
+
+/** What an operation takes, if it takes a body. */
+const bodies: Record<string, object> = {
+  approveTransfersV1: {},
+  rejectTransfersV1: {},
+  cancelTransfersV1: {},
+  resolveTransfersV1: { how: 'retry' },
+  putAccount: { currency: 'EUR', openingBalance: { minor: '100000000' } },
+};
+
+interface Ask {
+  readonly method: string;
+  readonly operation: Operation;
+}
+
+/** Every operation, and HEAD of each GET. */
+const asks: Ask[] = operations.flatMap((operation) => [
+  { method: operation.method, operation },
+  ...(operation.method === 'GET' ? [{ method: 'HEAD', operation }] : []),
+]);
+
+const everyAsk = asks.map((ask): [string, Ask] => [`${ask.method} ${ask.operation.path}`, ask]);
+const allPermissions = [...permissionsOf(operations)];
+const pathOf = ({ path }: Operation, id: string): string => path.replace('{id}', id);
+
+/** Sends a well-formed request for the resource of that id. */
+function send({ method, operation }: Ask, id: string, as: Parameters<Portico['request']>[2]): Promise<Reply> {
+  if (operation.body === undefined) return portico.request(method, pathOf(operation, id), as);
+  const body = operation.path.includes('{id}') ? bodies[operation.operationId] : bodyOf(operation.tag, id);
+  expect(body, `a body for ${operation.operationId}`).toBeDefined();
+  return portico.request(method, pathOf(operation, id), { ...as, body });
+}
+
+const ownIdOf = ({ tag }: Operation): string => {
+  const id = ids[tag];
+  if (id === undefined) throw new Error(`there is no resource for operations of ${tag}`);
+  return id;
+};
+
+/** A problem over HEAD has no body to look at. */
+function expectProblem(ask: Ask, answer: Reply, code: 'unauthenticated' | 'forbidden'): void {
+  expect(answer.status).toBe(code === 'unauthenticated' ? 401 : 403);
+  if (ask.method === 'HEAD') expect(answer.body).toBeUndefined();
+  else checkProblem(answer, code, pathOf(ask.operation, ownIdOf(ask.operation)));
+}
+
+describe.each(everyAsk)('%s', (_, ask) => {
+  const { operation } = ask;
+  const ownId = () => ownIdOf(operation);
+  const past = Math.floor(Date.now() / 1_000) - 7_200;
+
+  test('refuses a request without a token', async () => {
+    const answer = await send(ask, ownId(), { token: null });
+    expectProblem(ask, answer, 'unauthenticated');
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="portico"');
+  });
+
+  test('refuses a token that has expired, and one of another issuer', async () => {
+    const expired = await portico.tokenFor({ claims: { iat: past, exp: past + 3_600 } });
+    const foreign = mintToken(createSigningKey('HS256'), { tenant: portico.tenant, permissions: allPermissions });
+    for (const token of [expired, foreign]) {
+      const answer = await send(ask, ownId(), { token });
+      expectProblem(ask, answer, 'unauthenticated');
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="portico", error="invalid_token"');
+    }
+  });
+
+  test('refuses a token with every permission but its own', async () => {
+    const permissions = allPermissions.filter((permission) => permission !== operation.permission);
+    for (const granted of [permissions, []]) {
+      const answer = await send(ask, ownId(), { permissions: granted });
+      expectProblem(ask, answer, 'forbidden');
+      expect(answer.headers.get('www-authenticate')).toBe(
+        `Bearer realm="portico", error="insufficient_scope", scope="${operation.permission}"`,
+      );
+    }
+  });
+
+  test('shows and does nothing of this tenant to another', async () => {
+    const tenant = unique('stranger');
+    const answer = await send(ask, ownId(), { tenant, subject: 'mallory' });
+    expect(JSON.stringify(answer.body ?? {})).not.toContain('Canary');
+    if (!operation.path.includes('{id}')) {
+      if (ask.method === 'GET') expect(answer.body).toEqual({ items: [] });
+      // A start of the same key is the stranger's own instance.
+      else if (ask.method === 'POST') expect(answer.headers.get('idempotency-status')).toBe('created');
+      return;
+    }
+    const absent = unique('absent');
+    const other = await send(ask, absent, { tenant, subject: 'mallory' });
+    const shown = (reply: Reply, id: string) => [
+      reply.status,
+      JSON.stringify(reply.body ?? {})
+        .replaceAll(id, '*')
+        .replaceAll(/"openedAt":"[^"]*"/g, ''),
+      [...reply.headers.keys()].filter((name) => name !== 'date'),
+    ];
+    expect(shown(answer, ownId())).toEqual(shown(other, absent));
+  });
+});
+
+describe('all of that', () => {
+  test('has changed nothing', async () => {
+    const transfer = await portico.get(`/v1/transfers/${ids['transfers'] ?? ''}`);
+    expect(transfer.body).toMatchObject({ status: 'running', step: 'awaiting-approval' });
+    const account = await portico.get('/v1/accounts/payer');
+    expect(account.body).toMatchObject({ frozen: false, balance: { minor: '100000000' } });
+    const list = await portico.get('/v1/transfers');
+    expect(list.body.items).toHaveLength(1);
+  });
+});
+
+describe('its one permission is enough', () => {
+  test.each(everyAsk)('for %s', async (_, ask) => {
+    const { permission, path } = ask.operation;
+    const id = ask.operation.body !== undefined && !path.includes('{id}') ? unique('new') : ownIdOf(ask.operation);
+    const answer = await send(ask, id, { subject: 'bob', permissions: [permission] });
+    expect([200, 201, 202, 409]).toContain(answer.status);
+    // Where the step does not allow an action, the instance has been asked all the same.
+    if (answer.status === 409) expect(['action-not-allowed', 'too-late']).toContain(answer.body.code);
+  });
+});
+
+describe('the tenant', () => {
+  test('is the default one where a token names none', async () => {
+    const token = await portico.tokenFor({ claims: { tenant: undefined } });
+    const path = `/v1/accounts/${unique('account')}`;
+    const account = { currency: 'EUR', openingBalance: { minor: '1' } };
+    expect((await portico.put(path, account, { token })).status).toBe(201);
+    expect((await portico.get(path, { tenant: 'default' })).status).toBe(200);
+    expect((await portico.get(path)).status).toBe(404);
+  });
+
+  test.each(['', '.', '..', 'a/b', 'a~2', 'a b', "a' OR '1'='1", 'a\u0000', 'x'.repeat(65), 7, ['a'], null])(
+    'is nothing like %j',
+    async (tenant) => {
+      const token = await portico.tokenFor({ claims: { tenant } });
+      expect((await portico.get('/v1/transfers', { token })).status).toBe(401);
+    },
+  );
+});
+
+interface Document {
+  readonly security: unknown;
+  readonly paths: Record<string, Record<string, { operationId: string; 'x-permission': string; security?: unknown }>>;
+}
+
+const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as Document;
+
+describe('openapi.yaml', () => {
+  test('and the routes have the same operations with the same permissions', async () => {
+    const routes = new Map<string, string>();
+    const app = await createApp({
+      logger: silentLogger,
+      metrics: createMetrics({ version: '0', role: 'api' }),
+      authentication: {
+        issuer: 'i',
+        audience: 'a',
+        algorithms: ['HS256'],
+        keys: { keyFor: () => Promise.reject(new Error('no key')), check: () => Promise.resolve() },
+        defaultTenant: 'default',
+        permissions: [],
+      },
+      rateLimits: { address: 0, start: 0, action: 0, read: 0, list: 0 },
+      pressure: { maxEventLoopDelayMs: 0, maxEventLoopUtilization: 0, maxRssBytes: 0 },
+      trustProxy: [],
+      isDraining: () => false,
+    });
+    app.addHook('onRoute', ({ method, url, config }) => {
+      for (const each of [method].flat()) {
+        routes.set(`${each} ${url.replaceAll(/:(\w+)/g, '{$1}')}`, `${config?.operationId} ${config?.permission}`);
+      }
+    });
+    // Nothing is asked of them.
+    registerRoutes(app, operations, { services: {} as never, maxWaitMs: 0 });
+    await app.ready();
+    await app.close();
+
+    const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).flatMap(([method, operation]) => {
+        const declared = `${operation.operationId} ${operation['x-permission']}`;
+        const entry: [string, string] = [`${method.toUpperCase()} ${path}`, declared];
+        return method === 'get' ? [entry, [`HEAD ${path}`, declared] as [string, string]] : [entry];
+      }),
+    );
+    expect(Object.fromEntries(routes)).toEqual(Object.fromEntries(documented));
+    expect([...routes.values()].filter((declared) => /undefined|^\s| $/.test(declared))).toEqual([]);
+  });
+
+  test('asks for a token everywhere', () => {
+    expect(document.security).toEqual([{ token: [] }]);
+    const all = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+    expect(all.length).toBe(operations.length);
+    expect(all.filter(({ security }) => security !== undefined)).toEqual([]);
+    expect(all.map((operation) => operation['x-permission']).filter((name) => !/^[a-z-]+:[a-z-]+$/.test(name))).toEqual(
+      [],
+    );
+  });
+
+  test.each(Object.entries(document.paths))(
+    'lists the methods of %s, and Portico answers no other',
+    async (path, known) => {
+      const answer = await portico.request('DELETE', path.replace('{id}', 'x'));
+      const methods = Object.keys(known).flatMap((method) =>
+        method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
+      );
+      expect(answer.status).toBe(405);
+      expect(answer.headers.get('allow')?.split(', ').sort()).toEqual(methods.sort());
+    },
+  );
+});
