@@ -334,32 +334,39 @@ describe('which code runs a new start', () => {
 describe('every declared action and view', () => {
   test('has a handler in an instance that runs', async () => {
     const temporal = await Connection.connect({ address: temporalAddress() });
-    const starts: Record<string, () => Promise<string>> = {
-      transfers: () => waitingTransfer(),
-      'user-grants': async () => {
-        const userId = unique('user');
-        await portico.post('/v1/user-grants', { userId, name: 'Ann' });
-        return userId;
-      },
-      probes: () => startedProbe(),
+    // One start for each implementation.
+    const starts: Record<string, (() => Promise<string>)[]> = {
+      transfers: [() => waitingTransfer()],
+      'user-grants': [
+        async () => {
+          const userId = unique('user');
+          await portico.post('/v1/user-grants', { userId, name: 'Ann' });
+          return userId;
+        },
+      ],
+      probes: [() => startedProbe(), () => startedProbe({ color: 'green' })],
     };
     for (const definition of [...catalog, probesV1]) {
-      const start = starts[definition.name];
-      expect(start, `a start for ${definition.name}`).toBeDefined();
-      const key = await start?.();
-      const { queryResult } = await temporal.workflowService.queryWorkflow({
-        namespace: 'default',
-        execution: { workflowId: `${portico.tenant}/${definition.name}/${key ?? ''}` },
-        query: { queryType: '__temporal_workflow_metadata' },
-      });
-      const [payload] = queryResult?.payloads ?? [];
-      const metadata = JSON.parse(Buffer.from(payload?.data ?? []).toString()) as {
-        definition?: Record<'queryDefinitions' | 'updateDefinitions', { name: string }[] | undefined>;
-      };
-      const names = (kind: 'queryDefinitions' | 'updateDefinitions') =>
-        metadata.definition?.[kind]?.map(({ name }) => name) ?? [];
-      expect(names('updateDefinitions')).toEqual(expect.arrayContaining(Object.keys(definition.actions)));
-      expect(names('queryDefinitions')).toEqual(expect.arrayContaining(Object.keys(definition.views)));
+      const workflows = new Set([definition.workflow, ...definition.implementations.map(({ workflow }) => workflow)]);
+      expect(starts[definition.name] ?? [], `a start for each implementation of ${definition.name}`).toHaveLength(
+        workflows.size,
+      );
+      for (const start of starts[definition.name] ?? []) {
+        const key = await start();
+        const { queryResult } = await temporal.workflowService.queryWorkflow({
+          namespace: 'default',
+          execution: { workflowId: `${portico.tenant}/${definition.name}/${key}` },
+          query: { queryType: '__temporal_workflow_metadata' },
+        });
+        const [payload] = queryResult?.payloads ?? [];
+        const metadata = JSON.parse(Buffer.from(payload?.data ?? []).toString()) as {
+          definition?: Record<'queryDefinitions' | 'updateDefinitions', { name: string }[] | undefined>;
+        };
+        const names = (kind: 'queryDefinitions' | 'updateDefinitions') =>
+          metadata.definition?.[kind]?.map(({ name }) => name) ?? [];
+        expect(names('updateDefinitions')).toEqual(expect.arrayContaining(Object.keys(definition.actions)));
+        expect(names('queryDefinitions')).toEqual(expect.arrayContaining(Object.keys(definition.views)));
+      }
     }
     await temporal.close();
   });
