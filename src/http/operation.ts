@@ -26,6 +26,8 @@ export interface Call<Params = Readonly<Record<string, string>>, Query = unknown
   readonly waitMs: number;
   readonly idempotencyKey?: string | undefined;
   readonly traceparent?: string | undefined;
+  /** Says for the log which instance the request is about, where the address does not. */
+  readonly nameInstance: (instanceId: string) => void;
   /** Aborts when the caller is gone or the time for the request is up. */
   readonly signal: AbortSignal;
 }

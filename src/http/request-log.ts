@@ -27,6 +27,11 @@ export function logWhenOver(metrics: RequestMetrics, request: FastifyRequest, re
   reply.raw.once('close', once);
 }
 
+const named = new WeakMap<FastifyRequest, string>();
+
+/** Gives the line of a request the instance that it is about, where its address has none. */
+export const nameInstance = (request: FastifyRequest, id: string): void => void named.set(request, id);
+
 /** Names, numbers and templates only: no address, header or body, which may hold what nobody should read. */
 function logRequest(metrics: RequestMetrics, request: FastifyRequest, reply: FastifyReply): void {
   const { operationId, process, url } = request.routeOptions.config;
@@ -36,7 +41,7 @@ function logRequest(metrics: RequestMetrics, request: FastifyRequest, reply: Fas
     method: request.method,
     operation: operationId,
     process,
-    instanceId: instanceIdOf(request, reply),
+    instanceId: instanceIdOf(request),
     status,
     problem: problemCodeOf(request),
     durationMs: Math.round(reply.elapsedTime),
@@ -56,12 +61,11 @@ function logRequest(metrics: RequestMetrics, request: FastifyRequest, reply: Fas
 
 const instanceId = /^[A-Za-z0-9._:-]{1,128}$/;
 
-/** The instance a request is about, once its caller is known: from the address, or from where a start put it. */
-function instanceIdOf(request: FastifyRequest, reply: FastifyReply): string | undefined {
+/** The instance a request is about, once its caller is known: from the address, or from who found it. */
+function instanceIdOf(request: FastifyRequest): string | undefined {
   if (request.routeOptions.config.process === undefined || knownPrincipalOf(request) === undefined) return undefined;
-  const location = reply.getHeader('location');
   const { id } = { id: undefined, ...Object(request.params) } as { id: unknown };
-  const candidate = id ?? (typeof location === 'string' ? location.slice(location.lastIndexOf('/') + 1) : undefined);
+  const candidate = id ?? named.get(request);
   return typeof candidate === 'string' && instanceId.test(candidate) ? candidate : undefined;
 }
 

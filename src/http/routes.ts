@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Answer, Call, Cost, Operation, Services } from './operation.ts';
 import { idempotencyKeyOf, traceparentOf, waitMsOf } from './request-headers.ts';
+import { nameInstance } from './request-log.ts';
 import { parsePart } from './validation.ts';
 
 interface RouteOptions {
@@ -45,6 +46,7 @@ function toCall(operation: Operation, request: FastifyRequest, { maxWaitMs }: Ro
     waitMs: operation.canWait ? waitMsOf(headers, maxWaitMs) : 0,
     idempotencyKey,
     traceparent: traceparentOf(headers),
+    nameInstance: (instanceId) => nameInstance(request, instanceId),
     signal: request.signal,
   };
 }

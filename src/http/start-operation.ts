@@ -52,13 +52,15 @@ async function start(definition: ProcessDefinition, call: Call, { gateway, count
   const { principal, signal, waitMs } = call;
   const input = call.body as Readonly<Record<string, unknown>>;
   const address = { definition, tenant: principal.tenant, key: keyOf(definition, input, call.idempotencyKey) };
+  call.nameInstance(address.key);
+  const location = `${collectionPathOf(definition)}/${address.key}`;
   const outcome = await gateway.start(
     { ...address, input, body: call.rawBody, startedBy: principal.actor, traceparent: call.traceparent },
     signal,
   );
   countStart(definition.name, outcome.kind);
-  const started = answerable(outcome);
-  const headers = { Location: `${collectionPathOf(definition)}/${address.key}`, 'Idempotency-Status': started.kind };
+  const started = answerable(outcome, location);
+  const headers = { Location: location, 'Idempotency-Status': started.kind };
   if (waitMs === 0) return answerWith(toRepresentation(definition, started.snapshot, principal), headers);
 
   if (started.kind !== 'replayed') await gateway.untilClosed(address, waitMs, signal);
@@ -73,7 +75,7 @@ async function start(definition: ProcessDefinition, call: Call, { gateway, count
 type Started = Exclude<StartOutcome, { kind: 'mismatch' | 'unknown' }>;
 
 /** The one place where the union of start outcomes becomes HTTP. */
-function answerable(outcome: StartOutcome): Started {
+function answerable(outcome: StartOutcome, location: string): Started {
   switch (outcome.kind) {
     case 'created':
     case 'joined':
@@ -82,7 +84,7 @@ function answerable(outcome: StartOutcome): Started {
     case 'mismatch':
       throw new Problem('idempotency-mismatch');
     case 'unknown':
-      throw new Problem('outcome-unknown', { cause: outcome.cause });
+      throw new Problem('outcome-unknown', { cause: outcome.cause, headers: { Location: location } });
   }
 }
 

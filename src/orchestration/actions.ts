@@ -8,7 +8,7 @@ import {
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActionAnswer, ActionCall } from '../catalog/envelope.ts';
 import { Problem, problems, type ProblemCode } from '../problems.ts';
-import { grpcCode, grpcCodeOf, mutationProblemOf, readProblemOf } from './failures.ts';
+import { grpcCode, grpcErrorOf, isWithoutEffect, mutationProblemOf, readProblemOf } from './failures.ts';
 import { workflowIdOf, type InstanceRef } from './identity.ts';
 import { describeInstance, within, type CallLimits } from './instances.ts';
 
@@ -85,14 +85,28 @@ function actionProblemOf(error: unknown): Problem {
     return new Problem('outcome-unknown', { cause: error });
   if (error instanceof WorkflowUpdateFailedError) {
     const type = error.cause instanceof ApplicationFailure ? error.cause.type : undefined;
-    // Anything but a refusal in our own words: code of another version that does not know the action.
-    return new Problem(isProblemCode(type) ? type : 'action-not-allowed', { cause: error });
+    if (isProblemCode(type)) return new Problem(type, { cause: error });
+    // The server's word for an action that had begun when the instance closed; it never changes.
+    if (type === 'AcceptedUpdateCompletedWorkflow') return new Problem('too-late', { effect: 'unknown', cause: error });
+    // Not in our own words: a worker with older code, which does not know the action or takes no updates at all.
+    // It leaves no trace, and another worker may answer the repetition.
+    return new Problem('orchestration-unavailable', { cause: error });
   }
-  const code = grpcCodeOf(error);
-  // The caps of a run: ten actions at once, two thousand in all.
-  if (code === grpcCode.RESOURCE_EXHAUSTED) return new Problem('rate-limited', { cause: error });
-  if (code === grpcCode.FAILED_PRECONDITION) return new Problem('action-not-allowed', { cause: error });
-  return mutationProblemOf(error);
+  const problem = mutationProblemOf(error);
+  const cap = isWithoutEffect(error) ? capOf(error) : undefined;
+  return cap === undefined ? problem : new Problem(cap, { cause: error });
+}
+
+/**
+ * The caps of a run: ten actions at once, two thousand in all. Only its words tell the second from a run whose code fails
+ * at the moment (WorkflowNotReady), which has the same code; what is not recognised may be repeated.
+ */
+function capOf(error: unknown): ProblemCode | undefined {
+  const { code, details } = grpcErrorOf(error) ?? {};
+  if (code === grpcCode.RESOURCE_EXHAUSTED) return 'rate-limited';
+  const isFull =
+    code === grpcCode.FAILED_PRECONDITION && details?.includes('limit on the total number of distinct updates');
+  return isFull ? 'action-not-allowed' : undefined;
 }
 
 /** Asks the instance's own code; needs a worker that runs, also for a closed instance. Throws a read Problem. */

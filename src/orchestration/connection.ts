@@ -8,7 +8,7 @@ import {
 import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { grpcCode, grpcCodeOf, unsentMark } from './failures.ts';
+import { grpcCode, grpcCodeOf, isRefusal, withoutEffectMark } from './failures.ts';
 import { createRenewableChannel, type RenewableChannel } from './renewable-channel.ts';
 
 /** Called once for each request to Temporal, retries included. `code` is the name of the gRPC status. */
@@ -112,8 +112,8 @@ const observing =
     });
   };
 
-/** Calls of which an attempt may have reached the server. The attempts of one call share their options. */
-const perhapsSent = new WeakSet<InterceptorOptions>();
+/** Calls of which an attempt may have had an effect. The attempts of one call share their options. */
+const perhapsDone = new WeakSet<InterceptorOptions>();
 
 // The channel's own words when it had no connection to send over, and when it was left before it had one.
 const wordsForUnsent = /^(No connection established|Channel closed before call started)/;
@@ -121,9 +121,16 @@ const wordsForUnsent = /^(No connection established|Channel closed before call s
 const marking: Interceptor = (options, nextCall) =>
   onStatus(nextCall(options), (status) => {
     if (status.code === grpcStatus.OK) return;
-    if (status.code !== grpcStatus.UNAVAILABLE || !wordsForUnsent.test(status.details)) perhapsSent.add(options);
-    if (!perhapsSent.has(options)) status.metadata.set(unsentMark, '1');
+    if (!isUnsent(status) && !isRefusal(status.code)) perhapsDone.add(options);
+    if (!perhapsDone.has(options) && !asksForAnswer(options)) status.metadata.set(withoutEffectMark, '1');
   });
+
+const isUnsent = ({ code, details }: StatusObject): boolean =>
+  code === grpcStatus.UNAVAILABLE && wordsForUnsent.test(details);
+
+/** What is polled for was accepted before, by a call that succeeded: that the poll fails says nothing about it. */
+const asksForAnswer = ({ method_definition: { path } }: InterceptorOptions): boolean =>
+  path.endsWith('/PollWorkflowExecutionUpdate');
 
 const onStatus = (
   call: ConstructorParameters<typeof InterceptingCall>[0],

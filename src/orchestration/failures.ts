@@ -19,27 +19,29 @@ export function grpcErrorOf(error: unknown): GrpcError | undefined {
 /** The gRPC status code of a failure; undefined where no call failed. */
 export const grpcCodeOf = (error: unknown): number | undefined => grpcErrorOf(error)?.code;
 
-/** Set by the connection's attempt interceptor on a failure of which no attempt can have reached the server. */
-export const unsentMark = 'portico-unsent';
+/**
+ * Set by the connection's attempt interceptor on a failure of a call of which no attempt can have had an effect. The last
+ * status alone does not tell: a refusal may follow an attempt that arrived and whose answer was lost.
+ */
+export const withoutEffectMark = 'portico-without-effect';
 
-/** True if the request cannot have had an effect, because it never left or because the server refused it. */
-function isWithoutEffect(error: GrpcError): boolean {
-  switch (error.code) {
-    case grpcCode.UNAVAILABLE:
-      return error.metadata.get(unsentMark).length > 0;
-    case grpcCode.INVALID_ARGUMENT:
-    case grpcCode.NOT_FOUND:
-    case grpcCode.PERMISSION_DENIED:
-    case grpcCode.UNAUTHENTICATED:
-    case grpcCode.RESOURCE_EXHAUSTED:
-    case grpcCode.FAILED_PRECONDITION:
-    case grpcCode.OUT_OF_RANGE:
-    case grpcCode.UNIMPLEMENTED:
-      return true;
-    default:
-      return false;
-  }
-}
+/** True if no attempt of the call can have had an effect; false for calls over any other connection than ours. */
+export const isWithoutEffect = (error: unknown): boolean =>
+  (grpcErrorOf(error)?.metadata.get(withoutEffectMark).length ?? 0) > 0;
+
+const refusals: ReadonlySet<number> = new Set([
+  grpcCode.INVALID_ARGUMENT,
+  grpcCode.NOT_FOUND,
+  grpcCode.PERMISSION_DENIED,
+  grpcCode.UNAUTHENTICATED,
+  grpcCode.RESOURCE_EXHAUSTED,
+  grpcCode.FAILED_PRECONDITION,
+  grpcCode.OUT_OF_RANGE,
+  grpcCode.UNIMPLEMENTED,
+]);
+
+/** True for a code with which the server says that it did not do what this one attempt asked for. */
+export const isRefusal = (code: number): boolean => refusals.has(code);
 
 /**
  * What a caller sees of a failed read: nothing was changed, whatever the code.
@@ -55,9 +57,7 @@ export function readProblemOf(error: unknown): Problem {
 /** What a caller sees of a failed mutation: `outcome-unknown` unless it certainly had no effect. */
 export function mutationProblemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  const grpcError = grpcErrorOf(error);
-  const withoutEffect = grpcError !== undefined && isWithoutEffect(grpcError);
-  return new Problem(withoutEffect ? 'orchestration-unavailable' : 'outcome-unknown', { cause: error });
+  return new Problem(isWithoutEffect(error) ? 'orchestration-unavailable' : 'outcome-unknown', { cause: error });
 }
 
 const { WorkflowExecutionAlreadyStartedFailure } = proto.temporal.api.errordetails.v1;

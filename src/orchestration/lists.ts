@@ -1,16 +1,9 @@
 import type { Connection } from '@temporalio/client';
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import proto from '@temporalio/proto';
 import { Problem } from '../problems.ts';
+import { supersededRunsOf } from './superseded-runs.ts';
 import { readProblemOf } from './failures.ts';
-import {
-  type generalOutcomes,
-  toSnapshot,
-  within,
-  type CallLimits,
-  type InstanceSnapshot,
-  type WorkflowExecutionInfo,
-} from './instances.ts';
+import { type generalOutcomes, toSnapshot, within, type CallLimits, type InstanceSnapshot } from './instances.ts';
 import { labelOf } from './search-attributes.ts';
 
 /** What a list may be narrowed to. All values are from closed sets or of the key alphabet; dates are real dates. */
@@ -38,7 +31,7 @@ interface ListDependencies {
   readonly cursorSecret: Uint8Array;
 }
 
-/** One page, newest first. A page can hold fewer than `limit` items although another follows. */
+/** One page, newest first, each instance once. A page can hold fewer than `limit` items although another follows. */
 export async function listInstances(
   { connection, namespace, cursorSecret }: ListDependencies,
   request: ListRequest,
@@ -50,11 +43,11 @@ export async function listInstances(
     const page = await within(connection, limits, () =>
       connection.workflowService.listWorkflowExecutions({ namespace, query, pageSize: request.limit, nextPageToken }),
     );
+    const superseded = await supersededRunsOf({ connection, namespace }, page.executions, limits);
     const items = await Promise.all(
       page.executions.map(async (info) => {
         const { snapshot, tenant } = await toSnapshot(info);
-        const isShown = tenant === request.tenant && (await isCurrent({ connection, namespace }, info, limits));
-        return isShown ? [snapshot] : [];
+        return tenant === request.tenant && !superseded.has(info.execution?.runId ?? '') ? [snapshot] : [];
       }),
     );
     const token = page.nextPageToken;
@@ -65,22 +58,6 @@ export async function listInstances(
   } catch (error) {
     throw readProblemOf(error);
   }
-}
-
-const { WorkflowExecutionStatus } = proto.temporal.api.enums.v1;
-
-/** A reset terminates a run and goes on in another under the same id: such a leftover is not an instance of its own. */
-async function isCurrent(
-  { connection, namespace }: { connection: Connection; namespace: string },
-  { status, execution }: WorkflowExecutionInfo,
-  limits: CallLimits,
-): Promise<boolean> {
-  if (status !== WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED) return true;
-  const workflowId = execution?.workflowId ?? '';
-  const current = await within(connection, limits, () =>
-    connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId } }),
-  );
-  return current.workflowExecutionInfo?.execution?.runId === execution?.runId;
 }
 
 const closedStatuses = "('Completed', 'Failed', 'Canceled', 'Terminated', 'TimedOut')";

@@ -30,7 +30,10 @@ export type StartOutcome =
 
 type RawStart = proto.temporal.api.workflowservice.v1.IStartWorkflowExecutionRequest;
 
-/** A second way to start, over the co-hosted worker's connection: the first step runs at once in this process. */
+/**
+ * A second way to start, over the co-hosted worker's connection: the first step runs at once in this process. That
+ * connection retries unseen, so of its failures only ALREADY_EXISTS is definite.
+ */
 export interface EagerDoor {
   /** True while the connection is known to be healthy, the queue has a worker here, and few calls are in flight. */
   isOpen(taskQueue: string): boolean;

@@ -18,7 +18,8 @@ interface OpenDoor {
 /**
  * Starts over the worker's own connection, so that the first step runs in this process at once. That connection hides
  * outages behind retries and cannot be aborted: it is used only while it is known to be healthy, and a call that
- * outlives its deadline is given up with its outcome unknown.
+ * outlives its deadline is given up with its outcome unknown. So is one that is refused, unless because the instance
+ * exists: an attempt before the refused one may have arrived.
  */
 export function createEagerDoor(observe: ObserveRequest) {
   let open: OpenDoor | undefined;

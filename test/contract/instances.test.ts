@@ -286,6 +286,30 @@ describe('a list', () => {
     expect(ids(await portico.get('/v1/probes?status=closed', { tenant }))).toEqual([]);
   });
 
+  test('shows an instance once that was reset after it had ended, also where its runs fall on two pages', async () => {
+    const tenant = unique('again');
+    const id = await startedProbe({ mode: 'finish' }, { tenant, headers: { prefer: 'wait=20' } });
+    const temporal = await Connection.connect({ address: temporalAddress() });
+    await temporal.workflowService.resetWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: `${tenant}/probes/${id}` },
+      workflowTaskFinishEventId: Long.fromNumber(4),
+      requestId: unique('reset'),
+      reason: 'a test',
+    });
+    const countRuns = () =>
+      temporal.workflowService.countWorkflowExecutions({
+        namespace: 'default',
+        query: `PorticoTenant = '${tenant}' AND ExecutionStatus = 'Completed'`,
+      });
+    await eventually(countRuns, ({ count }) => count.toNumber() === 2);
+    await temporal.close();
+    expect(ids(await portico.get('/v1/probes', { tenant }))).toEqual([id]);
+    const first = await portico.get('/v1/probes?limit=1', { tenant });
+    const second = await portico.get(`/v1/probes?limit=1&cursor=${first.body.cursor}`, { tenant });
+    expect([...ids(first), ...ids(second)]).toEqual([id]);
+  });
+
   test.each([
     'status=open',
     'step=nowhere',

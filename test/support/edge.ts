@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { createApp, type AppOptions } from '../../src/http/app.ts';
 import type { AuthenticationOptions } from '../../src/http/authentication.ts';
 import { createVerificationKeys } from '../../src/http/verification-keys.ts';
+import { nameInstance } from '../../src/http/request-log.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { Problem, problems, type ProblemCode } from '../../src/problems.ts';
@@ -100,9 +101,10 @@ function addRoutes(app: FastifyInstance): void {
   }));
   app.get('/v1/things', { config: { ...read, operationId: 'listThings', cost: 'list' } }, ({ query }) => ({ query }));
   const start = { operationId: 'startThing', permission: 'things:start', cost: 'start', process: 'things' } as const;
-  app.post('/v1/things', { config: start }, ({ body }, reply) =>
-    reply.code(202).header('Location', '/v1/things/t-1').send({ body }),
-  );
+  app.post('/v1/things', { config: start }, (request, reply) => {
+    nameInstance(request, 't-1');
+    return reply.code(202).header('Location', '/v1/things/t-1').send({ body: request.body });
+  });
   const poke = { operationId: 'pokeThing', permission: 'things:poke', cost: 'action' } as const;
   app.post('/v1/things/:id/poke', { config: poke }, () => ({}));
   // Reached by every valid token, with or without permissions: those that lack them are told 403.

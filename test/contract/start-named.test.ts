@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, startApi, startPortico, unique, type Portico } from '../support/portico.ts';
+import { startSilentServer } from '../support/silent-server.ts';
+
+const logs: Record<'portico' | 'alone' | 'ignored', string[]> = { portico: [], alone: [], ignored: [] };
+let portico: Portico;
+/** Temporal is not there. */
+let alone: Portico;
+/** Temporal accepts connections and never answers. */
+let ignored: Portico;
+let silent: Awaited<ReturnType<typeof startSilentServer>>;
+
+beforeAll(async () => {
+  silent = await startSilentServer();
+  [portico, alone, ignored] = await Promise.all([
+    startPortico({ logLines: logs.portico }),
+    startApi({ logLines: logs.alone }),
+    startApi({
+      logLines: logs.ignored,
+      environment: { TEMPORAL_ADDRESS: silent.address, PORTICO_START_DEADLINE: '300ms' },
+    }),
+  ]);
+});
+afterAll(async () => {
+  await Promise.all([portico, alone, ignored].map((each) => each.stop()));
+  await silent.close();
+});
+
+/** What the log says of the last request that ended so. */
+const lineOf = async (lines: readonly string[], instanceId: string, status: number) =>
+  await eventually(
+    () => {
+      const parsed = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+      const isSought = (line: Record<string, unknown>) =>
+        line['msg'] === 'request' && line['instanceId'] === instanceId && line['status'] === status;
+      return Promise.resolve(parsed.filter(isSought));
+    },
+    (found) => found.length > 0,
+  );
+
+describe('a start', () => {
+  test('is logged with its instance where it is a mismatch', async () => {
+    const probeId = unique('probe');
+    await portico.post('/v1/probes', { probeId });
+    const other = await portico.post('/v1/probes', { probeId, color: 'red' });
+    expect(other.status).toBe(422);
+    expect(other.headers.get('location')).toBeNull();
+    await lineOf(logs.portico, probeId, 202);
+    await lineOf(logs.portico, probeId, 422);
+  });
+
+  test('is logged with its instance where Temporal is away', async () => {
+    const probeId = unique('probe');
+    expect((await alone.post('/v1/probes', { probeId })).status).toBe(503);
+    await lineOf(logs.alone, probeId, 503);
+  });
+
+  test('whose outcome is unknown is logged with its instance, and its answer says where to look', async () => {
+    const probeId = unique('probe');
+    const answer = await ignored.post('/v1/probes', { probeId });
+    expect(answer.body).toMatchObject({ code: 'outcome-unknown', effect: 'unknown' });
+    expect(answer.headers.get('location')).toBe(`/v1/probes/${probeId}`);
+    await lineOf(logs.ignored, probeId, 504);
+  });
+});

@@ -1,0 +1,145 @@
+import proto from '@temporalio/proto';
+import { Client } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { afterEach, describe, expect, test } from 'vitest';
+import { applyAction } from '../../src/orchestration/actions.ts';
+import { dataConverter } from '../../src/orchestration/codec.ts';
+import { createConnection } from '../../src/orchestration/connection.ts';
+import { startInstance, type EagerDoor } from '../../src/orchestration/start.ts';
+import { createEagerDoor } from '../../src/worker/eager-door.ts';
+import { failure, inTurn, startFakeFrontend, type Reply } from '../support/fake-frontend.ts';
+
+const { StartWorkflowExecutionResponse, UpdateWorkflowExecutionResponse } = proto.temporal.api.workflowservice.v1;
+const { UpdateWorkflowExecutionLifecycleStage } = proto.temporal.api.enums.v1;
+const limits = { deadlineMs: 5_000 };
+const ref = { tenant: 'acme', process: 'probes', key: 'p-1' };
+
+const releases: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const release of releases.splice(0).reverse()) await release();
+});
+
+async function connectTo(method: string, replies: [Reply, ...Reply[]]) {
+  const turns = inTurn(...replies);
+  const frontend = await startFakeFrontend({ [method]: turns.next });
+  const { connection, close } = createConnection({
+    settings: { address: frontend.address, tls: false },
+    observe: () => undefined,
+  });
+  releases.push(frontend.stop, close);
+  return { frontend, connection, namespace: 'default', attempts: turns.count };
+}
+
+const startOver = (dependencies: Awaited<ReturnType<typeof connectTo>> & { eagerDoor?: EagerDoor }) =>
+  startInstance(
+    dependencies,
+    {
+      ...ref,
+      workflow: 'probes',
+      taskQueue: 'probes',
+      envelope: {},
+      fingerprint: 'f',
+      firstStep: 'waiting',
+      labels: [],
+      startedBy: { iss: 'i', sub: 's' },
+    },
+    limits,
+  ).then(
+    ({ kind }): unknown => kind,
+    (error: unknown) => error,
+  );
+
+const refusals = ['RESOURCE_EXHAUSTED', 'PERMISSION_DENIED', 'NOT_FOUND', 'UNIMPLEMENTED', 'OUT_OF_RANGE'] as const;
+
+describe('a start that the server refuses', () => {
+  test.each(refusals)('with %s had no effect', async (code) => {
+    const server = await connectTo('StartWorkflowExecution', [failure(code)]);
+    expect(await startOver(server)).toMatchObject({ code: 'orchestration-unavailable', kind: { effect: 'none' } });
+  });
+
+  test.each(refusals)('with %s after an attempt that may have arrived is unknown', async (code) => {
+    const server = await connectTo('StartWorkflowExecution', [failure('UNAVAILABLE'), failure(code)]);
+    expect(await startOver(server)).toBe('unknown');
+    expect(server.attempts()).toBeGreaterThan(1);
+  });
+
+  test('and then takes is created', async () => {
+    const created = StartWorkflowExecutionResponse.encode({ runId: 'r' }).finish();
+    const server = await connectTo('StartWorkflowExecution', [failure('UNAVAILABLE'), created]);
+    expect(await startOver(server)).toBe('created');
+  });
+
+  test.each([[['PERMISSION_DENIED']], [['UNAVAILABLE', 'PERMISSION_DENIED']]] as const)(
+    'over the eager door with %j is unknown, whatever the last attempt was told',
+    async (codes) => {
+      const [first, ...rest] = codes.map((code) => failure(code));
+      if (first === undefined) throw new Error('no code');
+      const server = await connectTo('StartWorkflowExecution', [first, ...rest]);
+      const native = await NativeConnection.connect({ address: server.frontend.address });
+      const eagerDoor = createEagerDoor(() => undefined);
+      eagerDoor.open(native, ['probes']);
+      releases.push(() => native.close(), eagerDoor.shut);
+      await expect.poll(() => eagerDoor.isOpen('probes')).toBe(true);
+      expect(await startOver({ ...server, eagerDoor })).toBe('unknown');
+      expect(server.attempts()).toBe(codes.length);
+    },
+  );
+});
+
+const notReady = failure(
+  'FAILED_PRECONDITION',
+  'Unable to perform workflow execution update due to Workflow Task in failed state.',
+  'temporal.api.errordetails.v1.WorkflowNotReadyFailure',
+);
+const full = failure(
+  'FAILED_PRECONDITION',
+  'The limit on the total number of distinct updates in this workflow has been reached (2000). Make sure …',
+);
+
+const failedWith = (type: string): Uint8Array =>
+  UpdateWorkflowExecutionResponse.encode({
+    stage: UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
+    updateRef: { updateId: 'ping.k', workflowExecution: { workflowId: 'acme/probes/p-1', runId: 'r' } },
+    outcome: { failure: { message: 'canary', applicationFailureInfo: { type } } },
+  }).finish();
+
+const accepted = UpdateWorkflowExecutionResponse.encode({
+  stage: UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED,
+  updateRef: { updateId: 'ping.k', workflowExecution: { workflowId: 'acme/probes/p-1', runId: 'r' } },
+}).finish();
+
+describe('an action that fails', () => {
+  test.each<[string, [Reply, ...Reply[]], object]>([
+    ['for too many at once', [failure('RESOURCE_EXHAUSTED')], { code: 'rate-limited' }],
+    [
+      'for too many at once after an attempt that may have arrived',
+      [failure('UNAVAILABLE'), failure('RESOURCE_EXHAUSTED')],
+      { code: 'outcome-unknown' },
+    ],
+    ['for too many in all', [full], { code: 'action-not-allowed' }],
+    ['for too many in all after …', [failure('UNAVAILABLE'), full], { code: 'outcome-unknown' }],
+    ['because the code of the instance fails', [notReady], { code: 'orchestration-unavailable' }],
+    ['for a precondition nobody knows', [failure('FAILED_PRECONDITION')], { code: 'orchestration-unavailable' }],
+    ['with a refusal of ours', [failedWith('second-person-required')], { code: 'second-person-required' }],
+    ['because the worker does not know it', [failedWith('ReferenceError')], { code: 'orchestration-unavailable' }],
+    ['because no worker took it', [failedWith('UnprocessedUpdate')], { code: 'orchestration-unavailable' }],
+    [
+      'because the instance closed on it',
+      [failedWith('AcceptedUpdateCompletedWorkflow')],
+      { code: 'too-late', options: { effect: 'unknown' } },
+    ],
+    // Nobody answers the poll for its result: the method is not implemented.
+    ['once it was accepted', [accepted], { code: 'outcome-unknown' }],
+  ])('%s says so', async (_name, replies, problem) => {
+    const server = await connectTo('UpdateWorkflowExecution', replies);
+    const client = new Client({ connection: server.connection, dataConverter });
+    const action = {
+      name: 'ping',
+      updateId: 'ping.k',
+      call: { input: {}, actor: { iss: 'i', sub: 's' }, fingerprint: 'f' },
+    };
+    const failed = await applyAction({ ...server, client }, ref, action, limits).catch((error: unknown) => error);
+    expect(failed).toMatchObject(problem);
+    expect(failed).not.toHaveProperty('message', 'canary');
+  });
+});
