@@ -1,0 +1,296 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { catalog } from '../../src/catalog/index.ts';
+import { operations } from '../../src/http/operations.ts';
+import { version } from '../../src/version.ts';
+import { startJwksServer } from '../support/jwks-server.ts';
+import { eventually, startApi, startPortico, unique, type Portico } from '../support/portico.ts';
+import { checkMetrics, hasPromtool } from '../support/promtool.ts';
+import { checkProblem } from '../support/problem-answers.ts';
+import { startTemporalServer, temporalAddress, type TestTemporalServer } from '../support/temporal.ts';
+
+let portico: Portico;
+
+interface Report {
+  readonly status: string;
+  readonly role: string;
+  readonly version: string;
+  readonly storage: string;
+  readonly checks: readonly { name: string; status: string; reason?: string; remedy?: string }[];
+}
+
+/** What `/readyz` says. */
+async function readiness({ admin }: Pick<Portico, 'admin'>): Promise<Report & { code: number }> {
+  const { status, text } = await admin('/readyz');
+  return { code: status, ...(JSON.parse(text) as Report) };
+}
+
+const failedChecks = ({ checks }: Report): string[] =>
+  checks.filter(({ status }) => status === 'failed').map(({ name }) => name);
+
+const names = ({ checks }: Report): string[] => checks.map(({ name }) => name);
+
+const metricsOf = async ({ admin }: Pick<Portico, 'admin'>): Promise<string> => (await admin('/metrics')).text;
+
+/** Samples of one metric: labels as they stand, and the value. */
+const samplesOf = (text: string, name: string): Map<string, number> =>
+  new Map(
+    [...text.matchAll(new RegExp(`^${name}(?:\\{(.*)\\})? (\\S+)$`, 'gm'))].map(([, labels = '', value]) => [
+      labels,
+      Number(value),
+    ]),
+  );
+
+const labelValues = (text: string, name: string, label: string): Set<string> =>
+  new Set([...samplesOf(text, name).keys()].map((labels) => new RegExp(`${label}="([^"]*)"`).exec(labels)?.[1] ?? ''));
+
+describe('a worker by itself, whose database is away', () => {
+  // Before the Portico of the other tests: a process has one runtime for workers.
+  let worker: Portico;
+  beforeAll(async () => {
+    worker = await startApi({ environment: { ROLE: 'worker', TEMPORAL_ADDRESS: temporalAddress() } });
+  });
+  afterAll(() => worker.stop());
+
+  test('is not ready, and says what is missing', async () => {
+    const report = await eventually(
+      () => readiness(worker),
+      (each) => failedChecks(each).join() === 'database',
+      20_000,
+    );
+    expect(report).toMatchObject({ code: 503, status: 'not-ready', role: 'worker', storage: 'postgres', version });
+    expect(names(report)).toEqual(['start', 'database', 'search-attributes', 'workers']);
+    expect((await worker.admin('/livez')).status).toBe(200);
+    expect(worker.url).toBeUndefined();
+  });
+});
+
+describe('a process that serves HTTP alone', () => {
+  test('is not ready while neither Temporal nor the database is there, and lives', async () => {
+    const api = await startApi();
+    const report = await eventually(
+      () => readiness(api),
+      ({ checks }) => checks[0]?.status === 'ok',
+    );
+    expect(report).toMatchObject({ code: 503, status: 'not-ready', role: 'api', storage: 'postgres' });
+    expect(names(report)).toEqual(['start', 'database', 'search-attributes', 'temporal', 'token-keys']);
+    expect(failedChecks(report)).toEqual(['database', 'search-attributes', 'temporal']);
+    for (const { status, reason } of report.checks) if (status === 'failed') expect(reason).toMatch(/^.{5,300}$/);
+    const remedy = report.checks.find(({ name }) => name === 'search-attributes')?.remedy;
+    expect(remedy).toMatch(/^temporal operator search-attribute create .*--name PorticoTenant --type Keyword/);
+    expect(await api.admin('/livez')).toEqual({ status: 200, text: '{"status":"alive"}' });
+    expect(await metricsOf(api)).toContain('portico_build_info{');
+    await api.stop();
+  });
+
+  test('is not ready without the keys of its issuer', async () => {
+    const jwks = await startJwksServer();
+    jwks.mode = 'down';
+    const api = await startApi({ environment: { PORTICO_JWT_SECRET: '', PORTICO_JWT_JWKS_URL: jwks.url } });
+    const report = await readiness(api);
+    expect(failedChecks(report)).toContain('token-keys');
+    await Promise.all([api.stop(), jwks.close()]);
+  });
+
+  describe('beside a Temporal server of its own', () => {
+    let server: TestTemporalServer;
+    let api: Portico;
+    beforeAll(async () => {
+      server = await startTemporalServer();
+      api = await startApi({ temporalAddress: server.address });
+    });
+    afterAll(async () => {
+      await api.stop();
+      await server.stop();
+    });
+
+    test('counts the instances that are open there', async () => {
+      const { status } = await api.post('/v1/user-grants', { userId: unique('user'), name: 'Ann' });
+      expect(status).toBe(202);
+      await eventually(
+        () => api.get('/v1/user-grants?status=running'),
+        ({ body }) => body.items.length === 1,
+      );
+      const second = await startApi({ temporalAddress: server.address });
+      const text = await eventually(
+        () => metricsOf(second),
+        (each) => samplesOf(each, 'portico_open_instances').size >= catalog.length,
+      );
+      const open = samplesOf(text, 'portico_open_instances');
+      expect(open.get('process="user-grants"')).toBe(1);
+      expect(open.get('process="transfers"')).toBe(0);
+      await second.stop();
+    });
+
+    test('names it when it goes away, and is content when it is back', async () => {
+      await eventually(
+        () => readiness(api),
+        (report) => failedChecks(report).join() === 'database',
+      );
+      await server.kill();
+      await eventually(
+        () => readiness(api),
+        (report) => failedChecks(report).join() === 'database,temporal' && report.code === 503,
+      );
+      await server.restart();
+      await eventually(
+        () => readiness(api),
+        (report) => failedChecks(report).join() === 'database',
+      );
+    });
+  });
+});
+
+describe('a process that is asked to stop', () => {
+  test('says that it drains, lives, serves what comes and closes connections, and ends with 0', async () => {
+    const api = await startApi({ environment: { PORTICO_DRAIN_DELAY: '1s' } });
+    const before = await api.get('/nowhere');
+    expect(before.headers.get('connection')).toBe('keep-alive');
+    const stopped = api.stop();
+    const report = await readiness(api);
+    expect(report).toMatchObject({ code: 503, status: 'draining' });
+    expect((await api.admin('/livez')).status).toBe(200);
+    const served = await api.get('/nowhere');
+    expect(served.status).toBe(404);
+    expect(served.headers.get('connection')).toBe('close');
+    expect(await stopped).toBe(0);
+    await expect(api.admin('/livez')).rejects.toThrow();
+  });
+});
+
+describe('a process with everything', () => {
+  beforeAll(async () => {
+    portico = await startPortico();
+    await portico.untilReady();
+    await traffic();
+  });
+  afterAll(() => portico.stop());
+
+  /** A start of each kind, two outcomes, problems, and requests to what is not there. */
+  async function traffic(): Promise<void> {
+    const account = { currency: 'EUR', openingBalance: { minor: '1000' } };
+    await Promise.all(['payer', 'payee'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
+    const transfer = { transferId: unique('t'), from: 'payer', to: 'payee', amount: { currency: 'EUR', minor: '1' } };
+    const wait = { headers: { prefer: 'wait=20' } };
+    await portico.post('/v1/transfers', transfer, wait);
+    await portico.post('/v1/transfers', transfer);
+    await portico.post('/v1/transfers', { ...transfer, reference: 'other' });
+    await portico.post('/v1/transfers', { ...transfer, transferId: unique('t'), to: 'absent' }, wait);
+    const probeId = unique('probe');
+    await portico.post('/v1/probes', { probeId });
+    await portico.post('/v1/probes', { probeId });
+    await portico.get('/v1/transfers', { token: null });
+    await portico.get('/v1/users/x/inbox');
+  }
+
+  test('is ready, and says what it is', async () => {
+    const report = await readiness(portico);
+    expect(report).toMatchObject({ code: 200, status: 'ready', role: 'all', storage: 'embedded', version });
+    expect(names(report)).toEqual(['start', 'database', 'search-attributes', 'workers', 'temporal', 'token-keys']);
+    expect(failedChecks(report)).toEqual([]);
+  });
+
+  test('counts starts, outcomes, and requests to Temporal', async () => {
+    // Outcomes are counted by the workers, beside the answer.
+    const text = await eventually(
+      () => metricsOf(portico),
+      (each) => samplesOf(each, 'portico_outcomes_total').size >= 2,
+    );
+    const starts = samplesOf(text, 'portico_starts_total');
+    const startsOf = (process: string, status: string) =>
+      starts.get(`process="${process}",idempotency_status="${status}"`);
+    expect(startsOf('transfers', 'created')).toBe(2);
+    expect(startsOf('transfers', 'replayed')).toBe(1);
+    expect(startsOf('transfers', 'mismatch')).toBe(1);
+    expect(startsOf('probes', 'joined')).toBe(1);
+    const outcomes = samplesOf(text, 'portico_outcomes_total');
+    expect(outcomes.get('process="transfers",outcome="completed"')).toBe(1);
+    expect(outcomes.get('process="transfers",outcome="rejected"')).toBe(1);
+
+    const requests = samplesOf(text, 'portico_temporal_request_duration_seconds_count');
+    const start = (code: string) => requests.get(`method="StartWorkflowExecution",code="${code}"`);
+    expect(start('OK')).toBe(3);
+    expect(start('ALREADY_EXISTS')).toBe(3);
+    const failures = samplesOf(text, 'portico_temporal_request_failures_total');
+    expect(failures.get('method="StartWorkflowExecution",code="ALREADY_EXISTS"')).toBe(3);
+    expect([...failures.keys()].filter((labels) => labels.includes('code="OK"'))).toEqual([]);
+    expect(samplesOf(text, 'portico_build_info').get(`version="${version}",role="all",node="${process.version}"`)).toBe(
+      1,
+    );
+  });
+
+  test('observes requests by template, method and status', async () => {
+    const requests = samplesOf(await metricsOf(portico), 'portico_http_request_duration_seconds_count');
+    const count = (method: string, route: string, status: number) =>
+      requests.get(`method="${method}",route="${route}",status="${status}"`);
+    expect(count('PUT', '/v1/accounts/{id}', 201)).toBe(2);
+    expect(count('POST', '/v1/transfers', 200)).toBe(3);
+    expect(count('POST', '/v1/transfers', 422)).toBe(1);
+    expect(count('GET', '/v1/transfers', 401)).toBe(1);
+    expect(count('GET', '/v1/users/{id}/inbox', 200)).toBe(1);
+  });
+
+  test('has the metrics of the SDK in the same answer', async () => {
+    const { headers } = await fetch(new URL('/metrics', portico.adminUrl));
+    expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    const text = await metricsOf(portico);
+    expect(labelValues(text, 'temporal_num_pollers', 'task_queue').size).toBeGreaterThan(0);
+    expect(samplesOf(text, 'temporal_workflow_completed_total').size).toBeGreaterThan(0);
+    const described = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+    expect(described.length).toBe(new Set(described).size);
+  });
+
+  test('adds no label value for whatever anybody asks for', async () => {
+    const seriesOf = async () => {
+      const text = await metricsOf(portico);
+      const name = 'portico_http_request_duration_seconds_count';
+      return {
+        routes: labelValues(text, name, 'route'),
+        methods: labelValues(text, name, 'method'),
+        processes: labelValues(text, 'portico_starts_total', 'process'),
+      };
+    };
+    const templates = new Set([...operations.map(({ path }) => path), '/v1/probes', '/v1/probes/{id}', 'none']);
+    const paths = [
+      '/canary',
+      '/v1/canary',
+      '/v1/transfers/canary',
+      '/v1/transfers/canary/canary',
+      '/v1/accounts/canary?q=canary',
+    ];
+    for (const method of ['GET', 'POST', 'DELETE', 'PROPFIND', 'QUERY', 'OPTIONS']) {
+      for (const path of paths) {
+        const response = await fetch(new URL(path, portico.url), { method });
+        expect(response.status).toBeGreaterThanOrEqual(400);
+        await response.text();
+      }
+    }
+    const { routes, methods, processes } = await seriesOf();
+    expect([...routes].filter((route) => !templates.has(route))).toEqual([]);
+    expect(
+      [...methods].filter((method) => !/^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|other|none)$/.test(method)),
+    ).toEqual([]);
+    expect([...processes].sort()).toEqual(['probes', 'transfers']);
+    expect(await metricsOf(portico)).not.toMatch(/canary|PROPFIND/);
+  });
+
+  test.skipIf(!hasPromtool)('satisfies promtool after all of that', async () => {
+    expect(checkMetrics(await metricsOf(portico))).toBe('');
+  });
+
+  test('keeps the two listeners apart', async () => {
+    for (const path of ['/livez', '/readyz', '/metrics']) {
+      expect((await portico.get(path)).status).toBe(404);
+    }
+    for (const path of ['/v1/transfers', '/', '/metrics/x', '/readyz/']) {
+      const response = await fetch(new URL(path, portico.adminUrl));
+      checkProblem(
+        { status: response.status, headers: response.headers, body: await response.json() },
+        'not-found',
+        path,
+      );
+    }
+    const posted = await fetch(new URL('/metrics', portico.adminUrl), { method: 'POST' });
+    expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    await posted.text();
+  });
+});
