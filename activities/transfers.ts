@@ -1,5 +1,5 @@
 import type { Ledger } from '../src/adapters/ledger.ts';
-import type { TransferKey, TransferRecords } from '../src/adapters/transfer-records.ts';
+import type { MoneyStanding, TransferKey, TransferRecords } from '../src/adapters/transfer-records.ts';
 import type { Actor } from '../src/catalog/envelope.ts';
 import { transferOutput, type TransferInput, type TransferOutput } from '../src/catalog/transfers.ts';
 import { failureOf, typed } from './failures.ts';
@@ -89,8 +89,14 @@ export function createTransferActivities(dependencies: {
     /** Books the money to the tenant's suspense account, on an operator's word. */
     settle: (transfer: TransferKey) => typed(() => ledger.settle(transfer)),
 
-    /** Ends the permanent row; the answer is the result that stands, which is the first one ever given. */
+    /**
+     * Ends the permanent row; the answer is the result that stands, which is the first one ever given. Where the money
+     * stands otherwise than this end says, nothing is written, and the answer is how it stands.
+     */
     endTransfer: ({ result, ...transfer }: TransferKey & { result: TransferOutput }) =>
-      typed(async () => transferOutput.parse(await transferRecords.endTransfer({ ...transfer, result }))),
+      typed(async (): Promise<TransferOutput | MoneyStanding> => {
+        const answer = await transferRecords.endTransfer({ ...transfer, result });
+        return 'outcome' in answer ? transferOutput.parse(answer) : answer;
+      }),
   };
 }

@@ -19,11 +19,13 @@ export function handleCancels<Input>(
 ) {
   let verdict: Verdict | undefined;
   let isClosed = false;
+  let cancelledBy: string | undefined;
   handleAction(cancel, {
     validate: () => {
       if (isClosed) refuseAction('too-late');
     },
-    apply: async (): Promise<Accepted> => {
+    apply: async ({ actor }): Promise<Accepted> => {
+      if (!road.consideredCancelled) cancelledBy = actor.sub;
       road.cancel();
       await condition(() => verdict !== undefined);
       return verdict === 'accepted' ? { accepted: true } : refuseAction('too-late');
@@ -34,10 +36,11 @@ export function handleCancels<Input>(
     give: (given: Verdict): void => {
       verdict ??= given;
     },
-    /** Answers those who wait; whoever comes later is too late. */
-    close: (given: Verdict): void => {
-      verdict ??= given;
+    /** Whoever comes from now on is too late. Those who wait go on waiting for the verdict. */
+    close: (): void => {
       isClosed = true;
     },
+    /** The subject who stopped the road; undefined where nobody did, or Temporal's own cancel. */
+    cancelledBy: () => cancelledBy,
   };
 }

@@ -1,8 +1,7 @@
-import { CancellationScope, defineUpdate, proxyActivities } from '@temporalio/workflow';
+import { CancellationScope, defineUpdate } from '@temporalio/workflow';
 import { CancelledFailure, TemporalFailure } from '@temporalio/common';
-import type { FailureType } from '../activities/failures.ts';
-import type { createTransferActivities, Opening } from '../activities/transfers.ts';
-import type { TransferKey } from '../src/adapters/transfer-records.ts';
+import type { Opening } from '../activities/transfers.ts';
+import type { MoneyStanding, TransferKey } from '../src/adapters/transfer-records.ts';
 import type { ActionAnswer, ActionCall, Envelope } from '../src/catalog/envelope.ts';
 import type {
   Accepted,
@@ -18,34 +17,19 @@ import { handleDecisions, type AwaitDecision, type Decision, type Requesters } f
 import { handleCancels } from './cancellation.ts';
 import { createCompensation, type Compensation, type Undo } from './compensation.ts';
 import { endWith, enterStep } from './instance.ts';
+import { cautious, persistent, type Activities } from './transfer-activities.ts';
 
 export const approve = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Approval>]>('approve');
 export const reject = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Rejection>]>('reject');
 export const cancel = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Cancellation>]>('cancel');
 export const resolve = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Resolution>]>('resolve');
 
-// A timeout stops no code: the ledger's rows, not these seconds, keep a late attempt from moving money.
-const money = {
-  startToCloseTimeout: '10s',
-  // Anything less may call an activity cancelled that has moved the money.
-  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-  retry: { initialInterval: '200ms', maximumInterval: '30s' },
-} as const;
-
-type Activities = ReturnType<typeof createTransferActivities>;
-
-/** Gives up where no retry can help. What passes by itself (a database that is away) is retried for ever. */
-const cautious = proxyActivities<Activities>({
-  ...money,
-  retry: { ...money.retry, nonRetryableErrorTypes: ['unexpected', 'blocked'] satisfies FailureType[] },
-});
-
-/** Never gives up: until it is through, waiting is right and going on would not be. */
-const persistent = proxyActivities<Activities>(money);
-
 /** An end without the fields that every result has. */
 type Ending = WithoutCommon<TransferOutput>;
 type WithoutCommon<Result> = Result extends unknown ? Omit<Result, 'transferId' | 'amount'> : never;
+
+/** The note of a settlement whose own is lost with the run that made it. */
+const settledBefore = 'Settled before';
 
 /** Why money that was taken, or may have been, goes back. */
 type UndoReason = Extract<TransferOutput, { outcome: 'compensated' }>['reason'];
@@ -63,6 +47,7 @@ export async function transfers({ input, context }: Envelope<TransferInput>): Pr
   const transfer = { tenant: context.tenant, transferId: input.transferId };
   const { startedBy, fingerprint } = context;
   const resultOf = (ending: Ending) => ({ ...ending, transferId: input.transferId, amount: input.amount });
+  const storeEnd = (ending: Ending) => persistent.endTransfer({ ...transfer, result: resultOf(ending) });
 
   const road = new CancellationScope();
   const awaitDecision = handleDecisions({ approve, reject });
@@ -80,17 +65,19 @@ export async function transfers({ input, context }: Envelope<TransferInput>): Pr
     persistent.openTransfer({ ...transfer, input, startedBy, fingerprint }),
   );
   if (opening.state !== 'open') {
-    verdict.close('too-late');
+    verdict.give('too-late');
     return endWith(opening.state === 'ended' ? opening.result : resultOf({ outcome: 'conflict' }));
   }
   // Either may be the one whose request this is: who starts it now, and who did before Temporal forgot it.
   const requesters = { startedBy: [startedBy, opening.firstStartedBy], requestedBy: input.requestedBy };
-  const ending = await moveMoney({ transfer, opening, requesters, road, awaitDecision, compensation });
-  verdict.close(ending.outcome === 'completed' ? 'too-late' : 'accepted');
-  enterStep('ending');
-  return endWith(
-    await CancellationScope.nonCancellable(() => persistent.endTransfer({ ...transfer, result: resultOf(ending) })),
-  );
+  const { cancelledBy } = verdict;
+  const journey = { transfer, opening, requesters, road, awaitDecision, compensation, cancelledBy, storeEnd };
+  const ending = await moveMoney(journey);
+  verdict.close();
+  const result = await CancellationScope.nonCancellable(() => end(journey, ending));
+  // Not before the end is stored, which may be another than this run came to.
+  verdict.give(result.outcome === 'completed' || result.outcome === 'settled' ? 'too-late' : 'accepted');
+  return endWith(result);
 }
 
 interface Journey {
@@ -100,18 +87,27 @@ interface Journey {
   readonly road: CancellationScope;
   readonly awaitDecision: AwaitDecision;
   readonly compensation: Compensation<Undone>;
+  readonly cancelledBy: () => string | undefined;
+  readonly storeEnd: (ending: Ending) => ReturnType<Activities['endTransfer']>;
 }
 
 async function moveMoney(journey: Journey): Promise<Ending> {
-  const { road, compensation } = journey;
+  const { road, cancelledBy } = journey;
   const undo: Undo<Undone>[] = [];
   const stop = await road.run(() => goForward(journey, undo)).catch(reasonOf);
   // From here on a cancel changes nothing any more.
-  const isCancelled = road.consideredCancelled;
-  if (typeof stop !== 'string') return isCancelled && stop.outcome !== 'completed' ? { outcome: 'cancelled' } : stop;
+  const cancelled = road.consideredCancelled ? ({ outcome: 'cancelled', by: cancelledBy() } as const) : undefined;
+  if (typeof stop !== 'string') return stop.outcome === 'completed' ? stop : (cancelled ?? stop);
   const [wayBack] = undo;
-  if (wayBack === undefined) return { outcome: 'cancelled' };
+  if (wayBack === undefined) return { outcome: 'cancelled', by: cancelledBy() };
+  return goBack(journey, { wayBack, returned: cancelled ?? { outcome: 'compensated', reason: stop } });
+}
 
+/** Ends as `returned` says, unless the money turns out to be elsewhere. */
+async function goBack(
+  { compensation }: Journey,
+  { wayBack, returned }: { wayBack: Undo<Undone>; returned: Ending },
+): Promise<Ending> {
   enterStep('compensating');
   const undone = await compensation.run(wayBack);
   switch (undone.fate) {
@@ -120,8 +116,24 @@ async function moveMoney(journey: Journey): Promise<Ending> {
     case 'settled':
       return { outcome: 'settled', note: undone.note, settledBy: undone.settledBy };
     case 'returned':
-      return isCancelled ? { outcome: 'cancelled' } : { outcome: 'compensated', reason: stop };
+      return returned;
   }
+}
+
+/** Ends the permanent row. After a reset this run may not know of the money that moved: then it ends as the money did. */
+async function end(journey: Journey, ending: Ending): Promise<TransferOutput> {
+  enterStep('ending');
+  const stored = await journey.storeEnd(ending);
+  if ('outcome' in stored) return stored;
+  return end(journey, await endingOf(stored, journey, ending));
+}
+
+async function endingOf({ money }: MoneyStanding, journey: Journey, wanted: Ending): Promise<Ending> {
+  if (money === 'posted') return { outcome: 'completed' };
+  if (money === 'settled') return { outcome: 'settled', note: settledBefore };
+  const returned =
+    wanted.outcome === 'cancelled' ? wanted : ({ outcome: 'compensated', reason: 'withdrawal-undone' } as const);
+  return goBack(journey, { wayBack: refundOf(journey.transfer), returned });
 }
 
 /** Ends before any money moved, or with it at the payee, or with the reason for which it must go back. */
@@ -132,7 +144,9 @@ async function goForward(journey: Journey, undo: Undo<Undone>[]): Promise<Ending
     enterStep('awaiting-approval');
     decision = await awaitDecision({ requesters, timeoutMs: opening.approvalTimeoutMs });
     if (decision === undefined) return { outcome: 'expired' };
-    if (!decision.approved) return { outcome: 'rejected', reason: 'declined', note: decision.note };
+    if (!decision.approved) {
+      return { outcome: 'rejected', reason: 'declined', note: decision.note, by: decision.by.sub };
+    }
   }
 
   // Before the steps, whose outcome may stay unknown, and before anything a cancel can stop: a life that Temporal has
@@ -169,7 +183,7 @@ const refundOf = (transfer: TransferKey): Undo<Undone> => ({
 
 function undoneBy(answer: Awaited<ReturnType<Activities['refund']>>): Undone {
   if (answer.kind !== 'conflict') return { fate: 'returned' };
-  return answer.with === 'posted' ? { fate: 'landed' } : { fate: 'settled', note: 'Settled before' };
+  return answer.with === 'posted' ? { fate: 'landed' } : { fate: 'settled', note: settledBefore };
 }
 
 /** Undefined where there is nothing that could be settled. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Actor } from '../catalog/envelope.ts';
 import type { Database, Queryable } from '../database/database.ts';
+import { readTransfer, type Transfer } from './transfer-phases.ts';
 
 export interface TransferKey {
   readonly tenant: string;
@@ -25,6 +26,11 @@ export interface TransferOpening extends TransferKey {
 
 /** How a transfer ended, as it was stored: `outcome` and whatever came with it. */
 export type StoredResult = z.output<typeof storedResult>;
+
+/** Where the money of a transfer is that cannot end as it was to: in clearing, at the payee, or in suspense. */
+export interface MoneyStanding {
+  readonly money: 'reserved' | 'posted' | 'settled';
+}
 
 /** `conflict`: the id stands for another transfer. `startedBy` and `approvalRequired` are those of the first opening. */
 export type TransferOpened =
@@ -81,20 +87,29 @@ export const createTransferRecords = (database: Database) => ({
     return { kind: 'ended', result: storedResult.parse(row.result) };
   },
 
-  /** Writes down how the transfer ended and answers what is stored: the first end stands. */
-  async endTransfer({
+  /**
+   * Writes down how the transfer ended and answers what is stored: the first end stands. Where the money stands
+   * otherwise than that end says, it writes nothing and answers how; a late step may have moved it.
+   */
+  endTransfer: ({
     tenant,
     transferId,
     result,
-  }: TransferKey & { readonly result: StoredResult }): Promise<StoredResult> {
-    await database.query(
-      `update transfers set outcome = $3, result = $4, ended_at = now()
-       where tenant = $1 and transfer_id = $2 and outcome is null`,
-      [tenant, transferId, result.outcome, JSON.stringify(result)],
-    );
-    const row = await readRow(database, { tenant, transferId });
-    return storedResult.parse(row.result);
-  },
+  }: TransferKey & { readonly result: StoredResult }): Promise<StoredResult | MoneyStanding> =>
+    database.transaction(async (tx) => {
+      const key = { tenant, transferId };
+      // A new phase refers to this row and waits for the lock: what is read below holds until the commit.
+      const stored = await lockResult(tx, key);
+      if (stored !== null) return storedResult.parse(stored);
+      const money = standingAgainst(result.outcome, await readTransfer(tx, key));
+      if (money !== undefined) return { money };
+      const [row] = await tx.query<{ result: unknown }>(
+        `update transfers set outcome = $3, result = $4, ended_at = now()
+         where tenant = $1 and transfer_id = $2 returning result`,
+        [tenant, transferId, result.outcome, JSON.stringify(result)],
+      );
+      return storedResult.parse(row?.result);
+    }),
 });
 
 const storedResult = z.looseObject({ outcome: z.string() });
@@ -139,6 +154,22 @@ async function readRow(from: Queryable, { tenant, transferId }: TransferKey): Pr
   );
   if (row === undefined) throw new Error('the transfer was never opened');
   return row;
+}
+
+async function lockResult(tx: Queryable, { tenant, transferId }: TransferKey): Promise<unknown> {
+  const [row] = await tx.query<{ result: unknown }>(
+    'select result from transfers where tenant = $1 and transfer_id = $2 for update',
+    [tenant, transferId],
+  );
+  if (row === undefined) throw new Error('the transfer was never opened');
+  return row.result;
+}
+
+/** Undefined where nothing stands against the outcome, or where the database alone says what does. */
+function standingAgainst(outcome: string, { reserve, resolve }: Transfer): MoneyStanding['money'] | undefined {
+  if (reserve === 'reserved' && resolve === null) return 'reserved';
+  if (resolve === 'posted' && outcome !== 'completed') return 'posted';
+  return resolve === 'settled' && outcome !== 'settled' ? 'settled' : undefined;
 }
 
 const isSame = (row: TransferRow, opening: TransferOpening): boolean =>

@@ -27,10 +27,22 @@ export const transferOutput = z
       .object({ ...ended, outcome: z.literal('compensated'), reason: z.enum(['deposit-refused', 'withdrawal-undone']) })
       .meta({ id: 'TransferCompensated' }),
     z
-      .object({ ...ended, outcome: z.literal('rejected'), reason: refusal, note: z.string().optional() })
+      .object({
+        ...ended,
+        outcome: z.literal('rejected'),
+        reason: refusal,
+        note: z.string().optional(),
+        by: z.string().optional().describe('The subject of the person who declined.'),
+      })
       .meta({ id: 'TransferRejected' }),
     z.object({ ...ended, outcome: z.literal('expired') }).meta({ id: 'TransferExpired' }),
-    z.object({ ...ended, outcome: z.literal('cancelled') }).meta({ id: 'TransferCancelled' }),
+    z
+      .object({
+        ...ended,
+        outcome: z.literal('cancelled'),
+        by: z.string().optional().describe('The subject of whoever cancelled first.'),
+      })
+      .meta({ id: 'TransferCancelled' }),
     z
       .object({
         ...ended,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLedger } from '../../src/adapters/ledger.ts';
-import { createTransferRecords, type TransferRecords } from '../../src/adapters/transfer-records.ts';
+import { createLedger, type Ledger } from '../../src/adapters/ledger.ts';
+import { createTransferRecords, type TransferKey, type TransferRecords } from '../../src/adapters/transfer-records.ts';
 import { databaseKinds, openTestDatabase, type TestDatabase } from '../support/database.ts';
 import { openingOf, openTenant, openTransfer } from './opened-transfer.ts';
 
@@ -84,13 +84,34 @@ describe.each(databaseKinds)('transfer records on %s', (kind) => {
     expect(await records.recordApproval({ ...opening, by: approver })).toEqual({ kind: 'ended', result: expired });
   });
 
-  it.each(['reserved', 'posted', 'refunded'] as const)('does not end %s money as something else', async (state) => {
+  it.each([
+    { money: 'reserved', ends: ['completed', 'cancelled', 'settled'], move: () => Promise.resolve() },
+    {
+      money: 'posted',
+      ends: ['cancelled', 'settled'],
+      move: (ledger: Ledger, key: TransferKey) => ledger.deposit(key),
+    },
+    {
+      money: 'settled',
+      ends: ['cancelled', 'completed'],
+      move: (ledger: Ledger, key: TransferKey) => ledger.settle(key),
+    },
+  ])('does not end $money money as something else, and says how it stands', async ({ money, ends, move }) => {
     const ledger = createLedger(test.database);
     const key = await openTransfer(test.database, await openTenant(test.database));
     await ledger.withdraw(key);
-    if (state === 'posted') await ledger.deposit(key);
-    if (state === 'refunded') await ledger.refund(key);
-    const outcome = state === 'posted' ? 'compensated' : 'completed';
+    await move(ledger, key);
+    for (const outcome of ends) expect(await records.endTransfer({ ...key, result: { outcome } })).toEqual({ money });
+    if (money === 'reserved') await ledger.deposit(key);
+    const result = { outcome: money === 'settled' ? 'settled' : 'completed' };
+    expect(await records.endTransfer({ ...key, result })).toEqual(result);
+  });
+
+  it.each(['completed', 'settled'])('does not end returned money as %s', async (outcome) => {
+    const ledger = createLedger(test.database);
+    const key = await openTransfer(test.database, await openTenant(test.database));
+    await ledger.withdraw(key);
+    await ledger.refund(key);
     await expect(records.endTransfer({ ...key, result: { outcome } })).rejects.toMatchObject({ code: '23514' });
   });
 

@@ -1,3 +1,4 @@
+import type { WorkflowHandle } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
 import { createTransferActivities, type TransferSettings } from '../../activities/transfers.ts';
 import { createAccounts } from '../../src/adapters/accounts.ts';
@@ -9,6 +10,7 @@ import { openTestDatabase } from '../support/database.ts';
 import { interfereWith, type Interference } from './interference.ts';
 import { createMessages, starter } from './messages.ts';
 import { until } from './poll.ts';
+import { rewind, type RewindOptions } from './rewind.ts';
 import { openStage } from './stage.ts';
 
 const currency = 'EUR';
@@ -31,6 +33,14 @@ export interface TransferOptions {
   readonly taskQueue?: string;
   /** The transfer whose second life this is, as after Temporal has forgotten the first. */
   readonly after?: { readonly transferId: string };
+}
+
+/** What a transfer under test is known by. */
+interface Begun {
+  readonly transferId: string;
+  readonly payer: string;
+  readonly payee: string;
+  readonly options: TransferOptions;
 }
 
 /** Transfers between accounts of their own, through the real workflow, activities, adapters, database and server. */
@@ -77,8 +87,6 @@ export async function openTransferBench(options: { address: string } & Partial<T
         await accounts.openAccount({ tenant, accountId: payer, currency, openingBalanceMinor: balance });
       }
     }
-    const interfere = (call: TransferCall, how: Interference) => meddler.on(transferId, call, how);
-    const callsOf = (call: TransferCall) => meddler.callsOf(transferId, call);
     for (const [call, how] of Object.entries(interference)) meddler.on(transferId, call, how);
 
     const input: TransferInput = { transferId, from: payer, to: payee, amount: { currency, minor }, requestedBy };
@@ -91,14 +99,23 @@ export async function openTransferBench(options: { address: string } & Partial<T
       context: { tenant, key: transferId, generation: 1, startedBy, fingerprint: `f1.${transferId}/${minor}` },
     });
 
+    return watch(handle, { transferId, payer, payee, options: begun });
+  }
+
+  function watch(handle: WorkflowHandle, begun: Begun) {
+    const { transferId, payer, payee, options } = begun;
+    const interfere = (call: TransferCall, how: Interference) => meddler.on(transferId, call, how);
+    const callsOf = (call: TransferCall) => meddler.callsOf(transferId, call);
     return {
       ...createMessages(handle),
       handle,
       transferId,
-      options: begun,
+      options,
       interfere,
       callsOf,
       result: (): Promise<TransferOutput> => handle.result(),
+      /** Resets it, as an operator does, and answers its new run. */
+      rewind: async (options: RewindOptions) => watch(await rewind(stage.client, handle, options), begun),
       read: () => stage.read(handle),
       reaches: (step: string) =>
         until(async () => {

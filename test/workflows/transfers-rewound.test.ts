@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporalAddress } from '../support/temporal.ts';
+import { createGate, failFirst, undisturbed } from './interference.ts';
+import { openTransferBench, type Interferences, type Transfer, type TransferBench } from './transfer-bench.ts';
+
+const aboveLimit = { minor: '1000001', balance: 5_000_000n };
+const untouched = { payer: 5_000_000n, payee: 0n };
+const moved = { payer: 3_999_999n, payee: 1_000_001n };
+let bench: TransferBench;
+/** Of transfers that wait five seconds for their approval. */
+let hasty: TransferBench;
+
+beforeAll(async () => {
+  const address = temporalAddress();
+  [bench, hasty] = await Promise.all([
+    openTransferBench({ address }),
+    openTransferBench({ address, approvalTimeoutMs: 5_000 }),
+  ]);
+});
+afterAll(() => Promise.all([bench.close(), hasty.close()]));
+
+/** A transfer that waits for an approval that its earlier life was given: that life took the money, and its deposit stalls. */
+async function beginRewound({
+  on = bench,
+  interference = {},
+}: { on?: TransferBench; interference?: Interferences } = {}) {
+  const stalled = createGate({ at: 'entry' });
+  const first = await on.begin({ ...aboveLimit, interference: { ...interference, deposit: stalled.interference } });
+  await first.reaches('awaiting-approval');
+  await first.act('approve', {});
+  await stalled.reached;
+  return { transfer: await cutAndRewind(first), stalled };
+}
+
+async function cutAndRewind(first: Transfer): Promise<Transfer> {
+  await first.handle.terminate('cut off by a test');
+  const transfer = await first.rewind({ toTask: 2 });
+  await transfer.reaches('awaiting-approval');
+  return transfer;
+}
+
+/** What ends a transfer that waits for its approval. `answer` is what the caller learns, if there is one. */
+const ends = [
+  {
+    end: 'a cancel',
+    on: () => bench,
+    bringAbout: (transfer: Transfer) => transfer.answerOf('cancel', {}),
+    answer: { returned: { accepted: true }, landed: 'too-late' },
+    outcome: { outcome: 'cancelled' },
+  },
+  {
+    end: 'a rejection',
+    on: () => bench,
+    bringAbout: (transfer: Transfer) => transfer.answerOf('reject', { note: 'not this month' }),
+    answer: { returned: { accepted: true }, landed: { accepted: true } },
+    outcome: { outcome: 'compensated', reason: 'withdrawal-undone' },
+  },
+  {
+    end: 'its expiry',
+    on: () => hasty,
+    bringAbout: () => Promise.resolve(undefined),
+    answer: { returned: undefined, landed: undefined },
+    outcome: { outcome: 'compensated', reason: 'withdrawal-undone' },
+  },
+];
+
+describe.concurrent.each(ends)('$end of a transfer that was rewound', ({ on, bringAbout, answer, outcome }) => {
+  it('returns the money that an earlier life had taken, and a late deposit moves nothing', async () => {
+    const { transfer, stalled } = await beginRewound({ on: on() });
+    expect(await transfer.clearing()).toBe(1_000_001n);
+    expect(await bringAbout(transfer)).toEqual(answer.returned);
+    expect(await transfer.result()).toMatchObject(outcome);
+    expect(await transfer.balances()).toEqual(untouched);
+    stalled.open();
+    await stalled.passed;
+    expect(await transfer.balances()).toEqual(untouched);
+    expect(await transfer.clearing()).toBe(0n);
+    expect(await transfer.stepsOfHistory()).toEqual(['awaiting-approval', 'ending', 'compensating', 'ending']);
+  });
+
+  it('finds the deposit of an earlier life that has landed, and completes', async () => {
+    const { transfer, stalled } = await beginRewound({ on: on() });
+    stalled.open();
+    await stalled.passed;
+    expect(await bringAbout(transfer)).toEqual(answer.landed);
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+    expect(await transfer.balances()).toEqual(moved);
+    expect(await transfer.clearing()).toBe(0n);
+    expect(transfer.callsOf('refund')).toBe(0);
+  });
+
+  it('completes where the deposit of an earlier life lands while the money is about to go back', async () => {
+    const refund = createGate({ at: 'entry' });
+    const { transfer, stalled } = await beginRewound({ on: on(), interference: { refund: refund.interference } });
+    const answered = bringAbout(transfer);
+    await refund.reached;
+    stalled.open();
+    await stalled.passed;
+    refund.open();
+    expect(await answered).toEqual(answer.landed);
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+    expect(await transfer.balances()).toEqual(moved);
+    expect(await transfer.clearing()).toBe(0n);
+  });
+});
+
+describe.concurrent('a transfer that was rewound', () => {
+  it('ends settled where an operator had settled it', async () => {
+    const { transfer: stuck, stalled } = await beginStuckAgain();
+    await stuck.act('resolve', { how: 'settle', note: 'paid out in cash' });
+    await stuck.reaches('ending');
+    const transfer = await cutAndRewind(stuck);
+    transfer.interfere('endTransfer', undisturbed);
+    expect(await transfer.answerOf('cancel', {})).toBe('too-late');
+    expect(await transfer.result()).toMatchObject({ outcome: 'settled' });
+    stalled.open();
+    expect(await transfer.balances()).toEqual({ ...untouched, payer: moved.payer });
+    expect(await transfer.clearing()).toBe(0n);
+  });
+
+  it('tells a cancel that it is too late where the first end stands', async () => {
+    const first = await bench.begin(aboveLimit);
+    await first.reaches('awaiting-approval');
+    await first.act('approve', {});
+    const result = await first.result();
+    const transfer = await first.rewind({ toTask: 2 });
+    await transfer.reaches('awaiting-approval');
+    expect(await transfer.answerOf('cancel', {})).toBe('too-late');
+    expect(await transfer.result()).toEqual(result);
+    expect(await transfer.balances()).toEqual(moved);
+  });
+
+  it('completes once it is approved again, and moves the money once', async () => {
+    const { transfer, stalled } = await beginRewound();
+    transfer.interfere('deposit', undisturbed);
+    await transfer.act('approve', {});
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+    stalled.open();
+    await stalled.passed;
+    expect(await transfer.balances()).toEqual(moved);
+    expect(await transfer.clearing()).toBe(0n);
+  });
+
+  it('waits for an operator where the money cannot go back', async () => {
+    const { transfer } = await beginRewound();
+    await transfer.freeze('payer');
+    await transfer.act('reject', {});
+    await transfer.reaches('compensation-stuck');
+    await transfer.unfreeze('payer');
+    await transfer.act('resolve', { how: 'retry' });
+    expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
+    expect(await transfer.balances()).toEqual(untouched);
+  });
+});
+
+/** A transfer whose return is stuck, and whose end is not recorded: the database is away then. */
+async function beginStuckAgain() {
+  const stalled = createGate({ at: 'entry' });
+  const interference = { deposit: stalled.interference, endTransfer: failFirst(Infinity) };
+  const transfer = await bench.begin({ ...aboveLimit, interference });
+  await transfer.reaches('awaiting-approval');
+  await transfer.act('approve', {});
+  await stalled.reached;
+  await transfer.freeze('payee');
+  await transfer.freeze('payer');
+  stalled.open();
+  await transfer.reaches('compensation-stuck');
+  return { transfer, stalled };
+}
