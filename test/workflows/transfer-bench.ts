@@ -113,6 +113,8 @@ export async function openTransferBench(options: { address: string } & Partial<T
       options,
       interfere,
       callsOf,
+      /** Its newest run, whoever began that. */
+      latest: () => watch(stage.client.workflow.getHandle(handle.workflowId), begun),
       result: (): Promise<TransferOutput> => handle.result(),
       /** Resets it, as an operator does, and answers its new run. */
       rewind: async (options: RewindOptions) => watch(await rewind(stage.client, handle, options), begun),
@@ -140,6 +142,7 @@ export async function openTransferBench(options: { address: string } & Partial<T
     stage,
     startWorker,
     begin,
+    query: database.query,
     async close(): Promise<void> {
       await stage.close();
       await storage.close();

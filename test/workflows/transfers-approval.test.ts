@@ -33,10 +33,11 @@ describe.concurrent('a transfer above the limit', () => {
     expect(await transfer.balances()).toEqual({ payer: 3_999_999n, payee: 1_000_001n });
   });
 
-  it('is rejected with the note of the person who declined it', async () => {
+  it('is rejected with the note and the subject of the person who declined it', async () => {
     const transfer = await beginWaiting();
     await transfer.act('reject', { note: 'not this month' });
-    expect(await transfer.result()).toMatchObject({ outcome: 'rejected', reason: 'declined', note: 'not this month' });
+    const declined = { outcome: 'rejected', reason: 'declined', note: 'not this month', by: approver.sub };
+    expect(await transfer.result()).toMatchObject(declined);
     expect(transfer.callsOf('withdraw')).toBe(0);
   });
 

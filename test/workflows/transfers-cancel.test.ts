@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Problem } from '../../src/problems.ts';
 import { temporalAddress } from '../support/temporal.ts';
 import { createGate, failFirst } from './interference.ts';
+import { approver } from './messages.ts';
 import {
   openTransferBench,
   type Interferences,
@@ -86,7 +87,10 @@ describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
     await transfer.reaches('awaiting-approval');
     const { answer } = await cancel(transfer);
     if (answer !== undefined) expect(await answer).toEqual({ accepted: true });
-    expect(await transfer.result()).toMatchObject({ outcome: 'cancelled' });
+    const result = await transfer.result();
+    expect(result).toMatchObject({ outcome: 'cancelled' });
+    // Temporal's own cancel names nobody.
+    expect('by' in result ? result.by : undefined).toBe(answer === undefined ? undefined : approver.sub);
     expect(transfer.callsOf('withdraw') + transfer.callsOf('refund')).toBe(0);
   });
 

@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findTemporalCli } from '../../scripts/temporal-cli.ts';
+import { temporalAddress } from '../support/temporal.ts';
+import { createGate, undisturbed } from './interference.ts';
+import { openTransferBench, type TransferBench } from './transfer-bench.ts';
+
+const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+const run = promisify(execFile);
+let bench: TransferBench;
+
+beforeAll(async () => {
+  bench = await openTransferBench({ address: temporalAddress() });
+});
+afterAll(() => bench.close());
+
+/** A block of code of the page, by its language. */
+function blockOf(language: string): string {
+  const block = new RegExp(`\`\`\`${language}\n([^\`]*)\`\`\``).exec(page)?.[1];
+  if (block === undefined) throw new Error(`the page has no block of ${language}`);
+  return block.trim();
+}
+
+/** Runs the command of the page, on this server and this instance. */
+async function reset(workflowId: string): Promise<void> {
+  const [program, ...words] = blockOf('sh').replaceAll('\\\n', ' ').split(/\s+/);
+  if (program !== 'temporal') throw new Error(`the page runs another program: ${program}`);
+  const path = findTemporalCli({ environment: process.env, log: () => undefined });
+  if (path === undefined) throw new Error('There is no Temporal program here: `npm test` installs one.');
+  const values = words.map((word) => (word === '"$WORKFLOW_ID"' ? workflowId : word));
+  await run(path, [...values, '--address', temporalAddress()]);
+}
+
+describe('what docs/operations.md says of money in clearing', () => {
+  it.each(['completes', 'is cancelled where a cancel had been heard'])(
+    'finds it, and the reset transfer %s',
+    async (how) => {
+      const isCancelled = how !== 'completes';
+      const stalled = createGate({ at: 'entry' });
+      const first = await bench.begin({ minor: '1000001', interference: { deposit: stalled.interference } });
+      await first.reaches('awaiting-approval');
+      await first.act('approve', {});
+      await stalled.reached;
+      const cancel = isCancelled ? first.answerOf('cancel', {}).catch(() => 'unanswered') : undefined;
+      if (isCancelled) await first.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED', { times: 2 });
+      await first.handle.terminate('cut off by a test');
+      await cancel;
+
+      // The page leaves out what is fresh.
+      const statement = blockOf('sql').replace("interval '10 minutes'", "interval '0 minutes'");
+      const found = await bench.query<{ workflow_id: string }>(statement);
+      const workflowId = first.handle.workflowId;
+      expect(found.map((row) => row.workflow_id)).toEqual([workflowId]);
+
+      first.interfere('deposit', undisturbed);
+      await reset(workflowId);
+      const again = first.latest();
+      expect(await again.result()).toMatchObject({ outcome: isCancelled ? 'cancelled' : 'completed' });
+      expect(await again.balances()).toEqual(
+        isCancelled ? { payer: 5_000_000n, payee: 0n } : { payer: 3_999_999n, payee: 1_000_001n },
+      );
+      stalled.open();
+      await stalled.passed;
+      expect(await again.clearing()).toBe(0n);
+      expect(await bench.query(statement)).toEqual([]);
+    },
+  );
+});
