@@ -234,7 +234,7 @@ describe('a transfer ends', () => {
     const [payer, payee] = await pair('50000');
     const transfer = await awaitingApproval(transferOf(payer, payee, '10001'));
     const rejected = portico.post(`${pathOf(transfer)}/reject`, { note: 'not now' }, { ...wait, subject: 'bob' });
-    const outcome = { outcome: 'rejected', reason: 'declined', note: 'not now' };
+    const outcome = { outcome: 'rejected', reason: 'declined', note: 'not now', by: 'bob' };
     expect(await outcomeOf(transfer, rejected)).toEqual(outcome);
     expect(await balancesOf(payer, payee)).toEqual([50_000n, 50_000n]);
   });
@@ -243,7 +243,7 @@ describe('a transfer ends', () => {
     const [payer, payee] = await pair('50000');
     const transfer = await awaitingApproval(transferOf(payer, payee, '10001'));
     const cancelled = portico.post(`${pathOf(transfer)}/cancel`, {}, wait);
-    expect(await outcomeOf(transfer, cancelled)).toEqual({ outcome: 'cancelled' });
+    expect(await outcomeOf(transfer, cancelled)).toEqual({ outcome: 'cancelled', by: 'alice' });
     const late = await portico.post(`${pathOf(transfer)}/approve`, {}, { subject: 'bob' });
     expect([late.status, late.body.code]).toEqual([409, 'too-late']);
     expect(await balancesOf(payer, payee)).toEqual([50_000n, 50_000n]);
