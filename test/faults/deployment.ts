@@ -14,12 +14,8 @@ import { reportOf, type MoneyReport } from './money-report.ts';
 
 export type Deployment = Awaited<ReturnType<typeof createDeployment>>;
 
-/**
- * What a deployment outside embedded mode shares: a real PostgreSQL in which the owner of the schema and the role of the
- * program are two, the secret of the tokens and the secret of the cursors in files.
- */
-export async function createDeployment() {
-  const folder = mkdtempSync(join(tmpdir(), 'portico-deployment-'));
+/** Secrets of tokens and cursors in files below `folder`, and the settings that name them. */
+export function createSecrets(folder: string) {
   const keys = join(folder, 'keys');
   mkdirSync(keys, { mode: 0o700 });
   // Where tests find the key of tokens; text, so that it ends in no line break.
@@ -27,7 +23,25 @@ export async function createDeployment() {
   writeFileSync(tokenSecret, randomBytes(32).toString('hex'), { mode: 0o600 });
   const cursorSecret = join(folder, 'cursor-secret');
   writeFileSync(cursorSecret, randomBytes(48).toString('base64'));
+  return {
+    /** The folder whose key signs the tokens that are accepted. */
+    keys,
+    environment: {
+      PORTICO_JWT_ISSUER: developmentIssuer,
+      PORTICO_JWT_AUDIENCE: developmentAudience,
+      PORTICO_JWT_SECRET_FILE: tokenSecret,
+      PORTICO_CURSOR_SECRET_FILE: cursorSecret,
+    },
+  };
+}
 
+/**
+ * What a deployment outside embedded mode shares: a real PostgreSQL in which the owner of the schema and the role of the
+ * program are two, and the secrets of tokens and cursors in files.
+ */
+export async function createDeployment() {
+  const folder = mkdtempSync(join(tmpdir(), 'portico-deployment-'));
+  const secrets = createSecrets(folder);
   const cluster = await startPostgres();
   await withClient(cluster.urlOf('postgres'), async (client) => {
     await client.query('create role portico_owner login');
@@ -39,7 +53,7 @@ export async function createDeployment() {
   return {
     cluster,
     /** The folder whose key signs the tokens that are accepted. */
-    keys,
+    keys: secrets.keys,
     /** A folder for whatever belongs to it. */
     folder,
     environment: {
@@ -47,10 +61,7 @@ export async function createDeployment() {
       ADMIN_PORT: '0',
       DATABASE_URL: cluster.urlOf('portico', 'portico_program'),
       DATABASE_OWNER_URL: cluster.urlOf('portico', 'portico_owner'),
-      PORTICO_JWT_ISSUER: developmentIssuer,
-      PORTICO_JWT_AUDIENCE: developmentAudience,
-      PORTICO_JWT_SECRET_FILE: tokenSecret,
-      PORTICO_CURSOR_SECRET_FILE: cursorSecret,
+      ...secrets.environment,
       // Callers, proxies and servers share the machine.
       PORTICO_MAX_EVENT_LOOP_DELAY: '0s',
       PORTICO_MAX_EVENT_LOOP_UTILIZATION: '0',

@@ -1,4 +1,4 @@
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -22,6 +22,7 @@ const isClosed = ({ body }: Reply) => body.status === 'closed';
 /** A copy of Portico as `npm start` runs it, in a folder and on ports of its own. */
 async function createCopy(name: string) {
   const stateDir = join(folder, name);
+  mkdirSync(stateDir, { mode: 0o700 });
   const environment = {
     PORT: String(await freePort()),
     ADMIN_PORT: String(await freePort()),
@@ -67,18 +68,18 @@ async function load(url: string, caller: Caller, acknowledged: Set<string>, pref
 describe('npm start', () => {
   let first: Copy;
   let second: Copy;
+  let young: Copy;
   const releases: (() => void)[] = [];
   beforeAll(async () => {
-    first = await createCopy('first');
-    second = await createCopy('second');
+    [first, second, young] = [await createCopy('first'), await createCopy('second'), await createCopy('young')];
   });
   afterAll(async () => {
     await endPrograms();
-    for (const copy of [first, second]) for (const pid of copy.temporalServers()) await endProcess(pid, patience);
+    const left = [first, second, young].flatMap((copy) => copy.temporalServers());
+    for (const pid of left) await endProcess(pid, { patienceMs: 5_000 });
     for (const release of releases) release();
     rmSync(folder, { recursive: true, force: true });
   });
-  const patience = { patienceMs: 5_000 };
 
   test('goes on where it was killed, again and again, and nothing that was acknowledged is lost', async () => {
     const { caller, url } = first;
@@ -95,7 +96,12 @@ describe('npm start', () => {
     const acknowledged = new Set<string>();
     for (let round = 0; round < scaled(3); round += 1) {
       const loading = inParallel(4, [0, 1, 2, 3], (lane) => load(url, caller, acknowledged, `r${round}-${lane}`));
-      await pause(chance.between(300, 1_500));
+      const before = acknowledged.size;
+      await eventually(
+        () => Promise.resolve(acknowledged.size - before),
+        (count) => count >= 8,
+      );
+      await pause(chance.between(0, 800));
       program.kill('SIGKILL');
       expect(await program.exited).toEqual({ code: null, signal: 'SIGKILL' });
       await loading;
@@ -112,7 +118,6 @@ describe('npm start', () => {
     expect(approved.status).toBeLessThan(300);
     expect(await outcomeOf(first, 'patient')).toBe('completed');
     console.info(`${acknowledged.size} transfers acknowledged between the kills`);
-    expect(acknowledged.size).toBeGreaterThan(20);
     await inParallel(8, [...acknowledged], async (id) => expect(await outcomeOf(first, id), id).toBe('completed'));
 
     const exit = await program.stop();
@@ -125,6 +130,27 @@ describe('npm start', () => {
     expect(report.balances.get('payee')).toBe(100_000_000n + 2_000_000n + 100n * BigInt(small));
     expect(report.balances.get('payer')).toBe(100_000_000n - 2_000_000n - 100n * BigInt(small));
   }, 180_000);
+
+  test('starts after it was killed while it started, from the very first time on', async () => {
+    const moments: number[] = [];
+    for (let round = 0; round < scaled(3); round += 1) {
+      const killed = young.begin();
+      const afterMs = chance.between(300, 4_500);
+      moments.push(afterMs);
+      await pause(afterMs);
+      killed.kill('SIGKILL');
+      await killed.exited;
+    }
+    console.info(`killed after ${moments.join(', ')} ms`);
+    const program = young.begin();
+    await program.ready();
+    await young.caller.openAccounts(young.url, 'payer', 'payee');
+    await young.caller.post(young.url, '/v1/transfers', transferOf('young'));
+    expect(await outcomeOf(young, 'young')).toBe('completed');
+    expect(young.temporalServers()).toHaveLength(1);
+    expect(await program.stop()).toMatchObject({ code: 0 });
+    expect(young.temporalServers()).toEqual([]);
+  }, 120_000);
 
   test('runs beside a copy of its own, and refuses a folder or a port that is in use', async () => {
     const [one, two] = [first.begin(), second.begin()];
@@ -142,7 +168,9 @@ describe('npm start', () => {
     expect(onFolder.log()).toMatch(/folder .*first.* is in use by process \d+: stop it, or choose another folder/);
     expect(onFolder.log()).toContain('PORTICO_STATE_DIR');
     expect(await onPort.exited).toEqual({ code: 1, signal: null });
-    expect(onPort.log()).toContain(`Port ${first.environment.PORT} of 127.0.0.1 is already in use: set PORT to another`);
+    expect(onPort.log()).toContain(
+      `Port ${first.environment.PORT} of 127.0.0.1 is already in use: set PORT to another`,
+    );
 
     // Those that were refused have done no harm.
     for (const { caller, url } of [first, second]) expect((await caller.get(url, '/v1/accounts/ben')).status).toBe(200);

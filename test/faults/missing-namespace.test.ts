@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, startPortico, unique, type Portico } from '../support/portico.ts';
+import { temporalAddress } from '../support/temporal.ts';
+import { expectOutage, timed } from './answers.ts';
+import { createSecrets, transferOf } from './deployment.ts';
+import { openTemporalWitness } from './temporal-witness.ts';
+
+describe('a Portico whose namespace does not exist', () => {
+  const namespace = unique('namespace');
+  let portico: Portico;
+  let witness: Awaited<ReturnType<typeof openTemporalWitness>>;
+  const folder = mkdtempSync(join(tmpdir(), 'portico-namespace-'));
+  beforeAll(async () => {
+    witness = await openTemporalWitness(temporalAddress());
+    const { keys, environment } = createSecrets(folder);
+    portico = await startPortico({
+      stateDir: keys,
+      environment: {
+        ...environment,
+        TEMPORAL_ADDRESS: temporalAddress(),
+        TEMPORAL_NAMESPACE: namespace,
+        PORTICO_DRAIN_DELAY: '0s',
+      },
+    });
+  });
+  afterAll(async () => {
+    await portico.stop();
+    await witness.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('serves, says that it is not ready, and works half a minute after somebody made the namespace', async () => {
+    const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
+    for (const id of ['payer', 'payee']) expect((await portico.put(`/v1/accounts/${id}`, account)).status).toBe(201);
+    const id = unique('early');
+    const start = () => timed(() => portico.post('/v1/transfers', transferOf(id)));
+    // Our own mistake, and none of the caller's: never a 404.
+    expectOutage('a start', await start(), { changes: true });
+    expectOutage('a read', await portico.get(`/v1/transfers/${id}`), { changes: false });
+    expectOutage('a list', await portico.get('/v1/transfers'), { changes: false });
+    expect((await portico.admin('/livez')).status).toBe(200);
+    const { status, text } = await portico.admin('/readyz');
+    expect(status).toBe(503);
+    expect(text).toMatch(/"name":"workers","status":"failed"/);
+
+    await witness.connection.workflowService.registerNamespace({
+      namespace,
+      workflowExecutionRetentionPeriod: msToTs('1 day'),
+    });
+    await eventually(start, (reply) => reply.status === 202 || reply.status === 200, 30_000);
+    const done = await eventually(
+      () => portico.get(`/v1/transfers/${id}`),
+      ({ body }) => body.status === 'closed',
+      30_000,
+    );
+    expect(done.body.outcome).toBe('completed');
+    await eventually(
+      () => portico.admin('/readyz'),
+      (answer) => answer.status === 200,
+    );
+  }, 90_000);
+});
