@@ -140,26 +140,9 @@ describe('a process that serves HTTP alone', () => {
   });
 });
 
-describe('a process that is asked to stop', () => {
-  test('says that it drains, lives, serves what comes and closes connections, and ends with 0', async () => {
-    const api = await startApi({ environment: { PORTICO_DRAIN_DELAY: '1s' } });
-    const before = await api.get('/nowhere');
-    expect(before.headers.get('connection')).toBe('keep-alive');
-    const stopped = api.stop();
-    const report = await readiness(api);
-    expect(report).toMatchObject({ code: 503, status: 'draining' });
-    expect((await api.admin('/livez')).status).toBe(200);
-    const served = await api.get('/nowhere');
-    expect(served.status).toBe(404);
-    expect(served.headers.get('connection')).toBe('close');
-    expect(await stopped).toBe(0);
-    await expect(api.admin('/livez')).rejects.toThrow();
-  });
-});
-
 describe('a process with everything', () => {
   beforeAll(async () => {
-    portico = await startPortico();
+    portico = await startPortico({ environment: { PORTICO_DRAIN_DELAY: '1s' } });
     await portico.untilReady();
     await traffic();
   });
@@ -292,5 +275,18 @@ describe('a process with everything', () => {
     const posted = await fetch(new URL('/metrics', portico.adminUrl), { method: 'POST' });
     expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
     await posted.text();
+  });
+
+  // Last: nobody can ask it anything afterwards.
+  test('drains when it is asked to stop: it says so, serves what comes, closes connections, and ends with 0', async () => {
+    await portico.untilReady();
+    expect((await portico.get('/nowhere')).headers.get('connection')).toBe('keep-alive');
+    const stopped = portico.stop();
+    expect(await readiness(portico)).toMatchObject({ code: 503, status: 'draining' });
+    expect((await portico.admin('/livez')).status).toBe(200);
+    const served = await portico.get('/v1/users/x/inbox');
+    expect([served.status, served.headers.get('connection')]).toEqual([200, 'close']);
+    expect(await stopped).toBe(0);
+    await expect(portico.admin('/livez')).rejects.toThrow();
   });
 });
