@@ -41,14 +41,15 @@ export async function startApiRole(options: ApiRoleOptions) {
     logger,
     ...(options.developmentKey === undefined ? {} : { developmentSecret: options.developmentKey }),
   });
+  const deadlines = {
+    startMs: config.temporal.startDeadlineMs,
+    readMs: config.temporal.readDeadlineMs,
+    actionMs: config.temporal.startDeadlineMs,
+  };
   const gateway = createGateway({
     connection: options.connection,
     namespace: options.namespace,
-    deadlines: {
-      startMs: config.temporal.startDeadlineMs,
-      readMs: config.temporal.readDeadlineMs,
-      actionMs: config.temporal.startDeadlineMs,
-    },
+    deadlines,
     cursorSecret: cursorSecretOf(config, options.developmentKey),
     eagerDoor: options.eagerDoor,
   });
@@ -75,6 +76,7 @@ export async function startApiRole(options: ApiRoleOptions) {
       inbox: storage.adapters.inbox,
       countStart: metrics.countStart,
     },
+    deadlines,
     maxWaitMs: config.http.maxWaitMs,
   });
   await app.listen({ host: config.http.host, port: config.http.port });

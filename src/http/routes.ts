@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { Deadlines } from '../orchestration/gateway.ts';
 import type { Answer, Call, Cost, Operation, Services } from './operation.ts';
 import { idempotencyKeyOf, traceparentOf, waitMsOf } from './request-headers.ts';
 import { nameInstance } from './request-log.ts';
@@ -7,12 +8,17 @@ import { parsePart } from './validation.ts';
 
 interface RouteOptions {
   readonly services: Services;
+  readonly deadlines: Deadlines;
   /** The longest wait a caller gets, in milliseconds, whatever it prefers. */
   readonly maxWaitMs: number;
 }
 
-/** Time for a handler beyond the wait asked for, in milliseconds: longer than the deadlines of its calls together. */
-const handlerTimeoutsMs: Readonly<Record<Cost, number>> = { read: 6_000, list: 6_000, start: 8_000, action: 12_000 };
+/** Time for a handler's own work beside its calls to Temporal, such as a transaction of the database; milliseconds. */
+const ownWorkMs = 4_000;
+
+/** How long a handler may take beyond the wait asked for: longer than the deadlines of its calls together. */
+const timeoutMsOf = (cost: Cost, { startMs, readMs, actionMs }: Deadlines): number =>
+  ownWorkMs + 2 * readMs + { read: 0, list: 0, start: startMs, action: actionMs }[cost];
 
 /** Serves each operation: the request is parsed by its schemas, the answer serialised by them. */
 export function registerRoutes(app: FastifyInstance, operations: readonly Operation[], options: RouteOptions): void {
@@ -26,7 +32,7 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
         cost: operation.cost,
         ...(operation.process === undefined ? {} : { process: operation.process }),
       },
-      handlerTimeout: handlerTimeoutsMs[operation.cost] + (operation.canWait ? options.maxWaitMs : 0),
+      handlerTimeout: timeoutMsOf(operation.cost, options.deadlines) + (operation.canWait ? options.maxWaitMs : 0),
       schema: { response: replySchemasOf(operation) },
       handler: async (request, reply) =>
         send(reply, await operation.handle(toCall(operation, request, options), options.services)),

@@ -209,7 +209,11 @@ describe('openapi.yaml', () => {
       }
     });
     // Nothing is asked of them.
-    registerRoutes(app, operations, { services: {} as never, maxWaitMs: 0 });
+    registerRoutes(app, operations, {
+      services: {} as never,
+      maxWaitMs: 0,
+      deadlines: { startMs: 1, readMs: 1, actionMs: 1 },
+    });
     await app.ready();
     await app.close();
 

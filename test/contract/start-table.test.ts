@@ -8,7 +8,10 @@ let portico: Portico;
 let temporal: Connection;
 
 beforeAll(async () => {
-  [portico, temporal] = await Promise.all([startPortico(), Connection.connect({ address: temporalAddress() })]);
+  [portico, temporal] = await Promise.all([
+    startPortico({ environment: patience }),
+    Connection.connect({ address: temporalAddress() }),
+  ]);
   const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
   await Promise.all(['payer', 'payee', 'closed'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
   await portico.post('/v1/accounts/closed/freeze', undefined);
@@ -17,6 +20,9 @@ afterAll(async () => {
   await portico.stop();
   await temporal.close();
 });
+
+// A thousand starts at once on a busy machine take longer than any caller should wait.
+const patience = { PORTICO_START_DEADLINE: '25s', PORTICO_READ_DEADLINE: '25s' };
 
 const transferOf = (transferId: string, other: object = {}) => ({
   transferId,
