@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -200,7 +201,8 @@ export async function eventually<T>(
   for (;;) {
     const answer = await ask();
     if (isDone(answer)) return answer;
-    if (Date.now() > endsAt) throw new Error(`did not become true in ${withinMs} ms; last: ${JSON.stringify(answer)}`);
+    if (Date.now() > endsAt)
+      throw new Error(`did not become true in ${withinMs} ms; last: ${inspect(answer, { depth: 4 })}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

@@ -61,6 +61,7 @@ export async function openStage({ address }: { address: string }) {
       instances: { ended: { fn: (_info, outcome) => void outcomes.push(outcome), callDuringReplay: false } },
     };
     const worker = await Worker.create({
+      shutdownForceTime: '15s',
       connection: native,
       identity: 'test',
       taskQueue,
@@ -116,8 +117,9 @@ export async function openStage({ address }: { address: string }) {
     },
 
     async close(): Promise<void> {
-      await Promise.all(workers.map((worker) => worker.stop()));
-      await native.close();
+      // A test that failed may have left an activity behind that nothing ends any more.
+      await Promise.allSettled(workers.map((worker) => worker.stop()));
+      await native.close().catch(() => undefined);
       await connection.close();
     },
   };
