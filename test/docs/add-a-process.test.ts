@@ -76,7 +76,7 @@ describe('a line or a file that is forgotten', () => {
 
   test('is noticed by the architecture tests: each list', () => {
     for (const { file } of lists) checkout.write(file, before.get(file) ?? '');
-    const { status, output } = tool('vitest', 'run', 'test/architecture/lists.test.ts', '--no-color');
+    const { status, output } = tool('vitest', 'run', 'test/architecture/lists.test.ts', '--no-color', '--retry=0');
     follow();
     expect(status).toBe(1);
     const failures = output.split(/^ FAIL /m).slice(1);
@@ -95,6 +95,7 @@ describe('a line or a file that is forgotten', () => {
       '-t',
       'reminders',
       '--no-color',
+      '--retry=0',
     );
     follow();
     expect(status).toBe(1);
