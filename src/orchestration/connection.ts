@@ -122,7 +122,10 @@ const marking: Interceptor = (options, nextCall) =>
   onStatus(nextCall(options), (status) => {
     if (status.code === grpcStatus.OK) return;
     if (!isUnsent(status) && !isRefusal(status.code)) perhapsDone.add(options);
-    if (!perhapsDone.has(options) && !asksForAnswer(options)) status.metadata.set(withoutEffectMark, '1');
+    if (perhapsDone.has(options) || asksForAnswer(options)) return;
+    // Calls that fail for want of a connection share one metadata object.
+    status.metadata = status.metadata.clone();
+    status.metadata.set(withoutEffectMark, '1');
   });
 
 const isUnsent = ({ code, details }: StatusObject): boolean =>
