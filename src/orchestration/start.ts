@@ -114,9 +114,13 @@ async function compareWithExisting(
 ): Promise<StartOutcome> {
   const known = fingerprintInRequestId(creatorRequestId);
   if (known !== undefined && known !== request.fingerprint) return { kind: 'mismatch' };
-  const existing = await describeInstance(dependencies, request, limits).catch((cause: unknown) => ({ cause }));
-  // It exists, and it may be an earlier request of this caller's that it comes from.
-  if (existing !== undefined && 'cause' in existing) return { kind: 'unknown', cause: existing.cause };
+  let existing;
+  try {
+    existing = await describeInstance(dependencies, request, limits);
+  } catch (cause) {
+    // It exists, perhaps by an earlier request of the same caller: `none` would read as if nothing had been started.
+    return { kind: 'unknown', cause };
+  }
   // It was there a moment ago: its retention ended between the two calls. A repetition starts afresh.
   if (existing === undefined) throw new Problem('orchestration-unavailable');
   if (known === undefined && existing.fingerprint !== request.fingerprint) return { kind: 'mismatch' };
