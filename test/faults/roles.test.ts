@@ -8,6 +8,7 @@ import { silentLogger } from '../support/database.ts';
 import { eventually, unique, type Reply } from '../support/portico.ts';
 import { postgresSkipReason } from '../support/postgres.ts';
 import { startTemporalServer, type TestTemporalServer } from '../support/temporal.ts';
+import { expectInTime, expectOutage, timed } from './answers.ts';
 import { createBalancer } from './balancer.ts';
 import { createChance, scaled } from './chance.ts';
 import { createCaller, createDeployment, transferOf, type Caller, type Deployment } from './deployment.ts';
@@ -99,7 +100,19 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
     expect(await killed.exited).toEqual({ code: null, signal: 'SIGKILL' });
     await lock.release();
 
+    // Without any worker starts and reads work, and an action is left open.
+    const next = unique('next');
+    expect((await caller.post(url, '/v1/transfers', transferOf(next))).status).toBe(202);
+    expect((await caller.get(url, `/v1/transfers/${id}`)).body.status).toBe('running');
+    const cancel = () =>
+      timed(() => caller.post(url, `/v1/transfers/${next}/cancel`, {}, { headers: { 'idempotency-key': 'only' } }));
+    const unanswered = await cancel();
+    expectOutage('an action', unanswered, { changes: true });
+    expectInTime('an action', unanswered, 3_000);
+
     await running('worker');
+    expect((await cancel()).status).toBeLessThan(300);
+    expect((await ended(url, next)).body.outcome).toBe('cancelled');
     expect((await ended(url, id)).body.outcome).toBe('completed');
     expect(await witness.attemptsOf(`${caller.tenant}/transfers/${id}`, 'withdraw')).toBeGreaterThanOrEqual(2);
     const report = await deployment.report(caller.tenant);

@@ -11,9 +11,12 @@ import { postgresSkipReason } from '../support/postgres.ts';
 import { startTcpProxy, type Fault, type TcpProxy } from '../support/tcp-proxy.ts';
 import { startTemporalServer, type TestTemporalServer } from '../support/temporal.ts';
 import { timed } from './answers.ts';
+import { createChance, scaled } from './chance.ts';
 import { createCaller, createDeployment, transferOf, type Caller, type Deployment } from './deployment.ts';
 import { endPrograms, readiness, startProgram, type Program } from './program.ts';
 import { openTemporalWitness } from './temporal-witness.ts';
+
+const chance = createChance();
 
 describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
   let deployment: Deployment;
@@ -176,6 +179,29 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     },
     60_000,
   );
+
+  test('ends a process that has reached neither Temporal nor its database', async () => {
+    await Promise.all([toTemporal.inject('refuse'), toDatabase.inject('black-hole')]);
+    const program = startProgram('main', environment);
+    const { adminUrl } = await program.addresses();
+    expect((await readiness(adminUrl)).status).toBe(503);
+    const exit = await program.stop();
+    expect(exit, program.log()).toMatchObject({ code: 0, signal: null });
+    expect(exit.tookMs).toBeLessThan(drainMs + httpCloseMs + workerForceMs);
+  }, 60_000);
+
+  test('ends a process that is about to start', async () => {
+    for (let round = 0; round < scaled(3); round += 1) {
+      const program = startProgram('main', environment);
+      const afterMs = chance.between(0, 2_500);
+      await pause(afterMs);
+      const exit = await program.stop();
+      // Before it could ask for signals it ends by them.
+      expect([0, null], `after ${afterMs} ms:\n${program.log()}`).toContain(exit.code);
+      expect([null, 'SIGTERM']).toContain(exit.signal);
+      expect(exit.tookMs).toBeLessThan(10_000);
+    }
+  }, 60_000);
 
   const start = (url: string) => caller.post(url, '/v1/transfers', transferOf(unique('late')));
   const isClosed = ({ body }: Reply) => body.status === 'closed';

@@ -1,0 +1,73 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createConnection } from '../../src/orchestration/connection.ts';
+import { isWithoutEffect } from '../../src/orchestration/failures.ts';
+import { eventually, unique } from '../support/portico.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { temporalAddress } from '../support/temporal.ts';
+import { openTemporalWitness } from './temporal-witness.ts';
+
+describe('a call over a connection that is lost', () => {
+  let proxy: TcpProxy;
+  let ours: ReturnType<typeof createConnection>;
+  let witness: Awaited<ReturnType<typeof openTemporalWitness>>;
+  beforeAll(async () => {
+    witness = await openTemporalWitness(temporalAddress());
+    proxy = await startTcpProxy(Number(temporalAddress().split(':')[1]));
+    ours = createConnection({ settings: { address: proxy.address }, observe: () => undefined });
+  });
+  afterAll(async () => {
+    await ours.close();
+    await proxy.close();
+    await witness.close();
+  });
+
+  const startOf = (workflowId: string) => ({
+    namespace: 'default',
+    workflowId,
+    workflowType: { name: 'nobody' },
+    taskQueue: { name: 'nobody' },
+    requestId: workflowId,
+  });
+  /** What a caller would be told of a start: true for no effect. */
+  const send = (workflowId: string): Promise<boolean> =>
+    ours.connection.workflowService.startWorkflowExecution(startOf(workflowId)).then(() => false, isWithoutEffect);
+  const exists = (workflowId: string): Promise<boolean> =>
+    witness.connection.workflowService
+      .describeWorkflowExecution({ namespace: 'default', execution: { workflowId } })
+      .then(
+        () => true,
+        () => false,
+      );
+
+  test('is in doubt where it was sent, also among others that were not', async () => {
+    await ours.connection.workflowService.getSystemInfo({});
+    await proxy.inject('hold-answers');
+    const landed = unique('landed');
+    const call = send(landed);
+    await eventually(
+      () => exists(landed),
+      (isThere) => isThere,
+    );
+    await proxy.inject('refuse');
+    const state = { isOver: false };
+    const verdict = call.finally(() => (state.isOver = true));
+    const others: { id: string; verdict: Promise<boolean> }[] = [];
+    while (!state.isOver) {
+      const id = unique('unsent');
+      others.push({ id, verdict: send(id) });
+      await pause(20);
+    }
+    expect(await verdict, 'the call that landed is said to have had no effect').toBe(false);
+
+    const unsent: string[] = [];
+    for (const other of others) if (await other.verdict) unsent.push(other.id);
+    expect(unsent.length).toBeGreaterThan(0);
+    await proxy.heal();
+    for (const id of unsent) expect(await exists(id), id).toBe(false);
+    await witness.connection.workflowService.terminateWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: landed },
+    });
+  });
+});
