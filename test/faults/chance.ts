@@ -33,6 +33,13 @@ export function createChance() {
     seed,
     /** A whole number of the range, both ends included. */
     between: (low: number, high: number): number => low + Math.floor(next() * (high - low + 1)),
+    /** All of them, in an order of chance. */
+    shuffled<T>(items: readonly T[]): T[] {
+      return items
+        .map((item) => ({ item, rank: next() }))
+        .sort((one, other) => one.rank - other.rank)
+        .map(({ item }) => item);
+    },
     oneOf<T>(choices: readonly [T, ...T[]]): T {
       return choices[Math.floor(next() * choices.length)] ?? choices[0];
     },
