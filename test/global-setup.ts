@@ -1,14 +1,19 @@
 import type { TestProject } from 'vitest/node';
 import { findTemporalCli } from '../scripts/temporal-cli.ts';
+import { makeEmbeddedTemplate } from './support/embedded-template.ts';
 import { startTemporalServer } from './support/temporal.ts';
 
-/** One Temporal server in memory for the whole run. Tests of pure logic run without one as well. */
+/** One Temporal server in memory for the whole run, and an embedded database to copy. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  if (findTemporalCli({ environment: process.env, log: console.warn }) === undefined) {
-    project.provide('temporalAddress', '');
-    return () => Promise.resolve();
-  }
-  const server = await startTemporalServer();
-  project.provide('temporalAddress', server.address);
-  return server.stop;
+  const [server, template] = await Promise.all([startServer(), makeEmbeddedTemplate()]);
+  project.provide('temporalAddress', server?.address ?? '');
+  project.provide('embeddedTemplate', template.folder);
+  return async () => {
+    await server?.stop();
+    await template.remove();
+  };
 }
+
+/** Tests of pure logic run without one as well. */
+const startServer = async () =>
+  findTemporalCli({ environment: process.env, log: console.warn }) === undefined ? undefined : startTemporalServer();

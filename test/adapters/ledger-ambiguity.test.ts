@@ -5,10 +5,10 @@ import { createLedger } from '../../src/adapters/ledger.ts';
 import { connectDatabase, type Database } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { startCommitCutter } from '../database/commit-cutter.ts';
-import { silentLogger } from '../support/database.ts';
 import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../support/postgres.ts';
 import { audit } from './auditor.ts';
 import { openTenant, openTransfer } from './opened-transfer.ts';
+import { silentLogger } from '../support/silent-logger.ts';
 
 describe.skipIf(postgresSkipReason() !== undefined)('a COMMIT that is never answered', () => {
   let cluster: PostgresCluster;

@@ -10,10 +10,10 @@ import { createTransferRecords, type TransferKey } from '../../src/adapters/tran
 import { connectDatabase, type Database } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { Problem } from '../../src/problems.ts';
-import { silentLogger } from '../support/database.ts';
 import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../support/postgres.ts';
 import { audit } from './auditor.ts';
 import { openingOf, openTenant, openTransfer } from './opened-transfer.ts';
+import { silentLogger } from '../support/silent-logger.ts';
 
 // The embedded database has one connection: nothing here can be shown on it.
 describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrency', () => {

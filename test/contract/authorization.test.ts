@@ -6,10 +6,10 @@ import type { Operation } from '../../src/http/operation.ts';
 import { operations, permissionsOf } from '../../src/http/operations.ts';
 import { registerRoutes } from '../../src/http/routes.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { silentLogger } from '../support/database.ts';
 import { eventually, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
 import { checkProblem } from '../support/problem-answers.ts';
 import { createSigningKey, mintToken } from '../support/tokens.ts';
+import { silentLogger } from '../support/silent-logger.ts';
 
 let portico: Portico;
 /** One resource of each kind, by the tag of its operations. */

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectDatabase } from '../../src/database/database.ts';
 import { Problem } from '../../src/problems.ts';
-import { databaseKinds, openTestDatabase, silentLogger, type TestDatabase } from '../support/database.ts';
+import { databaseKinds, openTestDatabase, type TestDatabase } from '../support/database.ts';
 import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../support/postgres.ts';
 import { startCommitCutter } from './commit-cutter.ts';
+import { silentLogger } from '../support/silent-logger.ts';
 
 describe.each(databaseKinds)('the database (%s)', (kind) => {
   let test: TestDatabase;

@@ -12,7 +12,8 @@ import { connectDatabase, embeddedClientOptionsOf, type DatabaseConnection } fro
 import { openEmbeddedDatabase } from '../../src/database/embedded.ts';
 import { lockFolder } from '../../src/database/folder-lock.ts';
 import { migrate } from '../../src/database/migrate.ts';
-import { silentLogger } from '../support/database.ts';
+import { layEmbeddedDatabase } from '../support/embedded-template.ts';
+import { silentLogger } from '../support/silent-logger.ts';
 
 const threads = vi.hoisted(() => [] as workerThreads.Worker[]);
 // The real thing, but the test gets hold of each thread to end it.
@@ -58,6 +59,7 @@ describe('the embedded database', { timeout: 60_000 }, () => {
   });
 
   async function openHere(inside = folder): Promise<Opened> {
+    await layEmbeddedDatabase(inside);
     const database = await open(inside);
     opened.push(database);
     return database;

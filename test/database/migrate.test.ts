@@ -5,8 +5,9 @@ import { createTransferRecords } from '../../src/adapters/transfer-records.ts';
 import { connectDatabase, type Database } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { openTenant, openTransfer } from '../adapters/opened-transfer.ts';
-import { databaseKinds, openTestDatabase, silentLogger } from '../support/database.ts';
+import { databaseKinds, openTestDatabase } from '../support/database.ts';
 import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../support/postgres.ts';
+import { silentLogger } from '../support/silent-logger.ts';
 
 describe.each(databaseKinds)('migrations on %s', { timeout: 60_000 }, (kind) => {
   it('change nothing when they have run', async () => {

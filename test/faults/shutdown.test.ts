@@ -5,7 +5,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { bundleWorkflows } from '../../src/worker/bundle.ts';
-import { silentLogger } from '../support/database.ts';
 import { eventually, unique, type Reply } from '../support/portico.ts';
 import { postgresSkipReason } from '../support/postgres.ts';
 import { startTcpProxy, type Fault, type TcpProxy } from '../support/tcp-proxy.ts';
@@ -15,6 +14,7 @@ import { createChance, scaled } from './chance.ts';
 import { createCaller, createDeployment, transferOf, type Caller, type Deployment } from './deployment.ts';
 import { endPrograms, readiness, startProgram, type Program } from './program.ts';
 import { openTemporalWitness } from './temporal-witness.ts';
+import { silentLogger } from '../support/silent-logger.ts';
 
 const chance = createChance();
 

@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { connectDatabase, type Database, type DatabaseConnection } from '../../src/database/database.ts';
 import { openEmbeddedDatabase } from '../../src/database/embedded.ts';
 import { migrate } from '../../src/database/migrate.ts';
+import { layEmbeddedDatabase } from './embedded-template.ts';
 import { postgresSkipReason, startPostgres } from './postgres.ts';
-
-export const silentLogger = pino({ level: 'silent' });
+import { silentLogger } from './silent-logger.ts';
 
 export interface TestDatabase {
   readonly database: Database;
@@ -25,6 +24,7 @@ export const openTestDatabase = (kind: Database['kind']): Promise<TestDatabase> 
 
 async function openEmbedded(): Promise<TestDatabase> {
   const folder = await mkdtemp(join(tmpdir(), 'portico-db-'));
+  await layEmbeddedDatabase(folder);
   const embedded = await openEmbeddedDatabase({ folder, logger: silentLogger });
   const { connection } = embedded;
   await migrate({ ownerConnection: connection, logger: silentLogger });

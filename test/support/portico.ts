@@ -11,6 +11,7 @@ import { developmentAudience, developmentIssuer, developmentKey } from '../../sr
 import { operationsWith, permissionsOf } from '../../src/http/operations.ts';
 import { run } from '../../src/main.ts';
 import { createLogger } from '../../src/observability/logger.ts';
+import { layEmbeddedDatabase } from './embedded-template.ts';
 import { checkAgainstOpenApi } from './openapi-contract.ts';
 import { parcelsV1, probesV1 } from './probes.ts';
 import { temporalAddress } from './temporal.ts';
@@ -76,6 +77,7 @@ export async function startPortico(
     ...definition,
     taskQueue: `${definition.taskQueue}-${digestOf(stateDir)}`,
   }));
+  if (environment['DATABASE_URL'] === undefined) await layEmbeddedDatabase(join(stateDir, 'database'));
   const allPermissions = [...permissionsOf(operationsWith(definitions))];
   const running = await run(environment, {
     temporalAddress: options.temporalAddress ?? temporalAddress(),
