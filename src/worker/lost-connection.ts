@@ -5,8 +5,8 @@ import { withTimeout } from './timeout.ts';
 
 const probeEveryMs = 1_000;
 /** Each of them takes a second. */
-const maxSilentProbes = 3;
-const connectTimeoutMs = 2_000;
+const maxSilentProbes = 2;
+const connectTimeoutMs = 1_000;
 
 /**
  * Rejects once nothing arrives on the connection any more although Temporal answers on a new one. The SDK needs up to 45
@@ -20,7 +20,8 @@ export async function untilLost(
 ): Promise<void> {
   const isOver = () => signal.aborted;
   for (let silentProbes = 0; ;) {
-    await sleep(probeEveryMs, undefined, { signal, ref: false }).catch(() => undefined);
+    // A silent probe took as long itself.
+    if (silentProbes === 0) await sleep(probeEveryMs, undefined, { signal, ref: false }).catch(() => undefined);
     if (isOver()) return;
     silentProbes = (await answersHealthy(connection)) ? 0 : silentProbes + 1;
     if (silentProbes < maxSilentProbes || !(await answersAnew(settings))) continue;

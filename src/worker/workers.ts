@@ -30,6 +30,18 @@ const farewellMs = 2_000;
 const minBackoffMs = 500;
 // Low, so that the workers are back within seconds of Temporal.
 const maxBackoffMs = 5_000;
+/** Workers that ran for so long do not pay for the failures before. */
+const steadyMs = 5_000;
+
+/** Workers that share a connection, and fall with it. */
+interface Crew {
+  readonly connection: NativeConnection;
+  readonly workers: readonly Worker[];
+  /** Rejects when one of them fails. */
+  readonly running: Promise<unknown>;
+  /** Resolves when all of them have ended, however that was. */
+  readonly ended: Promise<unknown>;
+}
 
 /**
  * One worker for each task queue over one connection. Whatever fails fatally is built anew, with back-off; nothing here
@@ -38,10 +50,11 @@ const maxBackoffMs = 5_000;
 export function startWorkers(options: WorkersOptions) {
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
-  let current: { connection: NativeConnection; workers: Worker[] } | undefined;
+  let current: Crew | undefined;
   let lastConnection: NativeConnection | undefined;
-  /** Those that run, and those that are on their way out. */
-  const begun = new Set<Worker>();
+  let failures = 0;
+  /** The one that runs, and those that are on their way out. */
+  const crews = new Set<Crew>();
 
   async function build() {
     const connecting = NativeConnection.connect(options.connection);
@@ -89,38 +102,45 @@ export function startWorkers(options: WorkersOptions) {
     },
   });
 
-  async function runOnce(): Promise<void> {
-    const { connection, workers } = await build();
-    if (isStopping()) return;
-    current = { connection, workers };
-    for (const worker of workers) begun.add(worker);
+  function run({ connection, workers }: Awaited<ReturnType<typeof build>>): Crew {
     const runs = workers.map((worker) => worker.run());
-    options.eagerDoor?.open(connection, options.taskQueues);
+    const crew = { connection, workers, running: Promise.all(runs), ended: Promise.allSettled(runs) };
+    crews.add(crew);
+    void crew.ended.then(() => {
+      crews.delete(crew);
+      return lastConnection === connection ? undefined : closeQuietly(connection);
+    });
+    return crew;
+  }
+
+  async function runOnce(): Promise<void> {
+    const built = await build();
+    if (isStopping()) return;
+    const crew = run(built);
+    const ranAtMs = Date.now();
+    current = crew;
+    options.eagerDoor?.open(crew.connection, options.taskQueues);
     options.logger.info({ taskQueues: options.taskQueues }, 'workers run');
     const watching = new AbortController();
     try {
-      const lost = untilLost(connection, options.connection, AbortSignal.any([watching.signal, stopping.signal]));
-      await Promise.race([Promise.all(runs), lost]);
+      const lost = untilLost(crew.connection, options.connection, AbortSignal.any([watching.signal, stopping.signal]));
+      await Promise.race([crew.running, lost]);
     } finally {
       watching.abort();
       options.eagerDoor?.shut();
       current = undefined;
-      shutDown(workers);
-      const ended = Promise.allSettled(runs);
-      await untilEnded(workers, ended);
-      for (const worker of workers) begun.delete(worker);
-      void ended.then(() => (lastConnection === connection ? undefined : closeQuietly(connection)));
+      if (Date.now() - ranAtMs > steadyMs) failures = 0;
+      // Nobody waits for their end here: on a dead connection that takes up to half a minute.
+      shutDown(crew.workers);
     }
   }
 
   async function supervise(): Promise<void> {
-    for (let failures = 0; !isStopping(); failures += 1) {
-      const startedAtMs = Date.now();
+    for (; !isStopping(); failures += 1) {
       try {
         await runOnce();
       } catch (error) {
         if (isStopping()) throw error;
-        if (Date.now() - startedAtMs > 60_000) failures = 0;
         const backoffMs = Math.random() * Math.min(maxBackoffMs, minBackoffMs * 2 ** failures);
         options.logger.warn({ err: error, retryInMs: Math.round(backoffMs) }, 'workers failed and are built anew');
         await sleep(backoffMs, undefined, { signal: stopping.signal }).catch(() => undefined);
@@ -142,9 +162,10 @@ export function startWorkers(options: WorkersOptions) {
     async stop(): Promise<void> {
       options.eagerDoor?.shut();
       stopping.abort();
-      const workers = [...begun];
+      const workers = [...crews].flatMap((crew) => crew.workers);
+      const ended = Promise.allSettled([supervised, ...[...crews].map((crew) => crew.ended)]);
       shutDown(workers);
-      await untilEnded(workers, supervised);
+      await untilEnded(workers, ended);
       await closeQuietly(lastConnection);
       if (workers.some((worker) => worker.getState() === 'FAILED')) throw new Error('activities had to be cut');
     },
@@ -162,10 +183,7 @@ async function runAndEnd(worker: Worker): Promise<void> {
  * SDK takes half a minute for that, whatever its force time is: two seconds are enough.
  */
 async function untilEnded(workers: readonly Worker[], farewell: Promise<unknown>): Promise<void> {
-  const isSaid = farewell.then(
-    () => true,
-    () => true,
-  );
+  const isSaid = farewell.then(() => true);
   const isAtWork = (worker: Worker) => !['STOPPED', 'FAILED'].includes(worker.getState());
   while (workers.some(isAtWork)) if (await Promise.race([isSaid, sleep(50, false)])) return;
   await Promise.race([isSaid, sleep(farewellMs, undefined, { ref: false })]);

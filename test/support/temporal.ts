@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +29,8 @@ export interface TestTemporalServer {
   readonly port: number;
   /** Of the process that runs now. */
   readonly pid: () => number;
+  /** The last lines that it printed. */
+  readonly lastLines: (count: number) => string;
   /** Ends it without warning. */
   readonly kill: () => Promise<void>;
   /** Lets it end by itself, and removes what it left behind, except a database file that was given. */
@@ -56,6 +58,7 @@ export async function startTemporalServer(
     address,
     port,
     pid: () => running.server.pid,
+    lastLines: (count) => readFileSync(settings.logFile, 'utf8').trim().split('\n').slice(-count).join('\n'),
     kill: async () => {
       process.kill(running.server.pid, 'SIGKILL');
       await end(5_000);
