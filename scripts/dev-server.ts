@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { endProcess } from './processes.ts';
-import { clusterIdAt, searchAttributes } from './temporal-probe.ts';
+import { searchAttributes } from '../src/orchestration/search-attributes.ts';
+import { clusterIdAt } from './temporal-probe.ts';
 
 export interface DevServerOptions {
   readonly cliPath: string;

@@ -1,14 +1,6 @@
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-
-/** What Portico's processes publish for lists and for Temporal's own UI, with the types of the Temporal CLI. */
-export const searchAttributes = {
-  PorticoTenant: 'Keyword',
-  PorticoProcess: 'Keyword',
-  PorticoStep: 'Keyword',
-  PorticoOutcome: 'Keyword',
-  PorticoLabels: 'KeywordList',
-} as const;
+import { searchAttributes } from '../src/orchestration/search-attributes.ts';
 
 /**
  * The id that a server keeps in its database and thus through restarts; undefined unless it answers within

@@ -7,6 +7,11 @@ import type { ProblemCode } from '../src/problems.ts';
 const answered = new Map<string, ActionAnswer<unknown>>();
 const maxAnswered = 1_000;
 
+/** What an action answers that has nothing else to say. */
+export interface Accepted {
+  readonly accepted: true;
+}
+
 /** Says no to an action with one of the problems that a caller may see. */
 export function refuseAction(code: ProblemCode): never {
   throw ApplicationFailure.nonRetryable(code, code);

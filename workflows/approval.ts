@@ -1,14 +1,10 @@
 import { condition } from '@temporalio/workflow';
 import type { UpdateDefinition } from '@temporalio/common';
 import type { ActionAnswer, ActionCall, Actor } from '../src/catalog/envelope.ts';
-import { handleAction, refuseAction } from './actions.ts';
+import { handleAction, refuseAction, type Accepted } from './actions.ts';
 
 interface Note {
   readonly note?: string | undefined;
-}
-
-interface Accepted {
-  readonly accepted: true;
 }
 
 type DecisionAction = UpdateDefinition<ActionAnswer<Accepted>, [ActionCall<Note>]>;

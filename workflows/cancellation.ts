@@ -1,11 +1,7 @@
 import { condition, type CancellationScope } from '@temporalio/workflow';
 import type { UpdateDefinition } from '@temporalio/common';
 import type { ActionAnswer, ActionCall } from '../src/catalog/envelope.ts';
-import { handleAction, refuseAction } from './actions.ts';
-
-interface Accepted {
-  readonly accepted: true;
-}
+import { handleAction, refuseAction, type Accepted } from './actions.ts';
 
 type Verdict = 'accepted' | 'too-late';
 

@@ -39,12 +39,36 @@ const problemBody = z
   .meta({ id: 'Problem', description: 'RFC 9457, with the retry verdict as extension members.' });
 
 const responseHeaders: Readonly<Record<ResponseHeader, z.ZodType>> = {
-  Location: z.string().describe('The resource.'),
-  'Retry-After': z.string().describe('Seconds after which asking again is worth while.'),
+  Location: z
+    .string()
+    .describe('The resource.')
+    .meta({ header: { id: 'Location' } }),
+  'Retry-After': z
+    .string()
+    .describe('Seconds after which asking again is worth while.')
+    .meta({ header: { id: 'RetryAfter' } }),
   'Idempotency-Status': z
     .enum(['created', 'joined', 'replayed'])
-    .describe('Whether this request created the instance, joined it while it runs, or found it closed.'),
-  'Preference-Applied': z.string().optional().describe('The wait that was granted (RFC 7240).'),
+    .describe('Whether this request created the instance, joined it while it runs, or found it closed.')
+    .meta({ header: { id: 'IdempotencyStatus' } }),
+  'Preference-Applied': z
+    .string()
+    .optional()
+    .describe('The wait that was granted (RFC 7240).')
+    .meta({ header: { id: 'PreferenceApplied' } }),
+};
+
+const problemHeaders = {
+  'WWW-Authenticate': z
+    .string()
+    .describe('The challenge (RFC 6750).')
+    .meta({ header: { id: 'Challenge' } }),
+  'Retry-After': responseHeaders['Retry-After'],
+  Location: z
+    .string()
+    .optional()
+    .describe('Where to look for what may have been started.')
+    .meta({ header: { id: 'PerhapsLocation' } }),
 };
 
 /** The OpenAPI 3.1 document of a list of operations. */
@@ -145,8 +169,18 @@ function problemsOf(operation: Operation) {
         String(status),
         {
           description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' '),
+          ...headersOfProblem(operation, status, codes),
           content: { 'application/problem+json': { schema: problemBody } },
         },
       ]),
   );
+}
+
+function headersOfProblem(operation: Operation, status: number, codes: readonly ProblemCode[]) {
+  const names: (keyof typeof problemHeaders)[] = [];
+  if (status === 401 || status === 403) names.push('WWW-Authenticate');
+  if (codes.every((code) => 'retryAfterMs' in problems[code])) names.push('Retry-After');
+  if (operation.cost === 'start' && codes.includes('outcome-unknown')) names.push('Location');
+  if (names.length === 0) return {};
+  return { headers: z.object(Object.fromEntries(names.map((name) => [name, problemHeaders[name]]))) };
 }

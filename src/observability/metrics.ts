@@ -56,7 +56,7 @@ export function createMetrics(build: { version: string; role: string }) {
   });
   const temporalFailures = new Counter({
     name: 'portico_temporal_request_failures_total',
-    help: 'Requests to Temporal that ended in another status than OK.',
+    help: 'Requests to Temporal that failed, by method and gRPC status; those that Portico gave up itself are none.',
     labelNames: ['method', 'code'],
     registers,
   });
@@ -76,7 +76,7 @@ export function createMetrics(build: { version: string; role: string }) {
     /** `code` is the name of the gRPC status, such as `OK` or `UNAVAILABLE`. */
     observeTemporalRequest: (method: string, code: string, seconds: number): void => {
       temporalRequests.observe({ method, code }, seconds);
-      if (code !== 'OK') temporalFailures.inc({ method, code });
+      if (code !== 'OK' && code !== 'CANCELLED') temporalFailures.inc({ method, code });
     },
     setOpenInstances: (process: string, count: number): void => openInstances.set({ process }, count),
     /** The exposition in Prometheus' text format 0.0.4. */

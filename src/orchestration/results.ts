@@ -1,10 +1,10 @@
-import { isGrpcDeadlineError, WorkflowFailedError, type Client, type Connection } from '@temporalio/client';
+import { WorkflowFailedError, type Client, type Connection } from '@temporalio/client';
 import { readProblemOf } from './failures.ts';
 import { workflowIdOf, type InstanceRef } from './identity.ts';
 import { within, type CallLimits } from './instances.ts';
 
-// The server answers a long poll after 20 s; ours ends a little later.
-const sliceMs = 22_000;
+// The server answers a long poll after 20 s. Asked anew more often, a wait survives a connection that is lost meanwhile.
+const sliceMs = 5_000;
 
 /** Long-polls until the instance has closed; false when aborted or when the poll fails. */
 export async function pollUntilClosed(
@@ -13,12 +13,14 @@ export async function pollUntilClosed(
   signal: AbortSignal,
 ): Promise<boolean> {
   while (!signal.aborted) {
+    const slice = AbortSignal.timeout(sliceMs);
+    const limits = { deadlineMs: 2 * sliceMs, signal: AbortSignal.any([signal, slice]) };
     try {
-      await within(connection, { deadlineMs: sliceMs, signal }, () => client.workflow.result(workflowId));
+      await within(connection, limits, () => client.workflow.result(workflowId));
       return true;
     } catch (error) {
       if (error instanceof WorkflowFailedError) return true;
-      if (!isGrpcDeadlineError(error)) return false;
+      if (!slice.aborted) return false;
     }
   }
   return false;

@@ -14,8 +14,19 @@ const step = defineSearchAttributeKey('PorticoStep', SearchAttributeType.KEYWORD
 const outcome = defineSearchAttributeKey('PorticoOutcome', SearchAttributeType.KEYWORD);
 const labels = defineSearchAttributeKey('PorticoLabels', SearchAttributeType.KEYWORD_LIST);
 
-// The numbers are IndexedValueType of the Temporal API: KEYWORD and KEYWORD_LIST.
-const indexedTypes = { PorticoTenant: 2, PorticoProcess: 2, PorticoStep: 2, PorticoOutcome: 2, PorticoLabels: 7 };
+/** What Portico's processes publish for lists and for Temporal's own UI, with the types of the Temporal CLI. */
+export const searchAttributes = {
+  PorticoTenant: 'Keyword',
+  PorticoProcess: 'Keyword',
+  PorticoStep: 'Keyword',
+  PorticoOutcome: 'Keyword',
+  PorticoLabels: 'KeywordList',
+} as const;
+
+// The numbers are IndexedValueType of the Temporal API.
+const indexedTypes = Object.entries(searchAttributes).map(
+  ([name, type]) => [name, { Keyword: 2, KeywordList: 7 }[type]] as const,
+);
 
 const callDeadlineMs = 5_000;
 const retryEveryMs = 2_000;
@@ -51,8 +62,8 @@ export function readAttributes(fields: IndexedFields) {
 /** The command an operator runs where Portico may not register the attributes itself. */
 export const registerCommand =
   'temporal operator search-attribute create ' +
-  Object.entries(indexedTypes)
-    .map(([name, type]) => `--name ${name} --type ${type === 2 ? 'Keyword' : 'KeywordList'}`)
+  Object.entries(searchAttributes)
+    .map(([name, type]) => `--name ${name} --type ${type}`)
     .join(' ');
 
 /**
@@ -61,11 +72,11 @@ export const registerCommand =
  */
 export async function registerSearchAttributes(connection: Connection, namespace: string): Promise<void> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  const wrong = Object.entries(indexedTypes).filter(([name, type]) => (customAttributes[name] ?? type) !== type);
+  const wrong = indexedTypes.filter(([name, type]) => (customAttributes[name] ?? type) !== type);
   if (wrong.length > 0) {
     throw new Error(`search attributes have another type in Temporal: ${wrong.map(([name]) => name).join(', ')}`);
   }
-  const missing = Object.entries(indexedTypes).filter(([name]) => customAttributes[name] === undefined);
+  const missing = indexedTypes.filter(([name]) => customAttributes[name] === undefined);
   if (missing.length === 0) return;
   try {
     await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(missing) });

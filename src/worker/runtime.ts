@@ -29,11 +29,18 @@ const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ER
 
 /** The SDK's logger over ours. */
 export function toSdkLogger(logger: Logger) {
-  // Ids and the error alone: other attributes can hold payloads.
+  // Ids and the error alone: other attributes can hold payloads. The SDK's core gives its errors as text.
   const log = (level: LogLevel, message: string, attributes: Record<string, unknown> = {}) => {
     const { workflowId, workflowType, taskQueue, activityType, attempt, error } = attributes;
     logger[levels[level]](
-      { workflowId, workflowType, taskQueue, activityType, attempt, ...(error === undefined ? {} : { err: error }) },
+      {
+        workflowId,
+        workflowType,
+        taskQueue,
+        activityType,
+        attempt,
+        [typeof error === 'string' ? 'reason' : 'err']: error,
+      },
       message,
     );
   };

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { clusterIdAt, searchAttributes } from '../../scripts/temporal-probe.ts';
+import { clusterIdAt } from '../../scripts/temporal-probe.ts';
+import { searchAttributes } from '../../src/orchestration/search-attributes.ts';
 import { registerCommand } from '../../src/orchestration/search-attributes.ts';
 import { startTemporalServer, temporalAddress } from '../support/temporal.ts';
 

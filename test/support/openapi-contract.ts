@@ -16,13 +16,14 @@ interface Exchange {
 
 interface MediaTypes {
   readonly content?: Record<string, unknown>;
-  readonly headers?: Record<string, { required?: boolean }>;
+  readonly headers?: Record<string, { readonly $ref: string }>;
 }
 interface OperationObject {
   readonly requestBody?: MediaTypes;
   readonly responses: Record<string, MediaTypes & { readonly description: string }>;
 }
 interface Document {
+  readonly components: { readonly headers: Record<string, { readonly required?: boolean }> };
   readonly paths: Record<string, Record<string, OperationObject>>;
 }
 
@@ -76,8 +77,10 @@ export function checkAgainstOpenApi(exchange: Exchange): void {
   if (mediaType === 'application/problem+json' && !response.description.includes(`\`${code}\``)) {
     throw new Error(`openapi.yaml does not name ${code} for ${where}`);
   }
-  for (const [name, { required }] of Object.entries(response.headers ?? {})) {
-    if (required && !exchange.headers.has(name)) throw new Error(`${where} lacks the header ${name}`);
+  for (const [name, { $ref: reference }] of Object.entries(response.headers ?? {})) {
+    const header = document.components.headers[reference.replace('#/components/headers/', '')];
+    if (header === undefined) throw new Error(`openapi.yaml has no ${reference}`);
+    if (header.required && !exchange.headers.has(name)) throw new Error(`${where} lacks the header ${name}`);
   }
   if (exchange.status < 300 && operation.requestBody !== undefined) {
     check(
