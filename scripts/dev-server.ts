@@ -108,6 +108,8 @@ const limits = {
   'frontend.namespaceRPS': 100_000,
   'frontend.namespaceRPS.visibility': 10_000,
   'frontend.namespaceCount': 10_000,
+  // With the default of 20 a second for the whole server, each step of an instance waits for up to 50 ms.
+  'history.transferProcessorMaxPollRPS': 100,
 };
 
 /** Settings for clients, such as an address or a profile, are none of a server's business. */

@@ -134,8 +134,10 @@ export const settings = z.object({
       'Mean delay of the event loop above which reads and lists are shed, and starts above five times as much; 0s for no limit.',
     ),
   PORTICO_MAX_EVENT_LOOP_UTILIZATION: wholeNumber(0, 100)
-    .prefault('95')
-    .describe('Percentage of time the event loop may be busy before reads and lists are shed; 0 for no limit.'),
+    .prefault('0')
+    .describe(
+      'Percentage of time the event loop may be busy before reads and lists are shed; 0 for no limit, because a busy loop may still answer fast.',
+    ),
   PORTICO_MAX_RSS_MB: wholeNumber(0, 1_048_576)
     .prefault('0')
     .describe(
