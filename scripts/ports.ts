@@ -1,20 +1,6 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { listenErrorOf } from '../src/free-port.ts';
 
-export { freeLoopbackPort as freePort } from '../src/free-port.ts';
-
-/** Why nothing can listen there at this moment, as a code such as `EADDRINUSE`; undefined if it can. */
-export async function listenErrorOf(port: number, host: string): Promise<string | undefined> {
-  const server = createServer().listen(port, host);
-  try {
-    await once(server, 'listening');
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  }
-  server.close();
-  await once(server, 'close');
-  return undefined;
-}
+export { freeLoopbackPort as freePort, listenErrorOf } from '../src/free-port.ts';
 
 /** True if the port of this host can be listened on at this moment. */
 export const isFree = async (port: number, host: string): Promise<boolean> =>

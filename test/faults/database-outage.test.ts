@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { audit } from '../adapters/auditor.ts';
-import { eventually, startPortico, type Portico, type Reply } from '../support/portico.ts';
+import { eventually, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
 import { postgresSkipReason } from '../support/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { expectInTime, timed } from './answers.ts';
@@ -123,37 +123,41 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
     expect(report.balances.get('payer')).toBe(100_000_000n - 100n * completedIn(report));
   }
 
-  test('is killed again and again under transfers, none is lost or made twice, and nobody has to restart', async () => {
-    const ids = Array.from({ length: scaled(120) }, (_, index) => `killed-${chance.seed}-${index}`);
-    const stopWatching = watchMoney();
-    let kills = 0;
-    const killing = (async () => {
-      while (kills < scaled(4)) {
-        await pause(chance.between(300, 1_200));
-        await deployment.cluster.kill();
-        kills += 1;
-        await pause(chance.between(0, 500));
-        await deployment.cluster.restart();
-      }
-    })();
-    await Promise.all([
-      killing,
-      inParallel(6, ids, async (id) => {
-        // Temporal takes the start, whatever becomes of the database.
-        expect((await start(id, chance.between(0, 1) === 0 ? { prefer: 'wait=1' } : {})).status).toBeLessThan(300);
-        await pause(chance.between(0, 150));
-      }),
-    ]);
-    await expectBack();
-    await expectExactMoney(ids);
-    const seen = await stopWatching();
-    console.info(`${kills} kills, ${seen.audits} audits while transfers ran`);
-    expect(seen.findings).toEqual([]);
-    expect(seen.audits).toBeGreaterThan(10);
-  }, 120_000);
+  test(
+    'is killed again and again under transfers, none is lost or made twice, and nobody has to restart',
+    async () => {
+      const ids = Array.from({ length: scaled(120) }, () => unique('killed'));
+      const stopWatching = watchMoney();
+      let kills = 0;
+      const killing = (async () => {
+        while (kills < scaled(4)) {
+          await pause(chance.between(300, 1_200));
+          await deployment.cluster.kill();
+          kills += 1;
+          await pause(chance.between(0, 500));
+          await deployment.cluster.restart();
+        }
+      })();
+      await Promise.all([
+        killing,
+        inParallel(6, ids, async (id) => {
+          // Temporal takes the start, whatever becomes of the database.
+          expect((await start(id, chance.between(0, 1) === 0 ? { prefer: 'wait=1' } : {})).status).toBeLessThan(300);
+          await pause(chance.between(0, 150));
+        }),
+      ]);
+      await expectBack();
+      await expectExactMoney(ids);
+      const seen = await stopWatching();
+      console.info(`${kills} kills, ${seen.audits} audits while transfers ran`);
+      expect(seen.findings).toEqual([]);
+      expect(seen.audits).toBeGreaterThan(10);
+    },
+    scaled(120_000),
+  );
 
   test('is down, requests that need it are refused at once and transfers wait for it', async () => {
-    const waiting = `down-${chance.seed}`;
+    const waiting = unique('down');
     await deployment.cluster.kill();
     expect((await start(waiting)).status).toBe(202);
     await expectOutage(1_000);
@@ -163,7 +167,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
   }, 60_000);
 
   test('swallows everything, requests that need it are refused in time and transfers wait for it', async () => {
-    const waiting = `swallowed-${chance.seed}`;
+    const waiting = unique('swallowed');
     // So that there are connections to be swallowed.
     await Promise.all(Array.from({ length: 8 }, () => portico.get('/v1/accounts/payer')));
     await proxy.inject('black-hole');

@@ -120,62 +120,66 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
     expect(report.balances.get('payee')).toBe(before + 100n);
   }, 60_000);
 
-  test('no request fails while each process in turn is told to stop and replaced', async () => {
-    await Promise.all([running('api'), running('worker')]);
-    const apis = processes.api.filter((each) => !each.isOver());
-    const balancer = createBalancer(await Promise.all(apis.map((each) => each.ready())));
-    const started: string[] = [];
-    const failed: string[] = [];
-    let isOver = false;
-    const call = async (what: string, ask: (url: string) => Promise<Reply>) => {
-      const url = balancer.pick(chance);
-      try {
-        const { status, body } = await ask(url);
-        if (status >= 300) failed.push(`${what} at ${url}: ${status} ${JSON.stringify(body)}`);
-      } catch (error) {
-        failed.push(`${what} at ${url}: ${String(error)} ${String(error instanceof Error ? error.cause : '')}`);
-      }
-    };
-    const callers = Array.from({ length: 4 }, async (_, index) => {
-      while (!isOver) {
-        const id = unique('rolling');
-        started.push(id);
-        const headers: Record<string, string> = index % 2 === 0 ? { prefer: 'wait=2' } : {};
-        await call('a start', (url) => caller.post(url, '/v1/transfers', transferOf(id), { headers }));
-        await call('a result', (url) => caller.get(url, `/v1/transfers/${id}/result`, { headers }));
-        await pause(chance.between(0, 40));
-      }
-    });
+  test(
+    'no request fails while each process in turn is told to stop and replaced',
+    async () => {
+      await Promise.all([running('api'), running('worker')]);
+      const apis = processes.api.filter((each) => !each.isOver());
+      const balancer = createBalancer(await Promise.all(apis.map((each) => each.ready())));
+      const started: string[] = [];
+      const failed: string[] = [];
+      let isOver = false;
+      const call = async (what: string, ask: (url: string) => Promise<Reply>) => {
+        const url = balancer.pick(chance);
+        try {
+          const { status, body } = await ask(url);
+          if (status >= 300) failed.push(`${what} at ${url}: ${status} ${JSON.stringify(body)}`);
+        } catch (error) {
+          failed.push(`${what} at ${url}: ${String(error)} ${String(error instanceof Error ? error.cause : '')}`);
+        }
+      };
+      const callers = Array.from({ length: 4 }, async (_, index) => {
+        while (!isOver) {
+          const id = unique('rolling');
+          started.push(id);
+          const headers: Record<string, string> = index % 2 === 0 ? { prefer: 'wait=2' } : {};
+          await call('a start', (url) => caller.post(url, '/v1/transfers', transferOf(id), { headers }));
+          await call('a result', (url) => caller.get(url, `/v1/transfers/${id}/result`, { headers }));
+          await pause(chance.between(0, 40));
+        }
+      });
 
-    let restarts = 0;
-    for (let round = 0; round < scaled(1); round += 1) {
-      for (const role of ['api', 'worker'] as const) {
-        for (const each of processes[role].filter((program) => !program.isOver())) {
-          const exit = await each.stop(30_000);
-          expect(exit, each.log()).toMatchObject({ code: 0, signal: null });
-          restarts += 1;
-          const replacement = await running(role);
-          if (role === 'api') balancer.add(await replacement.ready());
+      let restarts = 0;
+      for (let round = 0; round < scaled(1); round += 1) {
+        for (const role of ['api', 'worker'] as const) {
+          for (const each of processes[role].filter((program) => !program.isOver())) {
+            const exit = await each.stop(30_000);
+            expect(exit, each.log()).toMatchObject({ code: 0, signal: null });
+            restarts += 1;
+            const replacement = await running(role);
+            if (role === 'api') balancer.add(await replacement.ready());
+          }
         }
       }
-    }
-    isOver = true;
-    await Promise.all(callers);
-    balancer.stop();
-    expect(failed).toEqual([]);
-    console.info(`${restarts} processes replaced under ${started.length} transfers`);
-    expect(started.length).toBeGreaterThan(20);
+      isOver = true;
+      await Promise.all(callers);
+      balancer.stop();
+      expect(failed).toEqual([]);
+      console.info(`${restarts} processes replaced under ${started.length} transfers`);
+      expect(started.length).toBeGreaterThan(20);
 
-    const { url } = await first('api').ready();
-    let repeated = 0;
-    for (const id of started) {
-      expect((await ended(url, id)).body.outcome, id).toBe('completed');
-      const attempts = await witness.attemptsOf(`${caller.tenant}/transfers/${id}`, 'withdraw');
-      repeated += (attempts ?? 1) - 1;
-    }
-    expect(repeated, 'attempts that a stop has cost').toBeLessThanOrEqual(restarts);
-    expect((await deployment.report(caller.tenant)).findings).toEqual([]);
-  }, 180_000);
+      const { url } = await first('api').ready();
+      let repeated = 0;
+      for (const id of started) {
+        expect((await ended(url, id)).body.outcome, id).toBe('completed');
+        const attempts = await witness.attemptsOf(`${caller.tenant}/transfers/${id}`, 'withdraw');
+        repeated += (attempts ?? 1) - 1;
+      }
+      expect(repeated, 'attempts that a stop has cost').toBeLessThanOrEqual(restarts);
+      expect((await deployment.report(caller.tenant)).findings).toEqual([]);
+    },
+    scaled(180_000),
+  );
 
   /** How many statements of Portico wait for a lock. */
   const waitingStatements = (): Promise<number> =>

@@ -238,7 +238,7 @@ describe('while the connection to Temporal comes and goes', () => {
       expect(report.balances.get('payee')).toBe(100_000_000n + moved);
       expect(report.balances.get('payer')).toBe(100_000_000n - moved);
     },
-    scaled(120) * 1_000,
+    scaled(120_000),
   );
 });
 
@@ -247,7 +247,7 @@ function flap({ forMs, isEnough, longestMs }: { forMs: number; isEnough: () => b
   const startedAt = performance.now();
   const isOver = () => {
     const lastedMs = performance.now() - startedAt;
-    return lastedMs > scaled(40) * 1_000 || (lastedMs > forMs && isEnough());
+    return lastedMs > scaled(40_000) || (lastedMs > forMs && isEnough());
   };
   const flapping = async () => {
     for (;;)

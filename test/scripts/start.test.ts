@@ -62,7 +62,11 @@ function start(settings: Record<string, string> = {}) {
     child,
     ended,
     printed: () => printed,
-    served: () => expect.poll(() => printed, { timeout: startMs, interval: 100 }).toContain('/v1/accounts/bob\n'),
+    async served(): Promise<void> {
+      const isServed = () => printed.includes('/v1/accounts/bob\n');
+      await expect.poll(() => isServed() || child.exitCode !== null, { timeout: startMs, interval: 100 }).toBe(true);
+      expect(isServed(), printed).toBe(true);
+    },
   };
 }
 

@@ -1,11 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
+import { freePort } from '../../scripts/ports.ts';
 
 export type PostgresCluster = Awaited<ReturnType<typeof startPostgres>>;
 
@@ -179,13 +179,4 @@ function unprivilegedUser(): { uid: number; gid: number } | undefined {
   const user = ['postgres', 'nobody'].map((name) => users.find(([its]) => its === name)).find((found) => found);
   if (user === undefined) throw new Error('no unprivileged user to run PostgreSQL as');
   return { uid: Number(user[2]), gid: Number(user[3]) };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

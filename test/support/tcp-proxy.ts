@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { freePort } from '../../scripts/ports.ts';
 
 /**
  * What happens to connections, those that stand and those to come.
@@ -20,14 +21,14 @@ export async function startTcpProxy(serverPort: number) {
   let fault: Fault | undefined;
   let links = new Set<Link>();
   const lost = new Set<Link>();
-  let listener: Server | undefined = await listen(0);
-  const { port } = addressOf(listener);
+  const port = await freePort();
+  let listener: Server | undefined = await listen();
 
-  async function listen(at: number): Promise<Server> {
+  async function listen(): Promise<Server> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
     for (;;) {
       try {
-        server.listen(at, '127.0.0.1');
+        server.listen(port, '127.0.0.1');
         await once(server, 'listening');
         return server;
       } catch (error) {
@@ -70,7 +71,7 @@ export async function startTcpProxy(serverPort: number) {
       return;
     }
     if (next === 'reset') cut();
-    listener ??= await listen(port);
+    listener ??= await listen();
     for (const link of links) link.flush();
   }
 
@@ -190,10 +191,4 @@ function createPipe(options: { from: Socket; to: Socket; delayMs: () => number; 
       waiting.length = 0;
     },
   };
-}
-
-function addressOf(server: Server): { port: number } {
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
-  return address;
 }
