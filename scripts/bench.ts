@@ -1,5 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Envelope } from '../src/catalog/envelope.ts';
@@ -7,16 +9,18 @@ import { userGrantsV1 } from '../src/catalog/user-grants.ts';
 import { operations, permissionsOf } from '../src/http/operations.ts';
 import { workflowIdOf } from '../src/orchestration/identity.ts';
 import { signDevelopmentToken } from './development-token.ts';
+import { readRecord } from './temporal-ports.ts';
 
 /**
  * `npm run bench`: how long one request takes, at the median and at the 95th percentile, against a Portico that
  * `npm start` runs on this machine, and for comparison a start by Temporal's own SDK on the same server. Machines differ
  * and are noisy: compare the rows of one run, not two runs.
  */
+const stateDir = process.env['PORTICO_STATE_DIR'] ?? '.portico';
 const { values } = parseArgs({
   options: {
     url: { type: 'string', default: 'http://127.0.0.1:8080' },
-    temporal: { type: 'string', default: '127.0.0.1:7233' },
+    temporal: { type: 'string', default: `127.0.0.1:${readRecord(join(stateDir, 'temporal'))?.port ?? 7_233}` },
     requests: { type: 'string', default: '200' },
     callers: { type: 'string', default: '1' },
   },
@@ -28,7 +32,6 @@ for (const { hostname } of [url, new URL(`tcp://${values.temporal}`)]) {
 }
 
 const tenant = `bench-${randomUUID().slice(0, 8)}`;
-const stateDir = process.env['PORTICO_STATE_DIR'] ?? '.portico';
 const token = await signDevelopmentToken(stateDir, {
   subject: 'bench',
   tenant,
@@ -62,6 +65,10 @@ const startBySdk = (userId: string) => {
     taskQueue: userGrantsV1.taskQueue,
     args: [{ input: grant(userId), context } satisfies Envelope<unknown>],
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    typedSearchAttributes: [
+      { key: defineSearchAttributeKey('PorticoTenant', 'KEYWORD'), value: tenant },
+      { key: defineSearchAttributeKey('PorticoProcess', 'KEYWORD'), value: userGrantsV1.name },
+    ],
   });
 };
 
@@ -90,8 +97,12 @@ await connection.close();
 
 /** Resolves when nothing of what was started runs any more: it would take the next row's time. */
 async function untilIdle(): Promise<void> {
+  const endsAt = Date.now() + 120_000;
   for (const collection of ['user-grants', 'transfers']) {
-    while ((await send('GET', `/v1/${collection}?status=running&limit=1`)).items.length > 0) await sleep(250);
+    while ((await send('GET', `/v1/${collection}?status=running&limit=1`)).items.length > 0) {
+      if (Date.now() > endsAt) fail(`some ${collection} still run after two minutes: is there no worker?`);
+      await sleep(250);
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import type { ProcessDefinition } from './catalog/define-process.ts';
 import type { Config } from './config.ts';
 import { createApp } from './http/app.ts';
 import { operationsWith, permissionsOf } from './http/operations.ts';
-import { registerRoutes } from './http/routes.ts';
+import { longestAnswerMs, registerRoutes } from './http/routes.ts';
 import { createVerificationKeys } from './http/verification-keys.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
@@ -67,6 +67,7 @@ export async function startApiRole(options: ApiRoleOptions) {
     rateLimits: config.http.rateLimits,
     pressure: config.http.pressure,
     trustProxy: config.http.trustProxy,
+    longestAnswerMs: longestAnswerMs({ deadlines, maxWaitMs: config.http.maxWaitMs }),
     isDraining: options.isDraining,
   });
   registerRoutes(app, operations, {

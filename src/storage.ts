@@ -12,6 +12,7 @@ import { migrate } from './database/migrate.ts';
 
 const pingTimeoutMs = 1_000;
 const retryEveryMs = 2_000;
+const stopPatienceMs = 5_000;
 
 /**
  * The database with its adapters. The embedded one is open and up to date when this resolves; PostgreSQL may be away:
@@ -66,7 +67,8 @@ export async function openStorage({ config, logger }: { config: Config; logger: 
 
     async close(): Promise<void> {
       stopping.abort();
-      await migration.catch(() => undefined);
+      // One that hears nothing from the database any more must not hold the stop up.
+      await Promise.race([migration.catch(() => undefined), sleep(stopPatienceMs, undefined, { ref: false })]);
       await database.close();
       await embedded?.close();
     },

@@ -9,6 +9,8 @@ const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url))
 
 /** A migration that waits longer for others, or for another migration, gives up; it may be started again. */
 const lockTimeoutMs = 30_000;
+/** No statement of a migration takes longer, and from a database that is gone nothing is heard at all. */
+const statementLimitMs = 600_000;
 
 interface MigrateOptions {
   /** The role that owns the schema. An embedded database must not be in use meanwhile. */
@@ -49,7 +51,13 @@ export async function migrate({ ownerConnection, grantTo, logger }: MigrateOptio
 }
 
 function clientOptionsOf(connection: DatabaseConnection): pg.ClientConfig {
-  const shared = { application_name: 'portico migrations', connectionTimeoutMillis: 10_000 };
+  const shared = {
+    application_name: 'portico migrations',
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    query_timeout: statementLimitMs,
+  };
   return connection.kind === 'embedded'
     ? { ...shared, ...embeddedClientOptionsOf(connection.socketFolder) }
     : { ...shared, connectionString: connection.connectionString, lock_timeout: lockTimeoutMs };

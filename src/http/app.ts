@@ -25,6 +25,8 @@ export interface AppOptions {
   readonly pressure: Pressure;
   /** Addresses and CIDR blocks of the proxies whose `X-Forwarded-*` is believed; none if empty. */
   readonly trustProxy: readonly string[];
+  /** The longest that a handler may take before its answer begins; milliseconds. */
+  readonly longestAnswerMs: number;
   /** True once the process is asked to stop: connections are then closed after each answer. */
   readonly isDraining: () => boolean;
 }
@@ -40,6 +42,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = options.logger;
   const app = fastify({
     ...connectionLimits,
+    connectionTimeout: Math.max(quietMs, options.longestAnswerMs + 5_000),
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     trustProxy: options.trustProxy.length > 0 && [...options.trustProxy],
@@ -121,6 +124,9 @@ function refuseMissingHost({ raw }: FastifyRequest): void {
   }
 }
 
+/** Of silence on a connection, where no answer may take longer: the only limit on slow readers. */
+const quietMs = 35_000;
+
 /** In milliseconds, where they are times. Receiving is limited tightly; a handler has limits of its own. */
 const connectionLimits = {
   requestTimeout: 5_000,
@@ -130,8 +136,6 @@ const connectionLimits = {
     maxHeaderSize: 16_384,
     requireHostHeader: false,
   },
-  // Of silence. Longer than the longest wait (25 s) and the only limit on slow readers.
-  connectionTimeout: 35_000,
   // Longer than a balancer keeps an idle connection.
   keepAliveTimeout: 72_000,
   maxRequestsPerSocket: 10_000,

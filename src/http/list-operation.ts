@@ -11,14 +11,17 @@ import {
 } from './instance-representation.ts';
 import { defineOperation, type Operation } from './operation.ts';
 
+/** RFC 3339. Its offset may not carry it out of the years that RFC 3339 can write. */
+const instant = z.iso.datetime({ offset: true }).refine((text) => /^\d{4}-/.test(new Date(text).toISOString()));
+
 /** `GET` of the collection: a tenant's instances of one definition, page by page. */
 export function listOperationOf(definition: ProcessDefinition): Operation {
   const query = z.strictObject({
     status: z.enum(['running', 'closed']).optional(),
     step: z.enum(Object.keys(definition.steps)).optional().describe('Implies status running.'),
     outcome: z.enum(allOutcomesOf(definition)).optional().describe('Implies status closed.'),
-    startedAfter: z.iso.datetime({ offset: true }).optional().describe('Inclusive.'),
-    startedBefore: z.iso.datetime({ offset: true }).optional().describe('Exclusive.'),
+    startedAfter: instant.optional().describe('Inclusive.'),
+    startedBefore: instant.optional().describe('Exclusive.'),
     limit: z.coerce.number().int().min(1).max(100).default(20),
     cursor: z.string().max(4_096).optional().describe('From the page before; good for the same filters only.'),
     ...Object.fromEntries(Object.keys(definition.labels).map((label) => [label, businessKey.optional()])),

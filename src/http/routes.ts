@@ -20,6 +20,10 @@ const ownWorkMs = 4_000;
 const timeoutMsOf = (cost: Cost, { startMs, readMs, actionMs }: Deadlines): number =>
   ownWorkMs + 2 * readMs + { read: 0, list: 0, start: startMs, action: actionMs }[cost];
 
+/** The longest time that an answer may be prepared; milliseconds. */
+export const longestAnswerMs = ({ deadlines, maxWaitMs }: Pick<RouteOptions, 'deadlines' | 'maxWaitMs'>): number =>
+  Math.max(timeoutMsOf('start', deadlines), timeoutMsOf('action', deadlines)) + maxWaitMs;
+
 /** Serves each operation: the request is parsed by its schemas, the answer serialised by them. */
 export function registerRoutes(app: FastifyInstance, operations: readonly Operation[], options: RouteOptions): void {
   for (const operation of operations) {

@@ -64,7 +64,10 @@ async function earlierAnswer(
   limits: CallLimits,
 ): Promise<ActionAnswer<unknown>> {
   const { client, connection } = dependencies;
-  const described = await describeInstance(dependencies, ref, limits);
+  const described = await describeInstance(dependencies, ref, limits).catch((cause: unknown) => {
+    // An attempt before the one that met a closed instance may have been applied, and have closed it.
+    throw new Problem('outcome-unknown', { cause });
+  });
   if (described === undefined) throw new Problem('not-found');
   try {
     const handle = client.workflow.getHandle(workflowIdOf(ref)).getUpdateHandle<ActionAnswer<unknown>>(updateId);

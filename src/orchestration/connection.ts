@@ -121,7 +121,7 @@ const wordsForUnsent = /^(No connection established|Channel closed before call s
 const marking: Interceptor = (options, nextCall) =>
   onStatus(nextCall(options), (status) => {
     if (status.code === grpcStatus.OK) return;
-    if (!isUnsent(status) && !isRefusal(status.code)) perhapsDone.add(options);
+    if (!isUnsent(status) && !isRefusal(status)) perhapsDone.add(options);
     if (perhapsDone.has(options) || asksForAnswer(options)) return;
     // Calls that fail for want of a connection share one metadata object.
     status.metadata = status.metadata.clone();

@@ -40,8 +40,12 @@ const refusals: ReadonlySet<number> = new Set([
   grpcCode.UNIMPLEMENTED,
 ]);
 
-/** True for a code with which the server says that it did not do what this one attempt asked for. */
-export const isRefusal = (code: number): boolean => refusals.has(code);
+// What grpc-js itself says of a stream that was cut with ENHANCE_YOUR_CALM or INADEQUATE_SECURITY, whatever had arrived.
+const wordsForCut = /^(Bandwidth exhausted or memory limit exceeded|Protocol not secure enough)/;
+
+/** True for a status with which the server says that it did not do what this one attempt asked for. */
+export const isRefusal = ({ code, details }: { code: number; details: string }): boolean =>
+  refusals.has(code) && !wordsForCut.test(details);
 
 /**
  * What a caller sees of a failed read: nothing was changed, whatever the code.

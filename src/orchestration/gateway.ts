@@ -51,8 +51,13 @@ interface ActionRequest extends InstanceAddress {
   readonly idempotencyKey?: string | undefined;
 }
 
-// A frontend bounds long-running calls per namespace at 1,200 by default.
-const maxPolls = 1_000;
+const waitLimits = {
+  // A frontend bounds long-running calls per namespace at 1,200 by default.
+  maxPolls: 1_000,
+  // Of the 2,000 connections that HTTP accepts: nobody who waits keeps others out.
+  maxWaiters: 1_000,
+  maxWaitersOfTenant: 500,
+};
 
 const refOf = ({ definition, tenant, key }: InstanceAddress) => ({ tenant, process: definition.name, key });
 
@@ -61,7 +66,7 @@ export function createGateway(options: GatewayOptions) {
   const { connection, namespace, deadlines } = options;
   const client = new Client({ connection, namespace, dataConverter });
   const dependencies = { ...options, client };
-  const waits = createWaits({ poll: (id, signal) => pollUntilClosed(dependencies, id, signal), maxPolls });
+  const waits = createWaits({ poll: (id, signal) => pollUntilClosed(dependencies, id, signal), ...waitLimits });
 
   return {
     /** See {@link startInstance}. */
@@ -93,7 +98,7 @@ export function createGateway(options: GatewayOptions) {
 
     /** True once the instance has closed, false after `waitMs`. Never fails. */
     untilClosed: (address: InstanceAddress, waitMs: number, signal?: AbortSignal): Promise<boolean> =>
-      waits.untilClosed(workflowIdOf(refOf(address)), waitMs, signal),
+      waits.untilClosed({ tenant: address.tenant, workflowId: workflowIdOf(refOf(address)) }, waitMs, signal),
 
     /** From now on nobody waits any more, those who do included. */
     endWaits: (): void => waits.end(),

@@ -42,16 +42,16 @@ const digestOf = (value: unknown, encoding: 'hex' | 'base64url'): string =>
     .digest(encoding);
 
 /**
- * What makes two starts equal: SHA-256 over the RFC 8785 form of the validated body before defaults, with process and
+ * What makes two starts equal, as `f1.{hex}`: SHA-256 over the RFC 8785 form of the validated body before defaults, with process and
  * tenant. The caller's subject is not part of it: a second relay of a tenant may finish what the first began.
  */
 export const fingerprintOf = (start: { tenant: string; process: string; body: unknown }): string =>
-  digestOf(['f1', start.tenant, start.process, start.body], 'hex');
+  `f1.${digestOf(['f1', start.tenant, start.process, start.body], 'hex')}`;
 
-const requestIdPattern = /^f1\.([0-9a-f]{64})\./;
+const requestIdPattern = /^(f1\.[0-9a-f]{64})\./;
 
 /** One for each start call: carries the fingerprint, and a nonce so that the server tells a duplicate from a retry. */
-export const requestIdOf = (fingerprint: string): string => `f1.${fingerprint}.${randomUUID()}`;
+export const requestIdOf = (fingerprint: string): string => `${fingerprint}.${randomUUID()}`;
 
 /** The fingerprint of the creator, or undefined where the run got a request id that is not ours. */
 export const fingerprintInRequestId = (requestId: string): string | undefined => requestIdPattern.exec(requestId)?.[1];

@@ -28,7 +28,7 @@ export function createEagerDoor(observe: ObserveRequest) {
 
   async function probe(): Promise<void> {
     const probed = open;
-    const hasAnswered = probed !== undefined && (await answersHealthy(probed.connection));
+    const hasAnswered = probed !== undefined && (await probeHealth(probed.connection)) === 'healthy';
     isHealthy = hasAnswered && open === probed;
   }
   const timer = setInterval(() => void probe(), probeEveryMs);
@@ -58,7 +58,8 @@ export function createEagerDoor(observe: ObserveRequest) {
       } catch (error) {
         const code = grpcCodeOf(error);
         if (code !== grpcCode.ALREADY_EXISTS) isHealthy = false;
-        seen(code);
+        // How this connection says that the deadline is over: nobody cancels here.
+        seen(code === grpcCode.CANCELLED ? undefined : code);
         throw error;
       }
     },
@@ -77,11 +78,11 @@ export function createEagerDoor(observe: ObserveRequest) {
   } satisfies EagerDoor & Record<string, unknown>;
 }
 
-/** Whether the frontend says within a second that it serves. */
-export async function answersHealthy(connection: NativeConnection): Promise<boolean> {
-  const check = connection.healthService.check({ service: 'temporal.api.workflowservice.v1.WorkflowService' });
-  return withTimeout(check, probeTimeoutMs).then(
-    () => true,
-    () => false,
+/** Whether the frontend says within a second that it serves. An answer of any other kind shows that somebody is there. */
+export async function probeHealth(connection: NativeConnection): Promise<'healthy' | 'unhealthy' | 'silent'> {
+  const answer = connection.healthService.check({ service: 'temporal.api.workflowservice.v1.WorkflowService' }).then(
+    () => 'healthy' as const,
+    () => 'unhealthy' as const,
   );
+  return withTimeout(answer, probeTimeoutMs).catch(() => 'silent' as const);
 }

@@ -1,6 +1,6 @@
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { answersHealthy } from './eager-door.ts';
+import { probeHealth } from './eager-door.ts';
 import { withTimeout } from './timeout.ts';
 
 const probeEveryMs = 1_000;
@@ -23,18 +23,20 @@ export async function untilLost(
     // A silent probe took as long itself.
     if (silentProbes === 0) await sleep(probeEveryMs, undefined, { signal, ref: false }).catch(() => undefined);
     if (isOver()) return;
-    silentProbes = (await answersHealthy(connection)) ? 0 : silentProbes + 1;
+    silentProbes = (await isSilent(connection)) ? silentProbes + 1 : 0;
     if (silentProbes < maxSilentProbes || !(await answersAnew(settings))) continue;
     // Temporal may have come back between the two.
-    if (await answersHealthy(connection)) silentProbes = 0;
+    if (!(await isSilent(connection))) silentProbes = 0;
     else throw new Error('the connection of the workers is dead: Temporal answers on a new one');
   }
 }
 
+const isSilent = async (connection: NativeConnection): Promise<boolean> => (await probeHealth(connection)) === 'silent';
+
 async function answersAnew(settings: NativeConnectionOptions): Promise<boolean> {
   const connecting = NativeConnection.connect(settings);
   try {
-    return await answersHealthy(await withTimeout(connecting, connectTimeoutMs));
+    return !(await isSilent(await withTimeout(connecting, connectTimeoutMs)));
   } catch {
     return false;
   } finally {

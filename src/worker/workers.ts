@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dataConverter } from '../orchestration/codec.ts';
 import { parseWorkflowId } from '../orchestration/identity.ts';
-import { answersHealthy, type createEagerDoor } from './eager-door.ts';
+import { probeHealth, type createEagerDoor } from './eager-door.ts';
 import { closeQuietly, untilLost } from './lost-connection.ts';
 import { withTimeout } from './timeout.ts';
 
@@ -114,6 +114,8 @@ export function startWorkers(options: WorkersOptions) {
   }
 
   async function runOnce(): Promise<void> {
+    // One that was left behind may take half a minute to end; more of them would add up in memory.
+    while (crews.size > 1) await Promise.race([...crews].map((crew) => crew.ended));
     const built = await build();
     if (isStopping()) return;
     const crew = run(built);
@@ -155,14 +157,16 @@ export function startWorkers(options: WorkersOptions) {
     async check(): Promise<void> {
       if (current === undefined) throw new Error('the workers are not connected');
       if (current.workers.some((worker) => worker.getState() !== 'RUNNING')) throw new Error('a worker does not run');
-      if (!(await answersHealthy(current.connection))) throw new Error('Temporal does not answer the workers');
+      if ((await probeHealth(current.connection)) !== 'healthy')
+        throw new Error('Temporal does not answer the workers');
     },
 
     /** Lets activities and steps under way finish, then disconnects. Rejects where they outlived the force time. */
     async stop(): Promise<void> {
       options.eagerDoor?.shut();
+      // Of those left behind on a dead connection nobody hears any more, whether they finish or not.
+      const workers = current?.workers ?? [];
       stopping.abort();
-      const workers = [...crews].flatMap((crew) => crew.workers);
       const ended = Promise.allSettled([supervised, ...[...crews].map((crew) => crew.ended)]);
       shutDown(workers);
       await untilEnded(workers, ended);

@@ -201,6 +201,7 @@ describe('openapi.yaml', () => {
       rateLimits: { address: 0, start: 0, action: 0, read: 0, list: 0 },
       pressure: { maxEventLoopDelayMs: 0, maxEventLoopUtilization: 0, maxRssBytes: 0 },
       trustProxy: [],
+      longestAnswerMs: 1,
       isDraining: () => false,
     });
     app.addHook('onRoute', ({ method, url, config }) => {

@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { createConnection } from '../../src/orchestration/connection.ts';
+import { freePort } from '../../scripts/ports.ts';
+import { temporalAddress } from '../support/temporal.ts';
 
 const toNowhere = () => createConnection({ settings: { address: '127.0.0.1:1' }, observe: () => undefined });
 
@@ -26,4 +30,42 @@ test('closes while calls are waiting for their next attempt, and leaves nothing 
   for (const { closingMs } of outcomes) expect(closingMs).toBeLessThan(1_000);
   // The last retry would have come due by now.
   await sleep(500);
+});
+
+test('comes up over a network on which that takes longer than the probes for silence wait', async () => {
+  const [host = '', serverPort = ''] = temporalAddress().split(':');
+  const sockets: Socket[] = [];
+  const pass = (client: Socket) => {
+    const server = connect(Number(serverPort), host).on('error', () => undefined);
+    sockets.push(server);
+    client.pipe(server).pipe(client);
+  };
+  const slow = createServer((client) => {
+    sockets.push(client.on('error', () => undefined));
+    setTimeout(pass, 3_500, client);
+  });
+  const port = await freePort();
+  await once(slow.listen(port, '127.0.0.1'), 'listening');
+  const { connection, close } = createConnection({
+    settings: { address: `127.0.0.1:${port}` },
+    observe: () => undefined,
+  });
+  try {
+    const answer = () =>
+      connection.withDeadline(Date.now() + 2_000, () => connection.workflowService.getSystemInfo({}));
+    await expect
+      .poll(
+        () =>
+          answer().then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 12_000 },
+      )
+      .toBe(true);
+  } finally {
+    await close();
+    for (const socket of sockets) socket.destroy();
+    slow.close();
+  }
 });

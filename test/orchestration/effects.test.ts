@@ -1,12 +1,16 @@
 import proto from '@temporalio/proto';
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
+import { once } from 'node:events';
+import { constants, createServer, type ServerHttp2Session } from 'node:http2';
 import { afterEach, describe, expect, test } from 'vitest';
 import { applyAction } from '../../src/orchestration/actions.ts';
 import { dataConverter } from '../../src/orchestration/codec.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { startInstance, type EagerDoor } from '../../src/orchestration/start.ts';
+import { isWithoutEffect } from '../../src/orchestration/failures.ts';
 import { createEagerDoor } from '../../src/worker/eager-door.ts';
+import { freePort } from '../../scripts/ports.ts';
 import { failure, inTurn, startFakeFrontend, type Reply } from '../support/fake-frontend.ts';
 
 const { StartWorkflowExecutionResponse, UpdateWorkflowExecutionResponse } = proto.temporal.api.workflowservice.v1;
@@ -50,6 +54,43 @@ const startOver = (dependencies: Awaited<ReturnType<typeof connectTo>> & { eager
   );
 
 const refusals = ['RESOURCE_EXHAUSTED', 'PERMISSION_DENIED', 'NOT_FOUND', 'UNIMPLEMENTED', 'OUT_OF_RANGE'] as const;
+
+/** A server that takes a request whole and then cuts its stream, as one does that is overloaded. */
+async function connectToCutter(rstCode: number) {
+  let arrived = 0;
+  const server = createServer().on('stream', (stream) => {
+    stream.on('error', () => undefined).resume();
+    stream.once('end', () => {
+      arrived += 1;
+      stream.close(rstCode);
+    });
+  });
+  const sessions: ServerHttp2Session[] = [];
+  server.on('session', (session) => sessions.push(session));
+  const port = await freePort();
+  await once(server.listen(port, '127.0.0.1'), 'listening');
+  const { connection, close } = createConnection({
+    settings: { address: `127.0.0.1:${port}`, tls: false },
+    observe: () => undefined,
+  });
+  releases.push(() => {
+    for (const session of sessions) session.destroy();
+    server.close();
+  }, close);
+  // What is asked first of all is answered alike.
+  return { connection, namespace: 'default', attempts: () => arrived };
+}
+
+test.each(['NGHTTP2_ENHANCE_YOUR_CALM', 'NGHTTP2_INADEQUATE_SECURITY'] as const)(
+  'a start whose stream was cut with %s after it had arrived is unknown',
+  async (code) => {
+    const server = await connectToCutter(constants[code]);
+    const call = server.connection.workflowService.startWorkflowExecution({ namespace: 'default' });
+    const failed = await call.catch((error: unknown) => error);
+    expect(server.attempts()).toBeGreaterThan(0);
+    expect(isWithoutEffect(failed)).toBe(false);
+  },
+);
 
 describe('a start that the server refuses', () => {
   test.each(refusals)('with %s had no effect', async (code) => {
@@ -127,6 +168,11 @@ describe('an action that fails', () => {
       'because the instance closed on it',
       [failedWith('AcceptedUpdateCompletedWorkflow')],
       { code: 'too-late', options: { effect: 'unknown' } },
+    ],
+    [
+      'after it may have closed the instance, where nobody can look',
+      [failure('UNAVAILABLE'), failure('NOT_FOUND')],
+      { code: 'outcome-unknown' },
     ],
     // Nobody answers the poll for its result: the method is not implemented.
     ['once it was accepted', [accepted], { code: 'outcome-unknown' }],

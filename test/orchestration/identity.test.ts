@@ -81,7 +81,7 @@ describe('a fingerprint', () => {
   test('does not change from one release to the next', () => {
     // sha256 of ["f1","acme","transfers",{"a":"1"}]
     expect(fingerprintOf({ tenant: 'acme', process: 'transfers', body: { a: '1' } })).toBe(
-      '45fe40610f4cda09b06cf40462cab3bcbb98dcd8581a7fd16fbcce73f53340af',
+      'f1.45fe40610f4cda09b06cf40462cab3bcbb98dcd8581a7fd16fbcce73f53340af',
     );
   });
 

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { createWaits } from '../../src/orchestration/waits.ts';
 
+const limits = { maxPolls: 10, maxWaiters: 6, maxWaitersOfTenant: 4 };
+const of = (workflowId: string, tenant = 'acme') => ({ tenant, workflowId });
+
 /** Polls that a test ends by hand. */
 function controlled() {
   const polls: { id: string; close: (closed: boolean) => void; fail: () => void; signal: AbortSignal }[] = [];
@@ -14,11 +17,11 @@ function controlled() {
 describe('waits', () => {
   test('share one poll for each instance', async () => {
     const { polls, poll } = controlled();
-    const waits = createWaits({ poll, maxPolls: 10 });
+    const waits = createWaits({ poll, ...limits });
     const answers = Promise.all([
-      waits.untilClosed('a', 5_000),
-      waits.untilClosed('a', 5_000),
-      waits.untilClosed('b', 5_000),
+      waits.untilClosed(of('a'), 5_000),
+      waits.untilClosed(of('a'), 5_000),
+      waits.untilClosed(of('b'), 5_000),
     ]);
     expect(polls.map(({ id }) => id)).toEqual(['a', 'b']);
     for (const { close } of polls) close(true);
@@ -27,8 +30,8 @@ describe('waits', () => {
 
   test('end when their time is up, and the poll with the last of them', async () => {
     const { polls, poll } = controlled();
-    const waits = createWaits({ poll, maxPolls: 10 });
-    const [short, long] = [waits.untilClosed('a', 5), waits.untilClosed('a', 40)];
+    const waits = createWaits({ poll, ...limits });
+    const [short, long] = [waits.untilClosed(of('a'), 5), waits.untilClosed(of('a'), 40)];
     expect(await short).toBe(false);
     expect(polls[0]?.signal.aborted).toBe(false);
     expect(await long).toBe(false);
@@ -37,32 +40,47 @@ describe('waits', () => {
 
   test('end at once when the caller is gone, now or before', async () => {
     const { poll } = controlled();
-    const waits = createWaits({ poll, maxPolls: 10 });
+    const waits = createWaits({ poll, ...limits });
     const caller = new AbortController();
-    const wait = waits.untilClosed('a', 60_000, caller.signal);
+    const wait = waits.untilClosed(of('a'), 60_000, caller.signal);
     caller.abort();
     expect(await wait).toBe(false);
-    expect(await waits.untilClosed('a', 60_000, caller.signal)).toBe(false);
+    expect(await waits.untilClosed(of('a'), 60_000, caller.signal)).toBe(false);
   });
 
   test('are refused past the limit of polls, and never fail', async () => {
     const { polls, poll } = controlled();
-    const waits = createWaits({ poll, maxPolls: 1 });
-    const first = waits.untilClosed('a', 60_000);
-    expect(await waits.untilClosed('b', 60_000)).toBe(false);
+    const waits = createWaits({ poll, ...limits, maxPolls: 1 });
+    const first = waits.untilClosed(of('a'), 60_000);
+    expect(await waits.untilClosed(of('b'), 60_000)).toBe(false);
     polls[0]?.fail();
     expect(await first).toBe(false);
-    const again = waits.untilClosed('b', 60_000);
+    const again = waits.untilClosed(of('b'), 60_000);
     polls[1]?.close(true);
     expect(await again).toBe(true);
   });
 
   test('all end when the process stops, and none begins', async () => {
     const { poll } = controlled();
-    const waits = createWaits({ poll, maxPolls: 10 });
-    const all = Promise.all([waits.untilClosed('a', 60_000), waits.untilClosed('b', 60_000)]);
+    const waits = createWaits({ poll, ...limits });
+    const all = Promise.all([waits.untilClosed(of('a'), 60_000), waits.untilClosed(of('b'), 60_000)]);
     waits.end();
     expect(await all).toEqual([false, false]);
-    expect(await waits.untilClosed('c', 60_000)).toBe(false);
+    expect(await waits.untilClosed(of('c'), 60_000)).toBe(false);
+  });
+
+  test('are so many in all and so many of one tenant, and no more', async () => {
+    const { polls, poll } = controlled();
+    const waits = createWaits({ poll, ...limits });
+    const wait = (tenant: string) => waits.untilClosed(of(tenant, tenant), 60_000);
+    const held = Promise.all(['a', 'a', 'a', 'a'].map(wait));
+    expect(await wait('a')).toBe(false);
+    const others = Promise.all(['b', 'b'].map(wait));
+    expect(await wait('c')).toBe(false);
+    for (const { close } of polls.splice(0)) close(true);
+    expect([await held, await others].flat()).toEqual([true, true, true, true, true, true]);
+    const free = wait('a');
+    polls[0]?.close(true);
+    expect(await free).toBe(true);
   });
 });

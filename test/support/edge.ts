@@ -33,6 +33,7 @@ export async function startEdge({ authentication, level = 'info', routes, ...opt
     trustProxy: [],
     rateLimits: noLimits,
     pressure: noPressure,
+    longestAnswerMs: 30_000,
     isDraining: () => false,
     ...options,
     authentication: {

@@ -20,9 +20,13 @@ const capabilities = proto.temporal.api.workflowservice.v1.GetSystemInfoResponse
 
 /**
  * A Temporal frontend that answers what a test says, for failures that no real server gives for the asking. It calls
- * itself healthy, and refuses methods that the test does not name as unimplemented.
+ * itself healthy unless told otherwise, and refuses methods that the test does not name as unimplemented.
  */
-export async function startFakeFrontend(methods: Readonly<Record<string, (request: Buffer) => Reply>>) {
+export async function startFakeFrontend(
+  methods: Readonly<Record<string, (request: Buffer) => Reply>>,
+  // HealthCheckResponse { status: SERVING }
+  health: () => Reply = () => Buffer.from([8, 1]),
+) {
   const server = new Server();
   const add = (path: string, answer: (request: Buffer) => Reply) =>
     server.addService(
@@ -34,8 +38,7 @@ export async function startFakeFrontend(methods: Readonly<Record<string, (reques
           ),
       },
     );
-  // HealthCheckResponse { status: SERVING }
-  add('/grpc.health.v1.Health/Check', () => Buffer.from([8, 1]));
+  add('/grpc.health.v1.Health/Check', health);
   for (const [name, answer] of Object.entries({ GetSystemInfo: () => capabilities, ...methods })) {
     add(`/temporal.api.workflowservice.v1.WorkflowService/${name}`, answer);
   }

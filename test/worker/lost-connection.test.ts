@@ -1,0 +1,42 @@
+import { NativeConnection } from '@temporalio/worker';
+import { afterEach, expect, test } from 'vitest';
+import { untilLost } from '../../src/worker/lost-connection.ts';
+import { failure, startFakeFrontend, type Reply } from '../support/fake-frontend.ts';
+
+const releases: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const release of releases.splice(0).reverse()) await release();
+});
+
+/** Watches a connection for so long; answers whether it was called lost, and how often the frontend was asked. */
+async function watch(health: () => Reply, forMs: number) {
+  let asked = 0;
+  const frontend = await startFakeFrontend({}, () => {
+    asked += 1;
+    return health();
+  });
+  releases.push(frontend.stop);
+  const settings = { address: frontend.address };
+  const connection = await NativeConnection.connect(settings);
+  releases.push(() => connection.close());
+  const isLost = await untilLost(connection, settings, AbortSignal.timeout(forMs)).then(
+    () => false,
+    () => true,
+  );
+  return { isLost, asked };
+}
+
+test.each(['UNIMPLEMENTED', 'PERMISSION_DENIED'] as const)(
+  'a connection on which the question for health is answered with %s is alive, and not asked in a hurry',
+  async (code) => {
+    const { isLost, asked } = await watch(() => failure(code), 3_500);
+    expect(isLost).toBe(false);
+    expect(asked).toBeLessThanOrEqual(4);
+    expect(asked).toBeGreaterThanOrEqual(2);
+  },
+);
+
+test('a connection that is silent while a new one is as silent is kept', async () => {
+  const { isLost } = await watch(() => new Promise<Uint8Array>(() => undefined), 8_000);
+  expect(isLost).toBe(false);
+});
