@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger, type Ledger } from '../../src/adapters/ledger.ts';
 import { createTransferRecords, type TransferKey, type TransferRecords } from '../../src/adapters/transfer-records.ts';
 import { databaseKinds, openTestDatabase, type TestDatabase } from '../support/database.ts';
+import { fingerprintOf } from '../../src/orchestration/identity.ts';
 import { openingOf, openTenant, openTransfer } from './opened-transfer.ts';
 
 describe.each(databaseKinds)('transfer records on %s', (kind) => {
@@ -43,6 +44,16 @@ describe.each(databaseKinds)('transfer records on %s', (kind) => {
     const opening = openingOf(randomUUID());
     await records.openTransfer(opening);
     expect(await records.openTransfer({ ...opening, ...other })).toEqual({ state: 'conflict' });
+    expect(await records.openTransfer(opening)).toMatchObject({ state: 'open' });
+  });
+
+  it('compares fingerprints as starts have them', async () => {
+    const fingerprint = (body: unknown) => fingerprintOf({ tenant: 'acme', process: 'transfers', body });
+    const opening = { ...openingOf(randomUUID()), fingerprint: fingerprint({ a: 1 }) };
+    await records.openTransfer(opening);
+    expect(await records.openTransfer({ ...opening, fingerprint: fingerprint({ a: 2 }) })).toEqual({
+      state: 'conflict',
+    });
     expect(await records.openTransfer(opening)).toMatchObject({ state: 'open' });
   });
 

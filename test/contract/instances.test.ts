@@ -318,6 +318,7 @@ describe('a list', () => {
     'limit=101',
     'limit=ten',
     'startedAfter=yesterday',
+    'startedAfter=9999-12-31T23:59:59-23:59',
     "color=red'%20OR%20''='",
     'query=x',
     'color=red&color=blue',

@@ -218,7 +218,7 @@ describe('while the connection to Temporal comes and goes', () => {
         if (!untilAccepted.some((reply) => verdictOf(reply) === 'unknown'))
           expect(untilAccepted.map(idempotencyStatusOf).at(-1), `${key}: ${told.join(', ')}`).toBe('created');
         // A step whose attempts were lost again and again is tried again after ten seconds and up to thirty.
-      const { body } = await eventually(() => portico.get(`/v1/transfers/${key}`), isClosed, 60_000);
+        const { body } = await eventually(() => portico.get(`/v1/transfers/${key}`), isClosed, 60_000);
         expect(body.outcome, key).toBe('completed');
         const runIds = new Set(replies.filter(isAccepted).map((reply) => reply.body.runId as string));
         expect(runIds, key).toEqual(new Set([body.runId]));
