@@ -32,6 +32,8 @@ const minBackoffMs = 500;
 const maxBackoffMs = 5_000;
 /** Workers that ran for so long do not pay for the failures before. */
 const steadyMs = 5_000;
+/** Crews on dead connections that have not ended: that takes each of them up to half a minute. */
+const maxLeftBehind = 3;
 
 /** Workers that share a connection, and fall with it. */
 interface Crew {
@@ -114,8 +116,7 @@ export function startWorkers(options: WorkersOptions) {
   }
 
   async function runOnce(): Promise<void> {
-    // One that was left behind may take half a minute to end; more of them would add up in memory.
-    while (crews.size > 1) await Promise.race([...crews].map((crew) => crew.ended));
+    while (crews.size > maxLeftBehind) await Promise.race([...crews].map((crew) => crew.ended));
     const built = await build();
     if (isStopping()) return;
     const crew = run(built);
