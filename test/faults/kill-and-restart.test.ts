@@ -117,8 +117,12 @@ describe('npm start', () => {
         expect((await patient()).body).toMatchObject({ status: 'running', step: 'awaiting-approval' });
       }
 
-      const approved = await caller.post(url, '/v1/transfers/patient/approve', {}, { subject: 'bob' });
-      expect(approved.status).toBeLessThan(300);
+      // Right after a kill the answer may be 504, to be repeated: the workers have the steps of all others to make up for.
+      await eventually(
+        () => caller.post(url, '/v1/transfers/patient/approve', {}, { subject: 'bob' }),
+        ({ status }) => status < 300,
+        30_000,
+      );
       expect(await outcomeOf(first, 'patient')).toBe('completed');
       console.info(`${acknowledged.size} transfers acknowledged between the kills`);
       await inParallel(8, [...acknowledged], async (id) => expect(await outcomeOf(first, id), id).toBe('completed'));
