@@ -1,6 +1,7 @@
-import type { Ledger } from '../src/adapters/ledger.ts';
-import type { MoneyStanding, TransferKey, TransferRecords } from '../src/adapters/transfer-records.ts';
-import type { Actor } from '../src/catalog/envelope.ts';
+import type { Ledger } from '../src/adapters/ledger/ledger.ts';
+import type { TransferKey } from '../src/adapters/ledger/phases.ts';
+import type { MoneyStanding, TransferRecords } from '../src/adapters/ledger/records.ts';
+import type { Actor } from '../src/definition/envelope.ts';
 import { transferOutput, type TransferInput, type TransferOutput } from '../src/catalog/transfers.ts';
 import { failureOf, typed } from './failures.ts';
 

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { postgresBinaries, startPostgres } from '../test/support/postgres.ts';
-import { startDevServer } from './dev-server.ts';
-import { freePort } from './ports.ts';
-import { endProcess } from './processes.ts';
-import { provideTemporalCli } from './temporal-cli.ts';
+import { postgresBinaries, startPostgres } from '../test/servers/postgres.ts';
+import { startDevServer } from '../local/temporal/dev-server.ts';
+import { freePort } from '../src/worker/free-port.ts';
+import { endProcess } from '../local/processes.ts';
+import { provideTemporalCli } from '../local/temporal/cli.ts';
 
 const unprivileged = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 

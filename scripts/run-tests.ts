@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { provideTemporalCli } from './temporal-cli.ts';
+import { provideTemporalCli } from '../local/temporal/cli.ts';
 import { reportVariable, testReport, type TestReport } from './test-reporter.ts';
 
 const project = join(import.meta.dirname, '..');

@@ -1,4 +1,4 @@
-import { prepare } from './prepare.mjs';
+import { prepare } from '../local/prepare.mjs';
 
 /** `npm test`: what is missing is installed first; arguments are vitest's. */
 try {

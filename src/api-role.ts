@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import type { ProcessDefinition } from './catalog/define-process.ts';
-import type { Config } from './config.ts';
+import type { ProcessDefinition } from './definition/definition.ts';
+import type { Config } from './config/config.ts';
 import { createApp } from './http/app.ts';
-import { operationsWith, permissionsOf } from './http/operations.ts';
+import { operationsWith, permissionsOf } from './operations/index.ts';
 import { longestAnswerMs, registerRoutes } from './http/routes.ts';
-import { createVerificationKeys } from './http/verification-keys.ts';
+import { createVerificationKeys } from './tokens/keys.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { watchOpenInstances } from './observability/open-instances.ts';
 import type { createConnection } from './orchestration/connection.ts';
 import { createGateway } from './orchestration/gateway.ts';
-import type { EagerDoor } from './orchestration/start.ts';
+import type { EagerStarts } from './orchestration/start.ts';
 import type { Storage } from './storage.ts';
 
 interface ApiRoleOptions {
@@ -20,7 +20,7 @@ interface ApiRoleOptions {
   readonly storage: Storage;
   readonly connection: ReturnType<typeof createConnection>['connection'];
   readonly namespace: string;
-  readonly eagerDoor?: EagerDoor | undefined;
+  readonly eagerStarts?: EagerStarts | undefined;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly developmentKey?: Buffer | undefined;
@@ -51,7 +51,7 @@ export async function startApiRole(options: ApiRoleOptions) {
     namespace: options.namespace,
     deadlines,
     cursorSecret: cursorSecretOf(config, options.developmentKey),
-    eagerDoor: options.eagerDoor,
+    eagerStarts: options.eagerStarts,
   });
   const app = await createApp({
     logger,
@@ -72,9 +72,8 @@ export async function startApiRole(options: ApiRoleOptions) {
   });
   registerRoutes(app, operations, {
     services: {
+      ...storage.adapters,
       gateway,
-      accounts: storage.adapters.accounts,
-      inbox: storage.adapters.inbox,
       countStart: metrics.countStart,
     },
     deadlines,

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { startAdminListener } from './admin-listener.ts';
 import { startApiRole } from './api-role.ts';
-import { checkCatalog } from './catalog/check-catalog.ts';
-import type { ProcessDefinition } from './catalog/define-process.ts';
+import { checkCatalog } from './definition/check-catalog.ts';
+import type { ProcessDefinition } from './definition/definition.ts';
 import { catalog } from './catalog/index.ts';
-import { parseConfig, readEnvironment, type Config, type Environment } from './config.ts';
-import { developmentKey } from './development-key.ts';
-import { freeLoopbackPort } from './free-port.ts';
+import { parseConfig, readEnvironment, type Config, type Environment } from './config/config.ts';
+import { developmentKey } from '../local/development-key.ts';
+import { freePort } from './worker/free-port.ts';
+import { startAdminListener } from './http/admin.ts';
 import type { ReadinessCheck } from './http/readiness.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createMetrics } from './observability/metrics.ts';
@@ -86,7 +86,7 @@ export async function run(environment: Environment, options: RunOptions = {}): P
             ...shared,
             connection,
             namespace: temporal.namespace,
-            eagerDoor: worker?.eagerDoor,
+            eagerStarts: worker?.eagerStarts,
             developmentKey: config.isEmbedded ? developmentKey(config.stateDir) : undefined,
             isDraining,
           });
@@ -116,7 +116,7 @@ const startWorkerSide: typeof startWorkerRole = async (options) =>
   (await import('./worker-role.ts')).startWorkerRole(options);
 
 const coreMetricsPortOf = async ({ worker }: Config): Promise<number> =>
-  worker.coreMetricsPort === 0 ? freeLoopbackPort() : worker.coreMetricsPort;
+  worker.coreMetricsPort === 0 ? freePort() : worker.coreMetricsPort;
 
 function refuseIf(isWrong: boolean, reason: string): void {
   if (isWrong) throw new Error(reason);

@@ -1,13 +1,10 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { createAccounts } from './adapters/accounts.ts';
-import { createInbox } from './adapters/inbox.ts';
-import { createLedger } from './adapters/ledger.ts';
-import { createTransferRecords } from './adapters/transfer-records.ts';
-import type { Config } from './config.ts';
+import { createAdapters } from './adapters/index.ts';
+import type { Config } from './config/config.ts';
 import { connectDatabase, type DatabaseConnection } from './database/database.ts';
-import { openEmbeddedDatabase } from './database/embedded.ts';
+import { openEmbeddedDatabase } from '../local/database/embedded.ts';
 import { migrate } from './database/migrate.ts';
 
 const pingTimeoutMs = 1_000;
@@ -50,12 +47,7 @@ export async function openStorage({ config, logger }: { config: Config; logger: 
 
   return {
     kind: connection.kind,
-    adapters: {
-      accounts: createAccounts(database),
-      inbox: createInbox(database),
-      ledger: createLedger(database),
-      transferRecords: createTransferRecords(database),
-    },
+    adapters: createAdapters(database),
 
     /** Rejects unless the database answers and its schema is up to date. */
     async check(): Promise<void> {

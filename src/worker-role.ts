@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
-import type { ProcessDefinition } from './catalog/define-process.ts';
-import type { Config } from './config.ts';
+import type { ProcessDefinition } from './definition/definition.ts';
+import type { Config } from './config/config.ts';
 import type { Metrics } from './observability/metrics.ts';
 import type { temporalSettingsOf } from './orchestration/connection.ts';
 import type { Storage } from './storage.ts';
 import { workflowBundleOf } from './worker/bundle.ts';
-import { createEagerDoor } from './worker/eager-door.ts';
+import { createEagerStarts } from './worker/eager-starts.ts';
 import { installRuntime } from './worker/runtime.ts';
 import { startWorkers } from './worker/workers.ts';
 
@@ -29,7 +29,7 @@ interface WorkerRoleOptions {
 export async function startWorkerRole(options: WorkerRoleOptions) {
   const { config, logger, metrics, storage, temporal } = options;
   installRuntime({ logger, metricsPort: options.coreMetricsPort });
-  const eagerDoor = createEagerDoor(metrics.observeTemporalRequest);
+  const eagerStarts = createEagerStarts(metrics.observeTemporalRequest);
   const workers = startWorkers({
     connection: temporal.connection,
     namespace: temporal.namespace,
@@ -43,7 +43,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
       ...storage.adapters,
       settings: { approvalLimitMinor: config.approval.limitMinor, approvalTimeoutMs: config.approval.timeoutMs },
     }),
-    eagerDoor,
+    eagerStarts,
     logger,
     countOutcome: metrics.countOutcome,
     slots: {
@@ -53,5 +53,5 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     },
     shutdown: { graceMs: config.shutdown.workerGraceMs, forceMs: config.shutdown.workerForceMs },
   });
-  return { workers, eagerDoor };
+  return { workers, eagerStarts };
 }

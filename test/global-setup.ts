@@ -1,7 +1,7 @@
 import type { TestProject } from 'vitest/node';
-import { findTemporalCli } from '../scripts/temporal-cli.ts';
-import { makeEmbeddedTemplate } from './support/embedded-template.ts';
-import { startTemporalServer } from './support/temporal.ts';
+import { findTemporalCli } from '../local/temporal/cli.ts';
+import { makeEmbeddedTemplate } from './servers/embedded.ts';
+import { startTemporalServer } from './servers/temporal.ts';
 
 /** One Temporal server in memory for the whole run, and an embedded database to copy. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {

@@ -1,8 +1,9 @@
 import { CancellationScope, defineUpdate } from '@temporalio/workflow';
 import { CancelledFailure, TemporalFailure } from '@temporalio/common';
 import type { Opening } from '../activities/transfers.ts';
-import type { MoneyStanding, TransferKey } from '../src/adapters/transfer-records.ts';
-import type { ActionAnswer, ActionCall, Envelope } from '../src/catalog/envelope.ts';
+import type { TransferKey } from '../src/adapters/ledger/phases.ts';
+import type { MoneyStanding } from '../src/adapters/ledger/records.ts';
+import type { ActionAnswer, ActionCall, Envelope } from '../src/definition/envelope.ts';
 import type {
   Accepted,
   Approval,
@@ -12,11 +13,11 @@ import type {
   TransferInput,
   TransferOutput,
 } from '../src/catalog/transfers.ts';
-import { handleAction, refuseAction } from './actions.ts';
-import { handleDecisions, type AwaitDecision, type Decision, type Requesters } from './approval.ts';
-import { handleCancels } from './cancellation.ts';
-import { createCompensation, type Compensation, type Undo } from './compensation.ts';
-import { endWith, enterStep } from './instance.ts';
+import { handleAction, refuseAction } from './instance/actions.ts';
+import { handleDecisions, type AwaitDecision, type Decision, type Requesters } from './instance/approval.ts';
+import { handleCancels } from './instance/cancellation.ts';
+import { createCompensation, type Compensation, type Undo } from './instance/compensation.ts';
+import { endWith, enterStep } from './instance/steps.ts';
 import { cautious, persistent, type Activities } from './transfer-activities.ts';
 
 export const approve = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Approval>]>('approve');

@@ -1,9 +1,9 @@
 import { isCancellation, patched, proxyActivities } from '@temporalio/workflow';
 import type { createUserGrantActivities } from '../activities/user-grants.ts';
-import type { Envelope } from '../src/catalog/envelope.ts';
+import type { Envelope } from '../src/definition/envelope.ts';
 import type { UserGrantInput, UserGrantOutput } from '../src/catalog/user-grants.ts';
 import { isAdult } from './coming-of-age.ts';
-import { endWith, enterStep } from './instance.ts';
+import { endWith, enterStep } from './instance/steps.ts';
 
 // Effects are idempotent, so every failure is retried until it passes; cancel ends the wait.
 const { sendMessage, grantDiscount } = proxyActivities<ReturnType<typeof createUserGrantActivities>>({

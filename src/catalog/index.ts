@@ -1,4 +1,4 @@
-import type { ProcessDefinition } from './define-process.ts';
+import type { ProcessDefinition } from '../definition/definition.ts';
 import { transfersV1 } from './transfers.ts';
 import { userGrantsV1 } from './user-grants.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type * as workflows from '../../workflows/transfers.ts';
-import { defineProcess } from './define-process.ts';
-import { accountId, amount, businessKey, personId } from './fields.ts';
+import { defineProcess } from '../definition/define-process.ts';
+import { accountId, amount, businessKey, personId } from '../definition/fields.ts';
 
 export const transferInput = z
   .strictObject({

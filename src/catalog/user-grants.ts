@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type * as workflows from '../../workflows/user-grants.ts';
-import { defineProcess } from './define-process.ts';
-import { businessKey, calendarDate } from './fields.ts';
+import { defineProcess } from '../definition/define-process.ts';
+import { businessKey, calendarDate } from '../definition/fields.ts';
 
 export const userGrantInput = z
   .strictObject({

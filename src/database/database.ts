@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import pg from 'pg';
 import { Problem } from '../problems.ts';
-import { databaseFailureOf, unavailable } from './database-failures.ts';
+import { databaseFailureOf, unavailable } from './failures.ts';
 
 /** Where the database is. Embedded: the folder that holds the unix socket of `openEmbeddedDatabase`. */
 export type DatabaseConnection =

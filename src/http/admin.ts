@@ -1,12 +1,14 @@
+import type { AddressInfo } from 'node:net';
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Config } from '../config/config.ts';
 import { mergeExpositions } from '../observability/exposition.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Problem } from '../problems.ts';
 import { createClientErrors } from './client-errors.ts';
-import { edgeHeaders } from './edge-headers.ts';
+import { securityHeaders } from './security-headers.ts';
 import { handleError } from './error-handler.ts';
-import { refuseUnknownRoute } from './not-found.ts';
+import { refuseUnknownRoute } from './unknown-routes.ts';
 import { createReadiness, type ReadinessCheck } from './readiness.ts';
 import { requestIdOf } from './request-id.ts';
 import { closeUnusedConnections } from './unused-connections.ts';
@@ -56,7 +58,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     throw new Problem('not-found');
   });
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers({ ...edgeHeaders, 'X-Request-Id': request.id });
+    reply.headers({ ...securityHeaders, 'X-Request-Id': request.id });
     refuseUnknownRoute(app, request);
     done();
   });
@@ -76,6 +78,24 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     return reply.type(textFormat).send(mergeExpositions(own, core));
   });
   return app;
+}
+
+/** Opens the operators' listener. It is the first to start and the last to stop. */
+export async function startAdminListener({
+  config,
+  coreMetricsPort,
+  ...options
+}: Omit<AdminOptions, 'coreMetricsUrl'> & { config: Config; coreMetricsPort: number | undefined }) {
+  const app = createAdmin({
+    ...options,
+    coreMetricsUrl: coreMetricsPort === undefined ? undefined : `http://127.0.0.1:${coreMetricsPort}/metrics`,
+  });
+  await app.listen({ host: config.admin.host, port: config.admin.port });
+  const { port } = app.server.address() as AddressInfo;
+  return {
+    url: `http://${config.admin.host.includes(':') ? `[${config.admin.host}]` : config.admin.host}:${port}`,
+    stop: (): Promise<void> => app.close(),
+  };
 }
 
 /** What the SDK offers, or nothing: a scrape without it is better than none. */

@@ -2,13 +2,13 @@ import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance, t
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Problem } from '../problems.ts';
-import { createAuthentication, requirePermission, type AuthenticationOptions } from './authentication.ts';
+import { createAuthentication, requirePermission, type AuthenticationOptions } from '../tokens/authentication.ts';
 import { createClientErrors } from './client-errors.ts';
-import { edgeHeaders, strictTransport } from './edge-headers.ts';
+import { securityHeaders, strictTransport } from './security-headers.ts';
 import { handleError } from './error-handler.ts';
 import { limitHandlers } from './handler-limits.ts';
 import { acceptOnlyJson } from './json-body.ts';
-import { refuseUnknownRoute } from './not-found.ts';
+import { refuseUnknownRoute } from './unknown-routes.ts';
 import { shedUnderPressure, type Pressure } from './pressure.ts';
 import { parseQuery, refuseRepeatedParameters } from './query.ts';
 import { createRateLimits, type RateLimits } from './rate-limit.ts';
@@ -112,7 +112,7 @@ async function guardRequests(app: FastifyInstance, options: AppOptions): Promise
 }
 
 const headersFor = (request: FastifyRequest): Record<string, string> => ({
-  ...edgeHeaders,
+  ...securityHeaders,
   ...(request.protocol === 'https' ? strictTransport : {}),
   'X-Request-Id': request.id,
 });

@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
-import { edgeHeaders } from './edge-headers.ts';
+import { securityHeaders } from './security-headers.ts';
 import { pathOf, renderProblem } from './error-handler.ts';
 import { requestIdOf } from './request-id.ts';
 
@@ -36,7 +36,7 @@ export function createClientErrors(metrics: Pick<Metrics, 'observeRequest'>, log
     const { status, headers, text } = renderProblem(new Problem(code), '/');
     const requestId = randomUUID();
     const lines = Object.entries({
-      ...edgeHeaders,
+      ...securityHeaders,
       ...headers,
       'Content-Length': Buffer.byteLength(text),
       'X-Request-Id': requestId,
@@ -53,7 +53,7 @@ export function createClientErrors(metrics: Pick<Metrics, 'observeRequest'>, log
   function refuseRest({ request, response }: Exchange, socket: Socket, code: ProblemCode): void {
     const { status, headers, text } = renderProblem(new Problem(code), pathOf(request.url ?? '/'));
     response.writeHead(status, {
-      ...edgeHeaders,
+      ...securityHeaders,
       ...headers,
       'Content-Length': Buffer.byteLength(text),
       'X-Request-Id': requestIdOf(request),

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../observability/metrics.ts';
-import { knownPrincipalOf } from './authentication.ts';
+import { knownPrincipalOf } from '../tokens/authentication.ts';
 import { problemCodeOf } from './error-handler.ts';
 
 /** The status that logs and metrics show where the caller went away before the answer was written. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { Cost } from './operation.ts';
+import type { Cost } from '../operations/operation.ts';
 
 /** The permission of a route that anybody may use. */
 export const publicPermission = 'public';

@@ -6,7 +6,7 @@ import {
   type Connection,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { ActionAnswer, ActionCall } from '../catalog/envelope.ts';
+import type { ActionAnswer, ActionCall } from '../definition/envelope.ts';
 import { Problem, problems, type ProblemCode } from '../problems.ts';
 import { grpcCode, grpcErrorOf, isWithoutEffect, mutationProblemOf, readProblemOf } from './failures.ts';
 import { workflowIdOf, type InstanceRef } from './identity.ts';

@@ -1,7 +1,7 @@
 import { Client, type Connection } from '@temporalio/client';
-import { firstStepOf, type ProcessDefinition } from '../catalog/define-process.ts';
-import { implementationOf } from '../catalog/implementation.ts';
-import type { Actor, Envelope } from '../catalog/envelope.ts';
+import { firstStepOf, type ProcessDefinition } from '../definition/definition.ts';
+import { implementationOf } from '../definition/implementation.ts';
+import type { Actor, Envelope } from '../definition/envelope.ts';
 import { applyAction, queryView } from './actions.ts';
 import { dataConverter } from './codec.ts';
 import { fingerprintOf, updateIdOf, actionFingerprintOf, workflowIdOf } from './identity.ts';
@@ -9,7 +9,7 @@ import { describeInstance, within, type InstanceSnapshot } from './instances.ts'
 import { listInstances, type ListFilter } from './lists.ts';
 import { fetchResult, pollUntilClosed } from './results.ts';
 import { labelOf } from './search-attributes.ts';
-import { startInstance, type EagerDoor, type StartOutcome } from './start.ts';
+import { startInstance, type EagerStarts, type StartOutcome } from './start.ts';
 import { createWaits } from './waits.ts';
 
 /** The deadlines of calls to Temporal, in milliseconds. */
@@ -24,7 +24,7 @@ interface GatewayOptions {
   readonly namespace: string;
   readonly deadlines: Deadlines;
   readonly cursorSecret: Uint8Array;
-  readonly eagerDoor?: EagerDoor | undefined;
+  readonly eagerStarts?: EagerStarts | undefined;
 }
 
 /** An instance as HTTP names it: the tenant is always the caller's own. */

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import type { Actor } from '../catalog/envelope.ts';
+import type { Actor } from '../definition/envelope.ts';
 
 /** Names one instance without ambiguity. */
 export interface InstanceRef {

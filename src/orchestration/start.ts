@@ -34,7 +34,7 @@ type RawStart = proto.temporal.api.workflowservice.v1.IStartWorkflowExecutionReq
  * A second way to start, over the co-hosted worker's connection: the first step runs at once in this process. That
  * connection retries unseen, so of its failures only ALREADY_EXISTS is definite.
  */
-export interface EagerDoor {
+export interface EagerStarts {
   /** True while the connection is known to be healthy, the queue has a worker here, and few calls are in flight. */
   isOpen(taskQueue: string): boolean;
   start(request: RawStart, limits: CallLimits): Promise<{ runId?: string | null }>;
@@ -43,7 +43,7 @@ export interface EagerDoor {
 interface StartDependencies {
   readonly connection: Connection;
   readonly namespace: string;
-  readonly eagerDoor?: EagerDoor | undefined;
+  readonly eagerStarts?: EagerStarts | undefined;
 }
 
 const { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } = proto.temporal.api.enums.v1;
@@ -77,9 +77,9 @@ export async function startInstance(
   }
 }
 
-function send({ connection, eagerDoor }: StartDependencies, raw: RawStart, limits: CallLimits) {
-  if (eagerDoor?.isOpen(raw.taskQueue?.name ?? '')) {
-    return eagerDoor.start({ ...raw, requestEagerExecution: true }, limits);
+function send({ connection, eagerStarts }: StartDependencies, raw: RawStart, limits: CallLimits) {
+  if (eagerStarts?.isOpen(raw.taskQueue?.name ?? '')) {
+    return eagerStarts.start({ ...raw, requestEagerExecution: true }, limits);
   }
   return within(connection, limits, () => connection.workflowService.startWorkflowExecution(raw));
 }

@@ -1,6 +1,6 @@
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { probeHealth } from './eager-door.ts';
+import { probeHealth } from './eager-starts.ts';
 import { withTimeout } from './timeout.ts';
 
 const probeEveryMs = 1_000;

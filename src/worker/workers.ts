@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dataConverter } from '../orchestration/codec.ts';
 import { parseWorkflowId } from '../orchestration/identity.ts';
-import { probeHealth, type createEagerDoor } from './eager-door.ts';
+import { probeHealth, type createEagerStarts } from './eager-starts.ts';
 import { closeQuietly, untilLost } from './lost-connection.ts';
 import { withTimeout } from './timeout.ts';
 
@@ -13,7 +13,7 @@ interface WorkersOptions {
   readonly taskQueues: readonly string[];
   readonly workflowBundle: NonNullable<WorkerOptions['workflowBundle']>;
   readonly activities: object;
-  readonly eagerDoor?: ReturnType<typeof createEagerDoor> | undefined;
+  readonly eagerStarts?: ReturnType<typeof createEagerStarts> | undefined;
   readonly logger: Logger;
   /** Called once for each instance that ends by its own code. */
   readonly countOutcome: (process: string, outcome: string) => void;
@@ -122,7 +122,7 @@ export function startWorkers(options: WorkersOptions) {
     const crew = run(built);
     const ranAtMs = Date.now();
     current = crew;
-    options.eagerDoor?.open(crew.connection, options.taskQueues);
+    options.eagerStarts?.open(crew.connection, options.taskQueues);
     options.logger.info({ taskQueues: options.taskQueues }, 'workers run');
     const watching = new AbortController();
     try {
@@ -130,7 +130,7 @@ export function startWorkers(options: WorkersOptions) {
       await Promise.race([crew.running, lost]);
     } finally {
       watching.abort();
-      options.eagerDoor?.shut();
+      options.eagerStarts?.shut();
       current = undefined;
       if (Date.now() - ranAtMs > steadyMs) failures = 0;
       // Nobody waits for their end here: on a dead connection that takes up to half a minute.
@@ -164,7 +164,7 @@ export function startWorkers(options: WorkersOptions) {
 
     /** Lets activities and steps under way finish, then disconnects. Rejects where they outlived the force time. */
     async stop(): Promise<void> {
-      options.eagerDoor?.shut();
+      options.eagerStarts?.shut();
       // Of those left behind on a dead connection nobody hears any more, whether they finish or not.
       const workers = current?.workers ?? [];
       stopping.abort();

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTransferActivities } from '../../activities/transfers.ts';
-import { createAccounts } from '../../src/adapters/accounts.ts';
-import { createLedger } from '../../src/adapters/ledger.ts';
-import { createTransferRecords } from '../../src/adapters/transfer-records.ts';
-import { openTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createAccounts } from '../../src/adapters/ledger/accounts.ts';
+import { createLedger } from '../../src/adapters/ledger/ledger.ts';
+import { createTransferRecords } from '../../src/adapters/ledger/records.ts';
+import { openTestDatabase, type TestDatabase } from '../servers/database.ts';
 
 const tenant = 'acme';
 const startedBy = { iss: 'https://issuer.test', sub: 'alice' };

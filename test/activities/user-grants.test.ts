@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createUserGrantActivities } from '../../activities/user-grants.ts';
 import { createInbox } from '../../src/adapters/inbox.ts';
-import { openTestDatabase, type TestDatabase } from '../support/database.ts';
+import { openTestDatabase, type TestDatabase } from '../servers/database.ts';
 
 const user = { tenant: 'acme', userId: 'ada', generation: 1 };
 let storage: TestDatabase;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createInbox, type Inbox } from '../../src/adapters/inbox.ts';
-import { databaseKinds, openTestDatabase, type TestDatabase } from '../support/database.ts';
+import { databaseKinds, openTestDatabase, type TestDatabase } from '../servers/database.ts';
 
 describe.each(databaseKinds)('the inbox on %s', (kind) => {
   let test: TestDatabase;

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inspectEmbedded } from '../faults/embedded-witness.ts';
-import { forget } from '../support/forgetting.ts';
-import { eventually, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
-import { stuckTransfers } from '../support/stuck-transfers.ts';
-import { temporalAddress } from '../support/temporal.ts';
+import { forget } from '../harness/forgetting.ts';
+import { eventually, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
+import { stuckTransfers } from '../fixtures/stuck-transfers.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 
 const stateDir = mkdtempSync(join(tmpdir(), 'portico-accounts-'));
 

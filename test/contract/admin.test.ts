@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { catalog } from '../../src/catalog/index.ts';
-import { operations } from '../../src/http/operations.ts';
+import { operations } from '../../src/operations/index.ts';
 import { version } from '../../src/version.ts';
-import { startJwksServer } from '../support/jwks-server.ts';
-import { eventually, startApi, startPortico, unique, type Portico } from '../support/portico.ts';
-import { checkMetrics, hasPromtool } from '../support/promtool.ts';
-import { checkProblem } from '../support/problem-answers.ts';
-import { startTemporalServer, temporalAddress, type TestTemporalServer } from '../support/temporal.ts';
+import { startJwksServer } from '../servers/jwks.ts';
+import { eventually, startApi, startPortico, unique, type Portico } from '../harness/portico.ts';
+import { checkMetrics, hasPromtool } from '../harness/promtool.ts';
+import { checkProblem } from '../harness/problem-answers.ts';
+import { startTemporalServer, temporalAddress, type TestTemporalServer } from '../servers/temporal.ts';
 
 let portico: Portico;
 

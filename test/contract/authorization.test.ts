@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { createApp } from '../../src/http/app.ts';
-import type { Operation } from '../../src/http/operation.ts';
-import { operations, permissionsOf } from '../../src/http/operations.ts';
+import type { Operation } from '../../src/operations/operation.ts';
+import { operations, permissionsOf } from '../../src/operations/index.ts';
 import { registerRoutes } from '../../src/http/routes.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { eventually, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
-import { checkProblem } from '../support/problem-answers.ts';
-import { createSigningKey, mintToken } from '../support/tokens.ts';
-import { silentLogger } from '../support/silent-logger.ts';
+import { eventually, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
+import { checkProblem } from '../harness/problem-answers.ts';
+import { createSigningKey, mintToken } from '../tokens/tokens.ts';
+import { silentLogger } from '../harness/silent-logger.ts';
 
 let portico: Portico;
 /** One resource of each kind, by the tag of its operations. */

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Connection } from '@temporalio/client';
 import Long from 'long';
 import { catalog } from '../../src/catalog/index.ts';
-import { eventually, startPortico, unique, type Portico } from '../support/portico.ts';
-import { probesV1 } from '../support/probes.ts';
-import { temporalAddress } from '../support/temporal.ts';
+import { eventually, startPortico, unique, type Portico } from '../harness/portico.ts';
+import { probesV1 } from '../fixtures/probes.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 
 let portico: Portico;
 

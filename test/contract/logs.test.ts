@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { rawExchange } from '../support/edge.ts';
-import { eventually, startApi, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
-import { startSilentServer } from '../support/silent-server.ts';
+import { rawExchange } from '../harness/app.ts';
+import { eventually, startApi, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
+import { startSilentServer } from '../servers/silent.ts';
 
 let portico: Portico;
 /** Neither Temporal nor the database answers, and both were given secrets. */

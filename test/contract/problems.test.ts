@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { ProcessDefinition } from '../../src/catalog/define-process.ts';
+import type { ProcessDefinition } from '../../src/definition/definition.ts';
 import { problems, type ProblemCode } from '../../src/problems.ts';
-import { parseResponse, rawExchange } from '../support/edge.ts';
-import { startJwksServer, type JwksServer } from '../support/jwks-server.ts';
-import { eventually, startApi, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
-import { checkProblem } from '../support/problem-answers.ts';
-import { probesV1 } from '../support/probes.ts';
-import { startSilentServer } from '../support/silent-server.ts';
-import { createSigningKey, mintToken } from '../support/tokens.ts';
+import { parseResponse, rawExchange } from '../harness/app.ts';
+import { startJwksServer, type JwksServer } from '../servers/jwks.ts';
+import { eventually, startApi, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
+import { checkProblem } from '../harness/problem-answers.ts';
+import { probesV1 } from '../fixtures/probes.ts';
+import { startSilentServer } from '../servers/silent.ts';
+import { createSigningKey, mintToken } from '../tokens/tokens.ts';
 
 /** Promises a result that its workflow does not give: the one fault of ours that can be had for the asking. */
 const faultyV1: ProcessDefinition = {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, startApi, startPortico, unique, type Portico } from '../support/portico.ts';
-import { startSilentServer } from '../support/silent-server.ts';
+import { eventually, startApi, startPortico, unique, type Portico } from '../harness/portico.ts';
+import { startSilentServer } from '../servers/silent.ts';
 
 const logs: Record<'portico' | 'alone' | 'ignored', string[]> = { portico: [], alone: [], ignored: [] };
 let portico: Portico;

@@ -1,8 +1,8 @@
 import { Connection } from '@temporalio/client';
 import Long from 'long';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, startPortico, unique, type Portico } from '../support/portico.ts';
-import { temporalAddress } from '../support/temporal.ts';
+import { eventually, startPortico, unique, type Portico } from '../harness/portico.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 
 let portico: Portico;
 let temporal: Connection;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Connection } from '@temporalio/client';
-import { forget } from '../support/forgetting.ts';
-import { startPortico, unique, type Portico } from '../support/portico.ts';
-import { temporalAddress } from '../support/temporal.ts';
+import { forget } from '../harness/forgetting.ts';
+import { startPortico, unique, type Portico } from '../harness/portico.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 
 let portico: Portico;
 let temporal: Connection;

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createInbox } from '../../src/adapters/inbox.ts';
-import { createLedger } from '../../src/adapters/ledger.ts';
-import { createTransferRecords } from '../../src/adapters/transfer-records.ts';
+import { createLedger } from '../../src/adapters/ledger/ledger.ts';
+import { createTransferRecords } from '../../src/adapters/ledger/records.ts';
 import { connectDatabase, type Database } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrate.ts';
-import { openTenant, openTransfer } from '../adapters/opened-transfer.ts';
-import { databaseKinds, openTestDatabase } from '../support/database.ts';
-import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../support/postgres.ts';
-import { silentLogger } from '../support/silent-logger.ts';
+import { openTenant, openTransfer } from '../fixtures/opened-transfer.ts';
+import { databaseKinds, openTestDatabase } from '../servers/database.ts';
+import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../servers/postgres.ts';
+import { silentLogger } from '../harness/silent-logger.ts';
 
 describe.each(databaseKinds)('migrations on %s', { timeout: 60_000 }, (kind) => {
   it('change nothing when they have run', async () => {

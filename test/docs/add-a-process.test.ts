@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '../../scripts/ports.ts';
-import { cleanEnvironment, copyCheckout } from '../support/checkout.ts';
-import { eventually } from '../support/portico.ts';
+import { freePort } from '../../src/worker/free-port.ts';
+import { cleanEnvironment, copyCheckout } from '../harness/checkout.ts';
+import { eventually } from '../harness/portico.ts';
 import { createCompiler } from './compiler.ts';
 import { applyChanges, blocksOf, changesOf, fileBlocksIn, type Change } from './guide.ts';
 
@@ -119,7 +119,7 @@ describe('the new process', () => {
     });
     const generated = checkout.run('npm', ['run', '--silent', 'generate']);
     expect(generated).toMatchObject({ status: 0, output: expect.not.stringContaining('rror') as string });
-    child = spawn(process.execPath, ['scripts/start.mjs'], {
+    child = spawn(process.execPath, ['local/start.mjs'], {
       cwd: checkout.folder,
       env: { ...cleanEnvironment(), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

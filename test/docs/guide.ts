@@ -1,4 +1,4 @@
-import type { copyCheckout } from '../support/checkout.ts';
+import type { copyCheckout } from '../harness/checkout.ts';
 
 type Checkout = Pick<ReturnType<typeof copyCheckout>, 'read' | 'write'>;
 

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fastify } from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
 import { closeUnusedConnections } from '../../src/http/unused-connections.ts';
-import { startEdge } from '../support/edge.ts';
+import { startApp } from '../harness/app.ts';
 
 const sockets: Socket[] = [];
 afterEach(() => sockets.splice(0).forEach((socket) => socket.destroy()));
@@ -36,7 +36,7 @@ async function edgeWithSlowRoute() {
   const asked = new Promise<void>((resolve) => (isAsked = resolve));
   let answer = () => {};
   const answered = new Promise<void>((resolve) => (answer = resolve));
-  const edge = await startEdge({
+  const edge = await startApp({
     routes: (app) =>
       app.get('/v1/waits', { config: { operationId: 'waits', permission: 'public', cost: 'read' } }, async () => {
         isAsked();
@@ -66,7 +66,7 @@ describe('an app that closes', () => {
     ['brought nothing', ''],
     ['brought half a request', 'GET /v1/public HTTP/1.1\r\nHo'],
   ])('waits no longer than a second for a connection that %s', async (_, text) => {
-    const edge = await startEdge();
+    const edge = await startApp();
     const { closed } = await connected(edge.port, text);
     await pause(50);
     const closedAfterMs = await closing(edge.app);
@@ -75,7 +75,7 @@ describe('an app that closes', () => {
   });
 
   test('still takes the rest of a request that was arriving, and says that it closes', async () => {
-    const edge = await startEdge();
+    const edge = await startApp();
     const { socket, received, closed } = await connected(edge.port, 'GET /v1/public HTTP/1.1\r\nHo');
     await pause(50);
     const closes = closing(edge.app);

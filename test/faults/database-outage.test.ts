@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { audit } from '../adapters/auditor.ts';
-import { eventually, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
-import { postgresSkipReason } from '../support/postgres.ts';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { audit } from '../harness/auditor.ts';
+import { eventually, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
+import { postgresSkipReason } from '../servers/postgres.ts';
+import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { expectInTime, timed } from './answers.ts';
 import { createChance, scaled } from './chance.ts';
 import { createDeployment, transferOf, type Deployment } from './deployment.ts';

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { catalog } from '../../src/catalog/index.ts';
-import { developmentAudience, developmentIssuer } from '../../src/development-key.ts';
-import { operationsWith, permissionsOf } from '../../src/http/operations.ts';
-import { signDevelopmentToken } from '../../scripts/development-token.ts';
-import { checkAgainstOpenApi } from '../support/openapi-contract.ts';
-import type { Reply } from '../support/portico.ts';
-import { startPostgres, withClient } from '../support/postgres.ts';
+import { developmentAudience, developmentIssuer } from '../../local/development-key.ts';
+import { operationsWith, permissionsOf } from '../../src/operations/index.ts';
+import { signDevelopmentToken } from '../../local/development-token.ts';
+import { checkAgainstOpenApi } from '../harness/openapi.ts';
+import type { Reply } from '../harness/portico.ts';
+import { startPostgres, withClient } from '../servers/postgres.ts';
 import { reportOf, type MoneyReport } from './money-report.ts';
 
 export type Deployment = Awaited<ReturnType<typeof createDeployment>>;

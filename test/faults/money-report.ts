@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { audit } from '../adapters/auditor.ts';
+import { audit } from '../harness/auditor.ts';
 
 export interface MoneyReport {
   /** What is wrong with the money of all tenants now that nothing moves any more. */

@@ -10,7 +10,7 @@ const project = join(import.meta.dirname, '..', '..');
 /** How Portico is started: as the image does, or by `npm start`. */
 const commands = {
   main: ['--import', 'tsx', 'src/main.ts'],
-  start: ['scripts/start.mjs'],
+  start: ['local/start.mjs'],
 } as const;
 
 export interface Exit {

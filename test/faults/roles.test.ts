@@ -4,16 +4,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundleWorkflows } from '../../src/worker/bundle.ts';
-import { eventually, unique, type Reply } from '../support/portico.ts';
-import { postgresSkipReason } from '../support/postgres.ts';
-import { startTemporalServer, type TestTemporalServer } from '../support/temporal.ts';
+import { eventually, unique, type Reply } from '../harness/portico.ts';
+import { postgresSkipReason } from '../servers/postgres.ts';
+import { startTemporalServer, type TestTemporalServer } from '../servers/temporal.ts';
 import { expectInTime, expectOutage, timed } from './answers.ts';
 import { createBalancer } from './balancer.ts';
 import { createChance, scaled } from './chance.ts';
 import { createCaller, createDeployment, transferOf, type Caller, type Deployment } from './deployment.ts';
 import { endPrograms, startProgram, type Program } from './program.ts';
 import { openTemporalWitness } from './temporal-witness.ts';
-import { silentLogger } from '../support/silent-logger.ts';
+import { silentLogger } from '../harness/silent-logger.ts';
 
 const chance = createChance();
 

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, startPortico, unique, type Portico, type Reply } from '../support/portico.ts';
-import { startTcpProxy, type Fault, type TcpProxy } from '../support/tcp-proxy.ts';
-import { startTemporalServer, type TestTemporalServer } from '../support/temporal.ts';
+import { eventually, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
+import { startTcpProxy, type Fault, type TcpProxy } from '../servers/tcp-proxy.ts';
+import { startTemporalServer, type TestTemporalServer } from '../servers/temporal.ts';
 import { expectInTime, expectOutage, timed, verdictOf, type TimedReply } from './answers.ts';
 import { openTemporalWitness } from './temporal-witness.ts';
 

@@ -2,9 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { isWithoutEffect } from '../../src/orchestration/failures.ts';
-import { eventually, unique } from '../support/portico.ts';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { temporalAddress } from '../support/temporal.ts';
+import { eventually, unique } from '../harness/portico.ts';
+import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 import { openTemporalWitness } from './temporal-witness.ts';
 
 describe('a call over a connection that is lost', () => {

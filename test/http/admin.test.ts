@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createAdmin, type AdminOptions } from '../../src/http/admin.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { parseResponse, rawExchange, replyOf } from '../support/edge.ts';
-import { checkMetrics, hasPromtool } from '../support/promtool.ts';
+import { parseResponse, rawExchange, replyOf } from '../harness/app.ts';
+import { checkMetrics, hasPromtool } from '../harness/promtool.ts';
 
 const stops: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { edgeKey, jsonPost, startEdge } from '../support/edge.ts';
-import { mintToken } from '../support/tokens.ts';
+import { appKey, jsonPost, startApp } from '../harness/app.ts';
+import { mintToken } from '../tokens/tokens.ts';
 
-const edge = await startEdge();
+const edge = await startApp();
 afterAll(edge.stop);
 
-const bearer = (claims: Record<string, unknown>): string => `Bearer ${mintToken(edgeKey, claims)}`;
+const bearer = (claims: Record<string, unknown>): string => `Bearer ${mintToken(appKey, claims)}`;
 
 describe('a request', () => {
   it('reaches its handler with who asks', async () => {
@@ -139,7 +139,7 @@ describe('a handler', () => {
   const config = { operationId: 'x', permission: 'public', cost: 'read' } as const;
 
   it('may send its reply by itself, now or later', async () => {
-    const other = await startEdge({
+    const other = await startApp({
       routes: (app) => {
         app.get('/v1/now', { config }, (_request, reply) => void reply.send({ at: 'now' }));
         app.get(
@@ -155,7 +155,7 @@ describe('a handler', () => {
   });
 
   it('that has taken its reply over is not cut', async () => {
-    const other = await startEdge({
+    const other = await startApp({
       routes: (app) =>
         app.get('/v1/events', { config, handlerTimeout: 50 }, async ({ signal }, reply) => {
           reply.hijack();
@@ -176,7 +176,7 @@ describe('the signal of a request with a body', () => {
     new Promise<unknown>((resolve) => signal.addEventListener('abort', () => resolve(signal.reason)));
 
   async function startWaiting(handlerTimeout: number) {
-    const other = await startEdge({
+    const other = await startApp({
       routes: (app) =>
         app.post('/v1/wait', { config, handlerTimeout }, async ({ signal }) => {
           const aborted = untilAborted(signal);
@@ -221,13 +221,13 @@ describe('a route', () => {
     ['no cost', { operationId: 'getX', permission: 'x:read' } as const],
     ['no operationId', { permission: 'x:read', cost: 'read' } as const],
   ])('that declares %s stops the boot', async (_what, config) => {
-    await expect(startEdge({ routes: (app) => app.get('/v1/x', { config }, noop) })).rejects.toThrow(
+    await expect(startApp({ routes: (app) => app.get('/v1/x', { config }, noop) })).rejects.toThrow(
       /^the route GET \/v1\/x declares no operationId, permission or cost$/,
     );
   });
 
   it('without permission stops the boot for HEAD alone too', async () => {
-    await expect(startEdge({ routes: (app) => app.head('/v1/x', noop) })).rejects.toThrow('the route HEAD /v1/x');
+    await expect(startApp({ routes: (app) => app.head('/v1/x', noop) })).rejects.toThrow('the route HEAD /v1/x');
   });
 });
 
@@ -235,7 +235,7 @@ describe('behind a proxy', () => {
   const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-For': '203.0.113.9' };
 
   it('that is trusted, https is known and asked for from then on', async () => {
-    const other = await startEdge({ trustProxy: ['127.0.0.0/8'] });
+    const other = await startApp({ trustProxy: ['127.0.0.0/8'] });
     const { headers } = await other.send('/v1/public', { headers: forwarded });
     expect(headers.get('strict-transport-security')).toBe('max-age=31536000; includeSubDomains');
     await other.stop();
@@ -250,7 +250,7 @@ describe('behind a proxy', () => {
 describe('while it stops', () => {
   it('a draining app goes on serving and closes each connection after its answer', async () => {
     let isDraining = false;
-    const other = await startEdge({ isDraining: () => isDraining });
+    const other = await startApp({ isDraining: () => isDraining });
     expect((await other.send('/v1/public')).headers.get('connection')).toBe('keep-alive');
     isDraining = true;
     const reply = await other.send('/v1/public');
@@ -262,6 +262,6 @@ describe('while it stops', () => {
 
 it('authentication that is not configured stops the boot', async () => {
   for (const authentication of [{ issuer: '' }, { audience: '' }, { algorithms: [] }]) {
-    await expect(startEdge({ authentication })).rejects.toThrow('authentication is not configured');
+    await expect(startApp({ authentication })).rejects.toThrow('authentication is not configured');
   }
 });

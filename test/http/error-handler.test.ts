@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { renderProblem } from '../../src/http/error-handler.ts';
 import { Problem, problems, type ProblemCode } from '../../src/problems.ts';
-import { jsonPost, startEdge } from '../support/edge.ts';
+import { jsonPost, startApp } from '../harness/app.ts';
 
-const edge = await startEdge({
+const edge = await startApp({
   routes: (app) => {
     const config = { operationId: 'failLate', permission: 'public', cost: 'action' } as const;
     app.post('/v1/broken', { config }, () => {

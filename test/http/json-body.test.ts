@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { jsonPost, startEdge } from '../support/edge.ts';
+import { jsonPost, startApp } from '../harness/app.ts';
 
-const edge = await startEdge();
+const edge = await startApp();
 afterAll(edge.stop);
 
 const post = (body: string | Buffer, headers: Record<string, string> = { 'Content-Type': 'application/json' }) =>

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { edgeKey, jsonPost, startEdge } from '../support/edge.ts';
-import { mintToken } from '../support/tokens.ts';
+import { appKey, jsonPost, startApp } from '../harness/app.ts';
+import { mintToken } from '../tokens/tokens.ts';
 
 const none = { address: 0, start: 0, action: 0, read: 0, list: 0 };
-const bearer = (claims: Record<string, unknown>): string => `Bearer ${mintToken(edgeKey, claims)}`;
+const bearer = (claims: Record<string, unknown>): string => `Bearer ${mintToken(appKey, claims)}`;
 
 async function statusesOf(times: number, send: () => Promise<{ status: number }>): Promise<number[]> {
   const statuses: number[] = [];
@@ -13,7 +13,7 @@ async function statusesOf(times: number, send: () => Promise<{ status: number }>
 
 describe('the limit by subject', () => {
   it('is each cost for itself, ten seconds long, and says when to come back', async () => {
-    const edge = await startEdge({ rateLimits: { ...none, list: 1, start: 1 } });
+    const edge = await startApp({ rateLimits: { ...none, list: 1, start: 1 } });
     const statuses = await statusesOf(11, () => edge.send('/v1/things'));
     expect(statuses).toEqual([...Array<number>(10).fill(200), 429]);
     const { headers, body } = await edge.send('/v1/things');
@@ -29,7 +29,7 @@ describe('the limit by subject', () => {
   });
 
   it('is each subject of each tenant for itself', async () => {
-    const edge = await startEdge({ rateLimits: { ...none, read: 1 } });
+    const edge = await startApp({ rateLimits: { ...none, read: 1 } });
     const read = (claims: Record<string, unknown>) => () =>
       edge.send('/v1/things/t-1', { authorization: bearer(claims) });
     expect(await statusesOf(11, read({ sub: 'alice' }))).toContain(429);
@@ -39,7 +39,7 @@ describe('the limit by subject', () => {
   });
 
   it('counts refusals for lack of a permission', async () => {
-    const edge = await startEdge({ rateLimits: { ...none, read: 1 } });
+    const edge = await startApp({ rateLimits: { ...none, read: 1 } });
     const authorization = bearer({ permissions: [] });
     const statuses = await statusesOf(11, () => edge.send('/v1/things/t-1', { authorization }));
     expect(statuses).toEqual([...Array<number>(10).fill(403), 429]);
@@ -49,7 +49,7 @@ describe('the limit by subject', () => {
 
 describe('the limit by address', () => {
   it('counts what comes without a valid token, and what leads nowhere', async () => {
-    const edge = await startEdge({ rateLimits: { ...none, address: 1 } });
+    const edge = await startApp({ rateLimits: { ...none, address: 1 } });
     const paths = ['/v1/things/t-1', '/nowhere'];
     const statuses = await statusesOf(12, () => edge.send(paths.reverse()[0] ?? '', { authorization: 'Bearer x.y.z' }));
     expect(statuses.slice(0, 10).sort()).toEqual([...Array<number>(5).fill(401), ...Array<number>(5).fill(404)]);
@@ -60,12 +60,12 @@ describe('the limit by address', () => {
 
   it('is each address for itself behind a trusted proxy, and one behind any other', async () => {
     const from = (address: string) => ({ headers: { 'X-Forwarded-For': address } });
-    const trusting = await startEdge({ rateLimits: { ...none, address: 1 }, trustProxy: ['127.0.0.1'] });
+    const trusting = await startApp({ rateLimits: { ...none, address: 1 }, trustProxy: ['127.0.0.1'] });
     expect(await statusesOf(11, () => trusting.send('/v1/public', from('203.0.113.1')))).toContain(429);
     expect((await trusting.send('/v1/public', from('203.0.113.2'))).status).toBe(200);
     await trusting.stop();
 
-    const careful = await startEdge({ rateLimits: { ...none, address: 1 } });
+    const careful = await startApp({ rateLimits: { ...none, address: 1 } });
     let last = 0;
     const lying = () => careful.send('/v1/public', from(`203.0.113.${(last += 1)}`));
     expect((await statusesOf(11, lying)).at(-1)).toBe(429);
@@ -75,7 +75,7 @@ describe('the limit by address', () => {
 
 describe('under pressure', () => {
   it('reads, lists and strangers are sent away with 503, starts are served', async () => {
-    const edge = await startEdge({
+    const edge = await startApp({
       pressure: { maxEventLoopDelayMs: 0, maxEventLoopUtilization: 1e-9, maxRssBytes: 0 },
     });
     await expect.poll(async () => (await edge.send('/v1/things/t-1')).status, { timeout: 5_000 }).toBe(503);
@@ -90,7 +90,7 @@ describe('under pressure', () => {
   });
 
   it('of memory far beyond its limit, starts are sent away too', async () => {
-    const edge = await startEdge({
+    const edge = await startApp({
       pressure: { maxEventLoopDelayMs: 0, maxEventLoopUtilization: 0, maxRssBytes: 1_000 },
     });
     const start = async () => (await edge.send('/v1/things', jsonPost({}))).status;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { idempotencyKeyOf, traceparentOf, waitMsOf } from '../../src/http/request-headers.ts';
-import { operations } from '../../src/http/operations.ts';
+import { operations } from '../../src/operations/index.ts';
 
 describe('Prefer: wait', () => {
   test.each([

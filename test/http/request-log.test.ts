@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { edgeKey, jsonPost, rawExchange, startEdge } from '../support/edge.ts';
-import { mintToken, signToken, claimsOf } from '../support/tokens.ts';
+import { appKey, jsonPost, rawExchange, startApp } from '../harness/app.ts';
+import { mintToken, signToken, claimsOf } from '../tokens/tokens.ts';
 
 let whenLate = Promise.resolve();
-const edge = await startEdge({
+const edge = await startApp({
   level: 'trace',
   routes: (app) => {
     const config = { operationId: 'getLate', permission: 'public', cost: 'read' } as const;
@@ -80,7 +80,7 @@ describe('the line of a request', () => {
 describe('the log', () => {
   it('holds no token, secret, body, query or account, whatever happens', async () => {
     const before = edge.log().length;
-    const token = signToken({ key: edgeKey, payload: claimsOf({ canary: 'canary-claim' }) });
+    const token = signToken({ key: appKey, payload: claimsOf({ canary: 'canary-claim' }) });
     const authorization = `Bearer ${token}`;
     const bad = `Bearer ${token.slice(0, -4)}AAAA`;
     const canaries = { 'Idempotency-Key': 'canary-key', Cookie: 'canary-cookie', 'X-Api-Key': 'canary-api-key' };
@@ -107,7 +107,7 @@ describe('the log', () => {
   });
 
   it('cannot be forged by a subject, an id or a header with line breaks', async () => {
-    const authorization = `Bearer ${mintToken(edgeKey, { sub: 'a\u2028{"level":"fatal"}' })}`;
+    const authorization = `Bearer ${mintToken(appKey, { sub: 'a\u2028{"level":"fatal"}' })}`;
     await edge.send('/v1/things/x%0d%0a%7B%22level%22%3A%22fatal%22%7D', { authorization });
     await edge.send('/v1/public', { headers: { 'X-Request-Id': '{"level":"fatal"}' } });
     for (const line of edge.log().trimEnd().split('\n')) {

@@ -1,12 +1,12 @@
 import { connect } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
-import { edgeKey, parseResponse, rawExchange, startEdge } from '../support/edge.ts';
-import { mintToken } from '../support/tokens.ts';
+import { appKey, parseResponse, rawExchange, startApp } from '../harness/app.ts';
+import { mintToken } from '../tokens/tokens.ts';
 
-const edge = await startEdge();
+const edge = await startApp();
 afterAll(edge.stop);
 
-const authorization = `Authorization: Bearer ${mintToken(edgeKey)}\r\n`;
+const authorization = `Authorization: Bearer ${mintToken(appKey)}\r\n`;
 const get = (path: string, headers = ''): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`;
 const closing = 'Connection: close\r\n';
 const postHead = `POST /v1/things HTTP/1.1\r\nHost: x\r\n${authorization}Content-Type: application/json\r\n`;
@@ -144,7 +144,7 @@ describe('unusual requests', () => {
 
 describe('closing', () => {
   it('lets what is in flight end, and answers 503 on connections that are still open', async () => {
-    const other = await startEdge();
+    const other = await startApp();
     const open = () => {
       const socket = connect(other.port, '127.0.0.1');
       const received: Buffer[] = [];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mergeExpositions } from '../../src/observability/exposition.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { checkMetrics, hasPromtool } from '../support/promtool.ts';
+import { checkMetrics, hasPromtool } from '../harness/promtool.ts';
 
 function used() {
   const metrics = createMetrics({ version: '1.2.3', role: 'all' });

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { createConnection } from '../../src/orchestration/connection.ts';
-import { freePort } from '../../scripts/ports.ts';
-import { temporalAddress } from '../support/temporal.ts';
+import { freePort } from '../../src/worker/free-port.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 
 const toNowhere = () => createConnection({ settings: { address: '127.0.0.1:1' }, observe: () => undefined });
 

@@ -7,11 +7,11 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { applyAction } from '../../src/orchestration/actions.ts';
 import { dataConverter } from '../../src/orchestration/codec.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
-import { startInstance, type EagerDoor } from '../../src/orchestration/start.ts';
+import { startInstance, type EagerStarts } from '../../src/orchestration/start.ts';
 import { isWithoutEffect } from '../../src/orchestration/failures.ts';
-import { createEagerDoor } from '../../src/worker/eager-door.ts';
-import { freePort } from '../../scripts/ports.ts';
-import { failure, inTurn, startFakeFrontend, type Reply } from '../support/fake-frontend.ts';
+import { createEagerStarts } from '../../src/worker/eager-starts.ts';
+import { freePort } from '../../src/worker/free-port.ts';
+import { failure, inTurn, startFakeFrontend, type Reply } from '../servers/fake-frontend.ts';
 
 const { StartWorkflowExecutionResponse, UpdateWorkflowExecutionResponse } = proto.temporal.api.workflowservice.v1;
 const { UpdateWorkflowExecutionLifecycleStage } = proto.temporal.api.enums.v1;
@@ -34,7 +34,7 @@ async function connectTo(method: string, replies: [Reply, ...Reply[]]) {
   return { frontend, connection, namespace: 'default', attempts: turns.count };
 }
 
-const startOver = (dependencies: Awaited<ReturnType<typeof connectTo>> & { eagerDoor?: EagerDoor }) =>
+const startOver = (dependencies: Awaited<ReturnType<typeof connectTo>> & { eagerStarts?: EagerStarts }) =>
   startInstance(
     dependencies,
     {
@@ -111,17 +111,17 @@ describe('a start that the server refuses', () => {
   });
 
   test.each([[['PERMISSION_DENIED']], [['UNAVAILABLE', 'PERMISSION_DENIED']]] as const)(
-    'over the eager door with %j is unknown, whatever the last attempt was told',
+    'over eager starts with %j is unknown, whatever the last attempt was told',
     async (codes) => {
       const [first, ...rest] = codes.map((code) => failure(code));
       if (first === undefined) throw new Error('no code');
       const server = await connectTo('StartWorkflowExecution', [first, ...rest]);
       const native = await NativeConnection.connect({ address: server.frontend.address });
-      const eagerDoor = createEagerDoor(() => undefined);
-      eagerDoor.open(native, ['probes']);
-      releases.push(() => native.close(), eagerDoor.shut);
-      await expect.poll(() => eagerDoor.isOpen('probes')).toBe(true);
-      expect(await startOver({ ...server, eagerDoor })).toBe('unknown');
+      const eagerStarts = createEagerStarts(() => undefined);
+      eagerStarts.open(native, ['probes']);
+      releases.push(() => native.close(), eagerStarts.shut);
+      await expect.poll(() => eagerStarts.isOpen('probes')).toBe(true);
+      expect(await startOver({ ...server, eagerStarts })).toBe('unknown');
       expect(server.attempts()).toBe(codes.length);
     },
   );

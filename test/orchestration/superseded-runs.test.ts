@@ -2,7 +2,7 @@ import proto from '@temporalio/proto';
 import { afterEach, expect, test } from 'vitest';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { supersededRunsOf } from '../../src/orchestration/superseded-runs.ts';
-import { failure, startFakeFrontend, type Reply } from '../support/fake-frontend.ts';
+import { failure, startFakeFrontend, type Reply } from '../servers/fake-frontend.ts';
 
 const { DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, ListWorkflowExecutionsResponse } =
   proto.temporal.api.workflowservice.v1;

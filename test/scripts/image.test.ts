@@ -3,8 +3,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { settings } from '../../src/settings.ts';
-import { postgresSkipReason, startPostgres, withClient, postgresBinaries } from '../support/postgres.ts';
+import { settings } from '../../src/config/settings.ts';
+import { postgresSkipReason, startPostgres, withClient, postgresBinaries } from '../servers/postgres.ts';
 
 const project = new URL('../../', import.meta.url);
 const read = (file: string) => readFileSync(new URL(file, project), 'utf8');

@@ -1,7 +1,7 @@
 import { NativeConnection } from '@temporalio/worker';
 import { afterEach, expect, test } from 'vitest';
 import { untilLost } from '../../src/worker/lost-connection.ts';
-import { failure, startFakeFrontend, type Reply } from '../support/fake-frontend.ts';
+import { failure, startFakeFrontend, type Reply } from '../servers/fake-frontend.ts';
 
 const releases: (() => unknown)[] = [];
 afterEach(async () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { implementationOf } from '../../src/catalog/implementation.ts';
-import { temporalAddress } from '../support/temporal.ts';
-import { userGrantsTwoWays } from '../support/two-ways-definition.ts';
-import { openGrantBench, type GrantBench } from './grant-bench.ts';
+import { implementationOf } from '../../src/definition/implementation.ts';
+import { temporalAddress } from '../servers/temporal.ts';
+import { userGrantsTwoWays } from '../fixtures/two-ways-definition.ts';
+import { openGrantBench, type GrantBench } from './grant-harness.ts';
 import { createGate } from './interference.ts';
 import { fixtureWorkflows } from './stage.ts';
 

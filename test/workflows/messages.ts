@@ -2,7 +2,7 @@ import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/clie
 import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { randomUUID } from 'node:crypto';
-import type { ActionAnswer, ActionCall, Actor } from '../../src/catalog/envelope.ts';
+import type { ActionAnswer, ActionCall, Actor } from '../../src/definition/envelope.ts';
 import { until } from './poll.ts';
 
 const { EventType } = proto.temporal.api.enums.v1;

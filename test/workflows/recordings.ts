@@ -1,8 +1,8 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import type { GrantBench } from './grant-bench.ts';
+import type { GrantBench } from './grant-harness.ts';
 import { breakBefore, createGate, failFirst } from './interference.ts';
 import { fixtureWorkflows } from './stage.ts';
-import type { TransferBench } from './transfer-bench.ts';
+import type { TransferBench } from './transfer-harness.ts';
 
 interface Benches {
   readonly transfers: TransferBench;
@@ -173,8 +173,8 @@ export async function record(
   { address, keep }: { address: string; keep: (name: string, handle: WorkflowHandle) => Promise<void> },
 ): Promise<void> {
   const [{ openTransferBench }, { openGrantBench }] = await Promise.all([
-    import('./transfer-bench.ts'),
-    import('./grant-bench.ts'),
+    import('./transfer-harness.ts'),
+    import('./grant-harness.ts'),
   ]);
   const transfers = await openTransferBench({ address });
   const hasty = await openTransferBench({ address, approvalTimeoutMs: 200 });

@@ -10,8 +10,8 @@ import {
   type WorkflowBundle,
 } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
-import type { ProcessContext } from '../../src/catalog/envelope.ts';
-import type { InstanceSinks } from '../../workflows/instance.ts';
+import type { ProcessContext } from '../../src/definition/envelope.ts';
+import type { InstanceSinks } from '../../workflows/instance/steps.ts';
 
 Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR' } } });
 
@@ -19,7 +19,7 @@ Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { loggin
 export const currentWorkflows = new URL('../../workflows/index.ts', import.meta.url).pathname;
 
 /** A workflow file of `test/support`. */
-export const fixtureWorkflows = (name: string) => new URL(`../support/${name}.ts`, import.meta.url).pathname;
+export const fixtureWorkflows = (name: string) => new URL(`../fixtures/${name}.ts`, import.meta.url).pathname;
 
 export interface StagedWorker {
   readonly taskQueue: string;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporalAddress } from '../support/temporal.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 import { createGate, undisturbed } from './interference.ts';
 import { approver, starter } from './messages.ts';
-import { openTransferBench, type TransferBench } from './transfer-bench.ts';
+import { openTransferBench, type TransferBench } from './transfer-harness.ts';
 
 const aboveLimit = { minor: '1000001' };
 let bench: TransferBench;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Problem } from '../../src/problems.ts';
-import { temporalAddress } from '../support/temporal.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 import { createGate, failFirst } from './interference.ts';
 import { approver } from './messages.ts';
 import {
@@ -9,7 +9,7 @@ import {
   type Transfer,
   type TransferBench,
   type TransferCall,
-} from './transfer-bench.ts';
+} from './transfer-harness.ts';
 
 let bench: TransferBench;
 

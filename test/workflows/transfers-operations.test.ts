@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findTemporalCli } from '../../scripts/temporal-cli.ts';
-import { temporalAddress } from '../support/temporal.ts';
+import { findTemporalCli } from '../../local/temporal/cli.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 import { createGate, undisturbed } from './interference.ts';
-import { openTransferBench, type TransferBench } from './transfer-bench.ts';
+import { openTransferBench, type TransferBench } from './transfer-harness.ts';
 
 const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
 const run = promisify(execFile);

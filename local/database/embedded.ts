@@ -1,0 +1,119 @@
+import { once } from 'node:events';
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { Logger } from 'pino';
+import type { DatabaseConnection } from '../../src/database/database.ts';
+import { lockFolder } from '../folder-lock.ts';
+import { shortPathOf } from '../socket-path.ts';
+
+/** The name under which PostgreSQL's drivers look for a socket in a folder. */
+const socketName = '.s.PGSQL.5432';
+const restartPauseMs = 500;
+const closeLimitMs = 10_000;
+
+/**
+ * Opens the database in `folder`, made where it is missing, in a thread of this process. For development and a single
+ * node: what was acknowledged survives the death of the process, not a loss of power. Rejects when another living process has
+ * the folder. The engine is started again should its thread ever end by itself.
+ *
+ * `connection` is for `connectDatabase` and `migrate`, which take turns: one client is served at a time.
+ */
+export async function openEmbeddedDatabase({ folder, logger }: { folder: string; logger: Logger }) {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const lock = await lockFolder(folder);
+  try {
+    const socketFolder = join(folder, 'socket');
+    await mkdir(socketFolder, { recursive: true });
+    // Whoever reaches the socket is the database's superuser, and sockets are made for everybody.
+    await chmod(socketFolder, 0o700);
+    logger.warn({ folder }, 'the database is embedded: for development and a single node');
+    const address = await shortPathOf(socketFolder, socketName.length);
+    const engine = await superviseThread({
+      dataFolder: join(folder, 'data'),
+      socketPath: join(address.path, socketName),
+      logger,
+    });
+    return {
+      connection: { kind: 'embedded', socketFolder: address.path } satisfies DatabaseConnection,
+      /** Closes the engine and gives the folder back. Close the `Database` on it first. */
+      async close(): Promise<void> {
+        await engine.close();
+        await address.close();
+        await lock.release();
+      },
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+interface ThreadOptions {
+  readonly dataFolder: string;
+  readonly socketPath: string;
+  readonly logger: Logger;
+}
+
+async function superviseThread(options: ThreadOptions) {
+  const { logger } = options;
+  let isClosing = false;
+  let thread = await startThread(options);
+  const over = keepRunning();
+
+  async function keepRunning(): Promise<void> {
+    await exitOf(thread);
+    while (!isClosing) {
+      logger.error('the thread of the embedded database ended; starting it again');
+      await pause(restartPauseMs);
+      try {
+        thread = await startThread(options);
+      } catch (error) {
+        logger.error({ err: error }, 'the embedded database does not start');
+        continue;
+      }
+      if (wantsToClose()) await thread.terminate();
+      else await exitOf(thread);
+    }
+  }
+
+  const wantsToClose = () => isClosing;
+
+  return {
+    async close(): Promise<void> {
+      isClosing = true;
+      thread.postMessage('close');
+      const isOver = await Promise.race([over.then(() => true), pause(closeLimitMs, false, { ref: false })]);
+      if (!isOver) await thread.terminate();
+    },
+  };
+}
+
+/** Resolves when the thread serves. */
+async function startThread({ dataFolder, socketPath, logger }: ThreadOptions): Promise<Worker> {
+  // A socket left by a killed process would be in the way; the folder's lock says that nobody uses it.
+  await rm(socketPath, { force: true });
+  const thread = createThread({ dataFolder, socketPath });
+  const ended = exitOf(thread).then(() => Promise.reject(new Error('the thread ended before it was ready')));
+  // `once` rejects when the thread fails before it is ready.
+  await Promise.race([once(thread, 'message'), ended]);
+  ended.catch(() => undefined);
+  thread.on('error', (error) => logger.error({ err: error }, 'the embedded database failed'));
+  return thread;
+}
+
+// Not `once` of node:events: that one rejects when the thread fails, which is one of its ways to end.
+const exitOf = (thread: Worker): Promise<void> =>
+  new Promise((resolve) => {
+    thread.once('exit', () => resolve());
+  });
+
+/** From sources the thread needs the loader of this program, which threads do not inherit. */
+function createThread(data: { dataFolder: string; socketPath: string }): Worker {
+  const extension = extname(import.meta.url);
+  const entry = new URL(`./embedded-thread${extension}`, import.meta.url);
+  if (extension === '.js') return new Worker(entry, { workerData: data });
+  const register = `import('tsx/esm/api').then(({ register }) => register()).then(() => import(${JSON.stringify(entry.href)}))`;
+  return new Worker(register, { eval: true, workerData: data });
+}

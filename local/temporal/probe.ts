@@ -1,0 +1,47 @@
+import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { searchAttributes } from '../../src/orchestration/search-attributes.ts';
+
+/**
+ * The id that a server keeps in its database and thus through restarts; undefined unless it answers within
+ * `timeoutMs` that it serves, and knows the search attributes.
+ */
+export const clusterIdAt = (address: string, { timeoutMs }: { timeoutMs: number }): Promise<string | undefined> =>
+  withConnection(address, timeoutMs, async ({ healthService, workflowService, operatorService }) => {
+    const { status }: { status: number } = await healthService.check({
+      service: 'temporal.api.workflowservice.v1.WorkflowService',
+    });
+    const { customAttributes } = await operatorService.listSearchAttributes({ namespace: 'default' });
+    if (status !== serving || Object.keys(searchAttributes).some((name) => customAttributes[name] === undefined)) {
+      return undefined;
+    }
+    const { clusterId } = await workflowService.getClusterInfo({});
+    return clusterId;
+  }).catch(() => undefined);
+
+/** Lets the namespace keep what has ended for so many days; the development server's own default is one day. */
+export const keepForDays = (address: string, days: number): Promise<void> =>
+  withConnection(address, 5_000, async ({ workflowService }) => {
+    const { config } = await workflowService.describeNamespace({ namespace: 'default' });
+    if (Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) === days * 86_400) return;
+    await workflowService.updateNamespace({
+      namespace: 'default',
+      config: { workflowExecutionRetentionTtl: msToTs(`${days} days`) },
+    });
+  });
+
+// gRPC's ServingStatus.
+const serving = 1;
+
+async function withConnection<T>(
+  address: string,
+  timeoutMs: number,
+  ask: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  const connection = Connection.lazy({ address, tls: false, interceptors: [] });
+  try {
+    return await connection.withDeadline(Date.now() + timeoutMs, () => ask(connection));
+  } finally {
+    await connection.close();
+  }
+}

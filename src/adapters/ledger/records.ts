@@ -1,0 +1,185 @@
+import { z } from 'zod';
+import type { Actor } from '../../definition/envelope.ts';
+import type { Database, Queryable } from '../../database/database.ts';
+import { readTransfer, type Transfer, type TransferKey } from './phases.ts';
+
+/** What is asked for when a transfer is opened. */
+export interface TransferOpening extends TransferKey {
+  readonly from: string;
+  readonly to: string;
+  /** ISO 4217. */
+  readonly currency: string;
+  /** Minor units, positive. */
+  readonly amountMinor: bigint;
+  readonly reference?: string | undefined;
+  readonly requestedBy?: string | undefined;
+  readonly startedBy: Actor;
+  /** `{scheme}.{digest}` of the request. */
+  readonly fingerprint: string;
+  readonly approvalRequired: boolean;
+}
+
+/** How a transfer ended, as it was stored: `outcome` and whatever came with it. */
+export type StoredResult = z.output<typeof storedResult>;
+
+/** Where the money of a transfer is that cannot end as it was to: in clearing, at the payee, or in suspense. */
+export interface MoneyStanding {
+  readonly money: 'reserved' | 'posted' | 'settled';
+}
+
+/** `conflict`: the id stands for another transfer. `startedBy` and `approvalRequired` are those of the first opening. */
+export type TransferOpened =
+  | {
+      readonly state: 'open';
+      readonly startedBy: Actor;
+      readonly approvalRequired: boolean;
+      readonly approvedBy?: Actor;
+    }
+  | { readonly state: 'ended'; readonly result: StoredResult }
+  | { readonly state: 'conflict' };
+
+/** `approvedBy` is who approved first. */
+export type ApprovalRecorded =
+  { readonly kind: 'recorded'; readonly approvedBy: Actor } | { readonly kind: 'ended'; readonly result: StoredResult };
+
+export type TransferRecords = ReturnType<typeof createTransferRecords>;
+
+/** The permanent row of each transfer: what was asked, who approved, how it ended. It outlives everything else. */
+export const createTransferRecords = (database: Database) => ({
+  /**
+   * Writes the row, or tells what the row that is there says. The stored fields themselves are compared; another
+   * starter is none of them, because a second relay may finish what the first began.
+   */
+  async openTransfer(opening: TransferOpening): Promise<TransferOpened> {
+    await database.query(
+      `insert into transfers (tenant, transfer_id, payer_id, payee_id, currency, amount_minor, reference, requested_by,
+         started_by_iss, started_by_sub, fingerprint, approval_required)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict do nothing`,
+      valuesOf(opening),
+    );
+    const row = await readRow(database, opening);
+    if (!isSame(row, opening)) return { state: 'conflict' };
+    if (row.result !== null) return { state: 'ended', result: storedResult.parse(row.result) };
+    const approvedBy = approverOf(row);
+    return {
+      state: 'open',
+      startedBy: { iss: row.started_by_iss, sub: row.started_by_sub },
+      approvalRequired: row.approval_required,
+      ...(approvedBy && { approvedBy }),
+    };
+  },
+
+  /** Writes down who approved. The first approval stands; none is taken after the end. */
+  async recordApproval({ tenant, transferId, by }: TransferKey & { readonly by: Actor }): Promise<ApprovalRecorded> {
+    await database.query(
+      `update transfers set approved_by_iss = $3, approved_by_sub = $4, approved_at = now()
+       where tenant = $1 and transfer_id = $2 and approved_at is null and outcome is null`,
+      [tenant, transferId, by.iss, by.sub],
+    );
+    const row = await readRow(database, { tenant, transferId });
+    const approvedBy = approverOf(row);
+    if (approvedBy !== undefined) return { kind: 'recorded', approvedBy };
+    return { kind: 'ended', result: storedResult.parse(row.result) };
+  },
+
+  /**
+   * Writes down how the transfer ended and answers what is stored: the first end stands. Where the money stands
+   * otherwise than that end says, it writes nothing and answers how; a late step may have moved it.
+   */
+  endTransfer: ({
+    tenant,
+    transferId,
+    result,
+  }: TransferKey & { readonly result: StoredResult }): Promise<StoredResult | MoneyStanding> =>
+    database.transaction(async (tx) => {
+      const key = { tenant, transferId };
+      // A new phase refers to this row and waits for the lock: what is read below holds until the commit.
+      const stored = await lockResult(tx, key);
+      if (stored !== null) return storedResult.parse(stored);
+      const money = standingAgainst(result.outcome, await readTransfer(tx, key));
+      if (money !== undefined) return { money };
+      const [row] = await tx.query<{ result: unknown }>(
+        `update transfers set outcome = $3, result = $4, ended_at = now()
+         where tenant = $1 and transfer_id = $2 returning result`,
+        [tenant, transferId, result.outcome, JSON.stringify(result)],
+      );
+      return storedResult.parse(row?.result);
+    }),
+});
+
+const storedResult = z.looseObject({ outcome: z.string() });
+
+type TransferRow = {
+  payer_id: string;
+  payee_id: string;
+  currency: string;
+  amount_minor: bigint;
+  reference: string | null;
+  requested_by: string | null;
+  started_by_iss: string;
+  started_by_sub: string;
+  fingerprint: string;
+  approval_required: boolean;
+  approved_by_iss: string | null;
+  approved_by_sub: string | null;
+  result: unknown;
+};
+
+const valuesOf = (opening: TransferOpening) => [
+  opening.tenant,
+  opening.transferId,
+  opening.from,
+  opening.to,
+  opening.currency,
+  opening.amountMinor,
+  opening.reference ?? null,
+  opening.requestedBy ?? null,
+  opening.startedBy.iss,
+  opening.startedBy.sub,
+  opening.fingerprint,
+  opening.approvalRequired,
+];
+
+async function readRow(from: Queryable, { tenant, transferId }: TransferKey): Promise<TransferRow> {
+  const [row] = await from.query<TransferRow>(
+    `select payer_id, payee_id, currency, amount_minor, reference, requested_by, started_by_iss, started_by_sub,
+       fingerprint, approval_required, approved_by_iss, approved_by_sub, result
+     from transfers where tenant = $1 and transfer_id = $2`,
+    [tenant, transferId],
+  );
+  if (row === undefined) throw new Error('the transfer was never opened');
+  return row;
+}
+
+async function lockResult(tx: Queryable, { tenant, transferId }: TransferKey): Promise<unknown> {
+  const [row] = await tx.query<{ result: unknown }>(
+    'select result from transfers where tenant = $1 and transfer_id = $2 for update',
+    [tenant, transferId],
+  );
+  if (row === undefined) throw new Error('the transfer was never opened');
+  return row.result;
+}
+
+/** Undefined where nothing stands against the outcome, or where the database alone says what does. */
+function standingAgainst(outcome: string, { reserve, resolve }: Transfer): MoneyStanding['money'] | undefined {
+  if (reserve === 'reserved' && resolve === null) return 'reserved';
+  if (resolve === 'posted' && outcome !== 'completed') return 'posted';
+  return resolve === 'settled' && outcome !== 'settled' ? 'settled' : undefined;
+}
+
+const isSame = (row: TransferRow, opening: TransferOpening): boolean =>
+  row.payer_id === opening.from &&
+  row.payee_id === opening.to &&
+  row.currency === opening.currency &&
+  row.amount_minor === opening.amountMinor &&
+  row.reference === (opening.reference ?? null) &&
+  row.requested_by === (opening.requestedBy ?? null) &&
+  isSameFingerprint(row.fingerprint, opening.fingerprint);
+
+/** Fingerprints of two schemes, or of two keys, differ for the same request: they say nothing, the fields decide. */
+const isSameFingerprint = (one: string, other: string): boolean => one === other || schemeOf(one) !== schemeOf(other);
+
+const schemeOf = (fingerprint: string): string => fingerprint.slice(0, fingerprint.lastIndexOf('.'));
+
+const approverOf = ({ approved_by_iss: iss, approved_by_sub: sub }: TransferRow): Actor | undefined =>
+  iss === null || sub === null ? undefined : { iss, sub };

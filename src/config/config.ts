@@ -1,0 +1,176 @@
+import { contradictionsBetween, contradictionsIn, hasOwnTemporal, isEmbedded, type Given } from './contradictions.ts';
+import { developmentAudience, developmentIssuer } from '../../local/development-key.ts';
+import { algorithmsOfPublicKey, type Algorithm } from './key-algorithms.ts';
+import { secretOf, type Secret } from './secret.ts';
+import { settings, type Settings } from './settings.ts';
+
+/** Where the keys come from that verify tokens. */
+export type JwtKeySource =
+  | { readonly kind: 'jwks'; readonly url: string }
+  | { readonly kind: 'public-key'; readonly pem: string }
+  | { readonly kind: 'secret'; readonly secret: Secret<Buffer> }
+  | { readonly kind: 'development' };
+
+/** Which tokens are accepted. */
+export interface JwtConfig {
+  readonly issuer: string;
+  readonly audience: string;
+  /** With a JWKS URL any number, the preferred first; otherwise exactly one. */
+  readonly algorithms: readonly Algorithm[];
+  readonly keys: JwtKeySource;
+}
+
+/** Everything the program is told from outside. Frozen; printing it shows no secret. Times are in milliseconds. */
+export type Config = ReturnType<typeof configOf>;
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The settings are not usable. The message has a line for each that is wrong, and shows no value. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+
+  constructor(problems: readonly string[]) {
+    super(['The configuration cannot be used:', ...problems.map((problem) => `  ${problem}`)].join('\n'));
+  }
+}
+
+/** The environment of this process; nothing else reads it. */
+export const readEnvironment = (): Environment => process.env;
+
+/**
+ * Reads the settings, and the files that some of them name. An empty value counts as not set.
+ * Throws a {@link ConfigError} for everything that is wrong, together.
+ */
+export function parseConfig(environment: Environment): Config {
+  const given = givenIn(environment);
+  const parsed = settings.safeParse(given);
+  const problems = [
+    ...(parsed.error?.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) ?? []),
+    ...contradictionsIn(given),
+    ...(parsed.success ? contradictionsBetween(parsed.data) : []),
+  ];
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+  return deepFreeze(configOf(parsed.data, given));
+}
+
+const givenIn = (environment: Environment): Given =>
+  Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
+  );
+
+const configOf = (values: Settings, given: Given) => ({
+  role: values.ROLE,
+  /** True without a Temporal server and a database from outside: one process, its own folder, a development key. */
+  isEmbedded: isEmbedded(given),
+  logLevel: values.LOG_LEVEL,
+  stateDir: values.PORTICO_STATE_DIR,
+  defaultTenant: values.PORTICO_DEFAULT_TENANT,
+  http: {
+    host: values.HOST,
+    port: values.PORT,
+    trustProxy: values.PORTICO_TRUST_PROXY ?? [],
+    /** Requests a second; 0 for no limit. */
+    rateLimits: {
+      address: values.PORTICO_RATE_LIMIT_ADDRESS,
+      start: values.PORTICO_RATE_LIMIT_STARTS,
+      action: values.PORTICO_RATE_LIMIT_ACTIONS,
+      read: values.PORTICO_RATE_LIMIT_READS,
+      list: values.PORTICO_RATE_LIMIT_LISTS,
+    },
+    /** Above these, requests are shed; 0 for no limit, but for memory 80 % of what the container may use. */
+    pressure: {
+      maxEventLoopDelayMs: values.PORTICO_MAX_EVENT_LOOP_DELAY,
+      maxEventLoopUtilization: values.PORTICO_MAX_EVENT_LOOP_UTILIZATION / 100,
+      maxRssBytes: values.PORTICO_MAX_RSS_MB * 1_048_576,
+    },
+    maxWaitMs: values.PORTICO_MAX_WAIT,
+  },
+  admin: { host: values.ADMIN_HOST, port: values.ADMIN_PORT },
+  /** Undefined in a process without HTTP. */
+  jwt: values.ROLE === 'worker' ? undefined : jwtOf(values),
+  /** Undefined in embedded mode: derive it from what the state folder holds. */
+  cursorSecret: values.PORTICO_CURSOR_SECRET_FILE ?? values.PORTICO_CURSOR_SECRET,
+  approval: { limitMinor: values.PORTICO_APPROVAL_LIMIT_MINOR, timeoutMs: values.PORTICO_APPROVAL_TIMEOUT },
+  /** Undefined: the embedded database in the state folder. */
+  database:
+    values.DATABASE_URL === undefined
+      ? undefined
+      : {
+          url: values.DATABASE_URL,
+          ownerUrl: values.DATABASE_OWNER_URL ?? values.DATABASE_URL,
+          poolMax: values.PORTICO_DATABASE_POOL_MAX,
+        },
+  temporal: {
+    /** True if the server was named from outside; otherwise one is provided, or expected at the default address. */
+    isGiven: hasOwnTemporal(given),
+    address: values.TEMPORAL_ADDRESS,
+    namespace: values.TEMPORAL_NAMESPACE,
+    cliPath: values.TEMPORAL_CLI_PATH,
+    startDeadlineMs: values.PORTICO_START_DEADLINE,
+    readDeadlineMs: values.PORTICO_READ_DEADLINE,
+    /** Every `TEMPORAL_` variable that was given, for `@temporalio/envconfig`. */
+    environment: temporalEnvironmentOf(given),
+  },
+  worker: {
+    workflowSlots: values.PORTICO_WORKFLOW_SLOTS,
+    activitySlots: values.PORTICO_ACTIVITY_SLOTS,
+    cachedWorkflows: values.PORTICO_CACHED_WORKFLOWS,
+    bundlePath: values.PORTICO_WORKFLOW_BUNDLE,
+    coreMetricsPort: values.PORTICO_CORE_METRICS_PORT,
+  },
+  shutdown: {
+    drainDelayMs: values.PORTICO_DRAIN_DELAY ?? (isEmbedded(given) ? 0 : 5_000),
+    httpCloseTimeoutMs: values.PORTICO_HTTP_CLOSE_TIMEOUT,
+    workerGraceMs: values.PORTICO_WORKER_GRACE,
+    workerForceMs: values.PORTICO_WORKER_FORCE,
+  },
+});
+
+function jwtOf(values: Settings): JwtConfig {
+  const keys = keySourceOf(values);
+  if (keys.kind === 'development') {
+    return { issuer: developmentIssuer, audience: developmentAudience, algorithms: ['HS256'], keys };
+  }
+  return {
+    issuer: values.PORTICO_JWT_ISSUER ?? '',
+    audience: values.PORTICO_JWT_AUDIENCE ?? '',
+    algorithms: values.PORTICO_JWT_ALGORITHMS ?? usualAlgorithmsOf(keys),
+    keys,
+  };
+}
+
+function keySourceOf(values: Settings): JwtKeySource {
+  const secret = values.PORTICO_JWT_SECRET_FILE ?? values.PORTICO_JWT_SECRET;
+  if (secret !== undefined) return { kind: 'secret', secret };
+  if (values.PORTICO_JWT_PUBLIC_KEY_FILE !== undefined) {
+    return { kind: 'public-key', pem: values.PORTICO_JWT_PUBLIC_KEY_FILE };
+  }
+  if (values.PORTICO_JWT_JWKS_URL !== undefined) return { kind: 'jwks', url: values.PORTICO_JWT_JWKS_URL };
+  return { kind: 'development' };
+}
+
+function usualAlgorithmsOf(keys: Exclude<JwtKeySource, { kind: 'development' }>): readonly Algorithm[] {
+  switch (keys.kind) {
+    case 'jwks':
+      return ['RS256', 'ES256', 'EdDSA'];
+    case 'public-key':
+      return algorithmsOfPublicKey(keys.pem).slice(0, 1);
+    case 'secret':
+      return ['HS256'];
+  }
+}
+
+const temporalEnvironmentOf = (given: Given): Secret<Readonly<Record<string, string>>> =>
+  secretOf(
+    Object.freeze(
+      Object.fromEntries(
+        Object.entries(given).filter(([name]) => name.startsWith('TEMPORAL_') && name !== 'TEMPORAL_CLI_PATH'),
+      ),
+    ),
+  );
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const member of Object.values(value)) deepFreeze(member);
+  return Object.freeze(value);
+}

@@ -1,0 +1,195 @@
+import { z } from 'zod';
+import { publicKeyAlgorithms, secretAlgorithms } from './key-algorithms.ts';
+import {
+  addressBlocks,
+  databaseUrl,
+  duration,
+  minorUnits,
+  oneOf,
+  plainText,
+  port,
+  publicKeyFile,
+  secretFile,
+  secretText,
+  secureUrl,
+  someOf,
+  wholeNumber,
+} from './kinds.ts';
+
+const perSecond = wholeNumber(0, 1_000_000);
+
+/** Every setting by the name of its environment variable: what it means, what it accepts, what it is when not given. */
+export const settings = z.object({
+  ROLE: oneOf('all', 'api', 'worker')
+    .prefault('all')
+    .describe('What this process does: all, api (HTTP only) or worker.'),
+  HOST: plainText
+    .prefault('127.0.0.1')
+    .describe(
+      'The address HTTP listens on. Reachable from this machine only unless told otherwise; the image sets 0.0.0.0.',
+    ),
+  PORT: port.prefault('8080').describe('The port HTTP listens on; 0 takes a free one.'),
+  ADMIN_HOST: plainText
+    .prefault('127.0.0.1')
+    .describe('The address of /livez, /readyz and /metrics; the image sets 0.0.0.0.'),
+  ADMIN_PORT: port.prefault('9090').describe('The port of /livez, /readyz and /metrics; 0 takes a free one.'),
+  LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
+    .prefault('info')
+    .describe('The least severe line that is logged.'),
+  PORTICO_STATE_DIR: plainText
+    .prefault('.portico')
+    .describe('The folder of the embedded database, the development key and what else must outlive the process.'),
+
+  DATABASE_URL: databaseUrl
+    .optional()
+    .describe('PostgreSQL, as the role of the program. Not set: an embedded database in the state folder.'),
+  DATABASE_OWNER_URL: databaseUrl
+    .optional()
+    .describe('PostgreSQL, as the owner of the schema, for migrations. Not set: DATABASE_URL.'),
+  PORTICO_DATABASE_POOL_MAX: wholeNumber(1, 1_000)
+    .prefault('10')
+    .describe('Connections to PostgreSQL at most. The embedded database has one.'),
+
+  TEMPORAL_ADDRESS: plainText
+    .prefault('127.0.0.1:7233')
+    .describe(
+      "Host and port of the Temporal server. TEMPORAL_TLS and its kind, TEMPORAL_PROFILE and TEMPORAL_CONFIG_FILE work as in Temporal's own tools.",
+    ),
+  TEMPORAL_NAMESPACE: plainText.prefault('default').describe('The namespace on that server.'),
+  TEMPORAL_API_KEY: plainText.optional().describe('The API key for that server, as for Temporal Cloud.'),
+  TEMPORAL_CLI_PATH: plainText
+    .optional()
+    .describe(
+      'The Temporal program that `npm start` runs when no TEMPORAL_ADDRESS is given. Not set: `temporal` on PATH, then a download.',
+    ),
+
+  TEMPORAL_DEV_PORT: port
+    .optional()
+    .describe(
+      'The port of the Temporal server that `npm start` runs; its Web UI is 1000 above. Not set: that of last time.',
+    ),
+
+  PORTICO_JWT_ISSUER: plainText.optional().describe('The `iss` that tokens must have.'),
+  PORTICO_JWT_AUDIENCE: plainText.optional().describe('The `aud` that tokens must have, alone or among others.'),
+  PORTICO_JWT_JWKS_URL: secureUrl
+    .optional()
+    .describe(
+      'Where the issuer publishes its public keys. One of the four key settings is needed outside embedded mode.',
+    ),
+  PORTICO_JWT_PUBLIC_KEY_FILE: publicKeyFile.optional().describe('A PEM file with the one public key of the issuer.'),
+  PORTICO_JWT_SECRET_FILE: secretFile
+    .optional()
+    .describe('A file with the secret shared with the issuer, at least 32 bytes.'),
+  PORTICO_JWT_SECRET: secretText.optional().describe('The same secret written here; a file is safer.'),
+  PORTICO_JWT_ALGORITHMS: someOf(...publicKeyAlgorithms, ...secretAlgorithms)
+    .optional()
+    .describe(
+      "Accepted signatures. Not set: RS256, ES256, EdDSA with a JWKS URL, the key's own with a file, HS256 with a secret.",
+    ),
+  PORTICO_DEFAULT_TENANT: z
+    .string()
+    .regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$/, {
+      message: 'must be 1 to 64 of the characters A-Z a-z 0-9 . _ - and neither . nor ..',
+    })
+    .prefault('default')
+    .describe('The tenant of a token without `tenant` claim.'),
+
+  PORTICO_APPROVAL_LIMIT_MINOR: minorUnits
+    .prefault('1000000')
+    .describe('Transfers above this many minor units wait for a second person.'),
+  PORTICO_APPROVAL_TIMEOUT: duration('1s', '365d')
+    .prefault('72h')
+    .describe('How long such a transfer waits before it expires.'),
+  PORTICO_CURSOR_SECRET_FILE: secretFile
+    .optional()
+    .describe(
+      'A file with the secret that signs list cursors, at least 32 bytes, the same for every api process. Needed outside embedded mode.',
+    ),
+  PORTICO_CURSOR_SECRET: secretText.optional().describe('The same secret written here; a file is safer.'),
+
+  PORTICO_TRUST_PROXY: addressBlocks
+    .optional()
+    .describe('Addresses of the proxies whose X-Forwarded-* headers are believed. Not set: none.'),
+  PORTICO_RATE_LIMIT_ADDRESS: perSecond
+    .prefault('2000')
+    .describe(
+      'Requests a second from one address before the token is looked at, averaged over ten seconds; 0 for no limit.',
+    ),
+  PORTICO_RATE_LIMIT_STARTS: perSecond
+    .prefault('500')
+    .describe('Starts a second by one subject of one tenant, averaged over ten seconds; 0 for no limit.'),
+  PORTICO_RATE_LIMIT_ACTIONS: perSecond.prefault('500').describe('The same for actions on instances.'),
+  PORTICO_RATE_LIMIT_READS: perSecond.prefault('1000').describe('The same for reads of one resource.'),
+  PORTICO_RATE_LIMIT_LISTS: perSecond
+    .prefault('10')
+    .describe('The same for lists, which Temporal itself serves sparingly.'),
+  PORTICO_START_DEADLINE: duration('100ms', '30s')
+    .prefault('3s')
+    .describe('How long Temporal may take for a start or an action.'),
+  PORTICO_READ_DEADLINE: duration('100ms', '30s').prefault('2s').describe('How long Temporal may take for a read.'),
+  PORTICO_MAX_WAIT: duration('0s', '25s').prefault('25s').describe('The longest `Prefer: wait` that is honoured.'),
+  PORTICO_MAX_EVENT_LOOP_DELAY: duration('0s', '1m')
+    .prefault('200ms')
+    .describe(
+      'Mean delay of the event loop above which reads and lists are shed, and starts above five times as much; 0s for no limit.',
+    ),
+  PORTICO_MAX_EVENT_LOOP_UTILIZATION: wholeNumber(0, 100)
+    .prefault('0')
+    .describe(
+      'Percentage of time the event loop may be busy before reads and lists are shed; 0 for no limit, because a busy loop may still answer fast.',
+    ),
+  PORTICO_MAX_RSS_MB: wholeNumber(0, 1_048_576)
+    .prefault('0')
+    .describe(
+      "Resident memory in MiB above which requests are shed; 0 for 80 % of the container's limit, if it has one.",
+    ),
+
+  PORTICO_WORKFLOW_SLOTS: wholeNumber(2, 10_000)
+    .prefault('40')
+    .describe('Workflow tasks a worker runs at once, for each task queue.'),
+  PORTICO_ACTIVITY_SLOTS: wholeNumber(1, 10_000)
+    .prefault('100')
+    .describe('Activities a worker runs at once, for each task queue.'),
+  PORTICO_CACHED_WORKFLOWS: wholeNumber(0, 100_000)
+    .prefault('200')
+    .describe('Workflows a worker keeps in memory, about 1 MiB each, for each task queue.'),
+  PORTICO_WORKFLOW_BUNDLE: plainText
+    .optional()
+    .describe('A workflow bundle built beforehand. Not set: it is built at start.'),
+  PORTICO_CORE_METRICS_PORT: port
+    .prefault('0')
+    .describe('The loopback port on which the Temporal SDK offers its metrics to /metrics; 0 takes a free one.'),
+
+  PORTICO_DRAIN_DELAY: duration('0s', '5m')
+    .optional()
+    .describe(
+      'After SIGTERM, how long requests are still served while /readyz says no. Not set: 5s, and 0s in embedded mode.',
+    ),
+  PORTICO_HTTP_CLOSE_TIMEOUT: duration('0s', '5m')
+    .prefault('10s')
+    .describe('Then, how long requests in flight may take to end.'),
+  PORTICO_WORKER_GRACE: duration('0s', '1h')
+    .prefault('15s')
+    .describe('Then, how long activities may run before they are cancelled.'),
+  PORTICO_WORKER_FORCE: duration('1s', '1h')
+    .prefault('20s')
+    .describe('And after how long workers are stopped although something still runs.'),
+});
+
+/** What the settings are once parsed. */
+export type Settings = z.output<typeof settings>;
+
+export interface SettingDescription {
+  readonly name: string;
+  readonly meaning: string;
+  /** As one would write it; undefined if there is none. */
+  readonly fallback: string | undefined;
+}
+
+/** Every setting in the order of the schema, for `.env.example` and the documentation. */
+export const describeSettings = (): readonly SettingDescription[] =>
+  Object.entries(settings.shape).map(([name, schema]) => ({
+    name,
+    meaning: schema.description ?? '',
+    fallback: schema instanceof z.ZodPrefault ? schema.def.defaultValue : undefined,
+  }));

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { outcomesOf, type ProcessDefinition } from './definition.ts';
+
+const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/** Names that every collection uses itself. */
+const reservedActions = new Set(['result', 'timeline', 'events']);
+const reservedFilters = new Set(['status', 'step', 'outcome', 'startedAfter', 'startedBefore', 'limit', 'cursor']);
+
+/**
+ * Throws one error that names everything wrong with the catalog which types cannot see. Run at start-up, so a program
+ * with a bad catalog never serves.
+ */
+export function checkCatalog(catalog: readonly ProcessDefinition[]): void {
+  const faults = [
+    ...duplicatesOf(catalog, 'the process', ({ name, version }) => `${name} version ${version}`),
+    ...duplicatesOf(catalog, 'the address', ({ collection, version }) => `/v${version}/${collection}`),
+    ...catalog.flatMap((definition) =>
+      faultsOf(definition).map((fault) => `process ${definition.name} version ${definition.version}: ${fault}`),
+    ),
+  ];
+  if (faults.length > 0)
+    throw new Error(`The catalog is not usable:\n${faults.map((fault) => `- ${fault}`).join('\n')}`);
+}
+
+function duplicatesOf<T>(items: readonly T[], what: string, nameOf: (item: T) => string): string[] {
+  const names = items.map(nameOf);
+  return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))].map(
+    (name) => `${what} ${name} is declared twice`,
+  );
+}
+
+function faultsOf(definition: ProcessDefinition): string[] {
+  const fields = Object.keys(definition.input.shape);
+  const steps = Object.entries(definition.steps);
+  const verbs = [...Object.keys(definition.actions), ...Object.keys(definition.views)];
+  const names = [
+    definition.name,
+    definition.collection,
+    ...Object.keys(definition.steps),
+    ...verbs,
+    ...outcomesOf(definition),
+  ];
+  const { key } = definition;
+  return [
+    ...names.filter((name) => !namePattern.test(name)).map((name) => `the name ${name} is not kebab-case`),
+    ...(key.from === 'body' && !fields.includes(key.field)
+      ? [`the key field ${key.field} is not a field of the input (${fields.join(', ')})`]
+      : []),
+    ...(key.from === 'body' && isOptional(definition, key.field) ? [`the key field ${key.field} is optional`] : []),
+    ...Object.entries(definition.labels)
+      .filter(([, field]) => !fields.includes(field))
+      .map(([name, field]) => `the label ${name} names the unknown field ${field}`),
+    ...Object.keys(definition.labels)
+      .filter((name) => reservedFilters.has(name))
+      .map((name) => `the label ${name} is the name of a list filter`),
+    ...(steps.length === 0 ? ['no step is declared'] : []),
+    ...steps.flatMap(([step, { actions = [] }]) =>
+      actions
+        .filter((action) => !Object.hasOwn(definition.actions, action))
+        .map((action) => `the step ${step} offers the unknown action ${action}`),
+    ),
+    ...duplicatesOf(verbs, 'the action or view', (verb) => verb),
+    ...verbs.filter((verb) => reservedActions.has(verb)).map((verb) => `the name ${verb} is taken by every process`),
+    ...duplicatesOf(outcomesOf(definition), 'the outcome', (outcome) => outcome),
+    ...definition.implementations.flatMap(({ workflow, when }) =>
+      'field' in when && !hasField(definition.input, when.field)
+        ? [`the rule of ${workflow} names the unknown field ${when.field}`]
+        : [],
+    ),
+    ...definition.implementations
+      .filter(({ when }) => 'share' in when && !(when.share >= 0 && when.share <= 1))
+      .map(({ workflow }) => `the share of ${workflow} is not between 0 and 1`),
+  ];
+}
+
+function isOptional(definition: ProcessDefinition, field: string): boolean {
+  const schema = definition.input.shape[field] as z.ZodType | undefined;
+  return schema?.safeParse(undefined).success ?? false;
+}
+
+/** Whether a dotted path such as `amount.currency` leads to a field. */
+function hasField(schema: unknown, path: string): boolean {
+  const [name = '', ...rest] = path.split('.');
+  const field: unknown = schema instanceof z.ZodObject ? schema.shape[name] : undefined;
+  const inner = field instanceof z.ZodOptional ? field.unwrap() : field;
+  return rest.length === 0 ? field !== undefined : hasField(inner, rest.join('.'));
+}

@@ -1,0 +1,104 @@
+import type { QueryDefinition, UpdateDefinition } from '@temporalio/common';
+import type { z } from 'zod';
+import type { ProcessDefinition, StepDefinition } from './definition.ts';
+import type { ActionAnswer, ActionCall, Envelope } from './envelope.ts';
+
+type Defaulted = 'implementations' | 'actions' | 'views' | 'labels';
+
+/** What a definition file writes: {@link defineProcess} fills in empty lists. */
+export type ProcessDraft = Omit<ProcessDefinition, Defaulted> & Partial<Pick<ProcessDefinition, Defaulted>>;
+
+/** An impossible type whose message the compiler prints where a definition and its workflow file disagree. */
+interface Disagree<Message extends string, Definition, Workflow> {
+  readonly 'the definition disagrees with the workflow file': Message;
+  readonly definition: Definition;
+  readonly workflow: Workflow;
+}
+
+// Identity rather than assignability, which would let an extra optional field pass: the workflow takes its types from
+// the schemas, so there is nothing to be lenient about.
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the two deferred types are what is compared
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+type InputOf<W> = W extends (envelope: Envelope<infer Input>) => Promise<unknown> ? Input : never;
+type ResultOf<W> = W extends (envelope: never) => Promise<infer Result> ? Result : never;
+
+type Workflows<M> = { [K in keyof M]: M[K] extends (envelope: never) => Promise<unknown> ? K : never }[keyof M];
+
+type CheckInput<M, W, Schema> = W extends keyof M
+  ? Same<z.output<Schema>, InputOf<M[W]>> extends true
+    ? unknown
+    : Disagree<'the workflow takes another input than the schema gives', z.output<Schema>, InputOf<M[W]>>
+  : Disagree<'the workflow file exports no such workflow', W, keyof M>;
+
+type CheckOutput<M, W, Schema> = W extends keyof M
+  ? Same<z.output<Schema>, ResultOf<M[W]>> extends true
+    ? unknown
+    : Disagree<'the workflow returns another result than the schema declares', z.output<Schema>, ResultOf<M[W]>>
+  : unknown;
+
+type CheckActions<M, A> = {
+  [K in keyof A]: A[K] extends { input: infer I; output: infer O }
+    ? K extends keyof M
+      ? M[K] extends UpdateDefinition<ActionAnswer<infer R>, [ActionCall<infer P>]>
+        ? Same<z.output<I>, P> extends true
+          ? Same<z.output<O>, R> extends true
+            ? A[K]
+            : Disagree<'the update answers something else', z.output<O>, R>
+          : Disagree<'the update takes something else', z.output<I>, P>
+        : Disagree<'the export is no update of one ActionCall that gives an ActionAnswer', K, M[K]>
+      : Disagree<'the workflow file exports no such update', K, keyof M>
+    : A[K];
+};
+
+type CheckViews<M, V> = {
+  [K in keyof V]: V[K] extends { output: infer O }
+    ? K extends keyof M
+      ? M[K] extends QueryDefinition<infer R>
+        ? Same<z.output<O>, R> extends true
+          ? V[K]
+          : Disagree<'the query answers something else', z.output<O>, R>
+        : Disagree<'the export is no query without arguments', K, M[K]>
+      : Disagree<'the workflow file exports no such query', K, keyof M>
+    : V[K];
+};
+
+/** A second implementation must keep the contract of the first: same input, same result. */
+type CheckImplementations<M, W, D> = D extends { implementations: readonly { workflow: infer Second }[] }
+  ? Second extends keyof M
+    ? W extends keyof M
+      ? Same<InputOf<M[W]>, InputOf<M[Second]>> extends true
+        ? Same<ResultOf<M[W]>, ResultOf<M[Second]>> extends true
+          ? unknown
+          : { implementations: Disagree<'the implementations return different results', W, Second> }
+        : { implementations: Disagree<'the implementations take different inputs', W, Second> }
+      : unknown
+    : { implementations: Disagree<'the workflow file exports no such workflow', Second, keyof M> }
+  : unknown;
+
+type FieldOf<D extends ProcessDraft> = keyof z.input<D['input']> & string;
+
+/** What the compiler can hold a definition to, given the module of its workflow file. */
+type Checked<M, D extends ProcessDraft> = {
+  workflow: D['workflow'] extends Workflows<M>
+    ? unknown
+    : Disagree<'the workflow file exports no such workflow', D['workflow'], Workflows<M>>;
+  input: CheckInput<M, D['workflow'], D['input']>;
+  output: CheckOutput<M, D['workflow'], D['output']>;
+  key: { from: 'header' } | { from: 'body'; field: FieldOf<D> };
+  labels?: Readonly<Record<string, FieldOf<D>>>;
+  steps: Readonly<Record<string, StepDefinition & { readonly actions?: readonly (keyof D['actions'])[] }>>;
+} & (D extends { actions: infer A } ? { actions: CheckActions<M, A> } : unknown) &
+  (D extends { views: infer V } ? { views: CheckViews<M, V> } : unknown) &
+  CheckImplementations<M, D['workflow'], D>;
+
+/**
+ * Declares a process. Curried over the module of its workflow file, so that the compiler compares the two:
+ * `defineProcess<typeof transfers>()({ workflow: 'transfers', input, output, … })`.
+ * The definition is frozen data. What types cannot see (duplicates between definitions, names that do not fit a URL)
+ * is checked by `checkCatalog` at start-up.
+ */
+export const defineProcess =
+  <M>() =>
+  <const D extends ProcessDraft>(draft: D & Checked<M, D>): ProcessDefinition =>
+    Object.freeze({ implementations: [], actions: {}, views: {}, labels: {}, ...(draft as D) });

@@ -1,0 +1,80 @@
+import type { ActionDefinition, ProcessDefinition, ViewDefinition } from '../definition/definition.ts';
+import { Problem } from '../problems.ts';
+import { addressOf, instanceParams, waitForResult } from './reads.ts';
+import { collectionPathOf, instanceSchemasOf, schemaStemOf } from './representation.ts';
+import { defineOperation, type Operation } from './operation.ts';
+
+const pascalCase = (name: string): string =>
+  name.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
+
+/** The declared verbs of a definition: `POST …/{id}/approve`. */
+export const actionOperationsOf = (definition: ProcessDefinition): Operation[] =>
+  Object.entries(definition.actions).map(([name, action]) => actionOperationOf(definition, name, action));
+
+function actionOperationOf(definition: ProcessDefinition, name: string, action: ActionDefinition): Operation {
+  const { instance, withResult } = instanceSchemasOf(definition);
+  return defineOperation({
+    operationId: `${name}${schemaStemOf(definition)}`,
+    method: 'POST',
+    path: `${collectionPathOf(definition)}/{id}/${name}`,
+    summary: action.summary,
+    tag: definition.name,
+    permission: action.permission ?? `${definition.name}:${name}`,
+    cost: 'action',
+    process: definition.name,
+    params: instanceParams,
+    body: action.input,
+    canWait: true,
+    idempotencyKey: 'optional',
+    responses: {
+      200: { description: 'Applied, and the instance has ended.', body: withResult, headers: ['Preference-Applied'] },
+      202: {
+        description: 'Applied; the instance goes on.',
+        body: instance,
+        headers: ['Retry-After', 'Preference-Applied'],
+      },
+    },
+    problems: [
+      'invalid-key',
+      'second-person-required',
+      'not-found',
+      'action-not-allowed',
+      'too-late',
+      'idempotency-mismatch',
+    ],
+    async handle(call, { gateway }) {
+      const { principal, idempotencyKey, signal } = call;
+      const address = addressOf(definition, call);
+      await gateway.act(
+        { ...address, action: name, body: call.rawBody, input: call.body, actor: principal.actor, idempotencyKey },
+        signal,
+      );
+      // From here on the action has been applied, whatever comes of reading the instance.
+      return waitForResult(definition, call, gateway).catch((error: unknown) => {
+        throw error instanceof Problem ? new Problem(error.code, { ...error.options, effect: 'applied' }) : error;
+      });
+    },
+  });
+}
+
+/** The declared questions of a definition: `GET …/{id}/{view}`. They need a worker that runs. */
+export const viewOperationsOf = (definition: ProcessDefinition): Operation[] =>
+  Object.entries(definition.views).map(([name, view]) => viewOperationOf(definition, name, view));
+
+const viewOperationOf = (definition: ProcessDefinition, name: string, view: ViewDefinition): Operation =>
+  defineOperation({
+    operationId: `get${schemaStemOf(definition)}${pascalCase(name)}`,
+    method: 'GET',
+    path: `${collectionPathOf(definition)}/{id}/${name}`,
+    summary: view.summary,
+    tag: definition.name,
+    permission: `${definition.name}:read`,
+    cost: 'read',
+    process: definition.name,
+    params: instanceParams,
+    responses: { 200: { description: 'The answer of the instance.', body: view.output } },
+    problems: ['not-found'],
+    async handle(call, { gateway }) {
+      return { status: 200, body: await gateway.view(addressOf(definition, call), name, call.signal) };
+    },
+  });

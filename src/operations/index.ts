@@ -1,0 +1,31 @@
+import { catalog } from '../catalog/index.ts';
+import type { ProcessDefinition } from '../definition/definition.ts';
+import { accountOperations } from './resources/accounts.ts';
+import { actionOperationsOf, viewOperationsOf } from './actions.ts';
+import { readOperationsOf } from './reads.ts';
+import { listOperationOf } from './list.ts';
+import type { Operation } from './operation.ts';
+import { startOperationOf } from './start.ts';
+import { userOperations } from './resources/users.ts';
+
+/** All that can be asked of one process over HTTP. */
+export const operationsOf = (definition: ProcessDefinition): Operation[] => [
+  startOperationOf(definition),
+  ...readOperationsOf(definition),
+  listOperationOf(definition),
+  ...viewOperationsOf(definition),
+  ...actionOperationsOf(definition),
+];
+
+/** Everything Portico serves: one list for the routes and for the OpenAPI document. */
+export const operationsWith = (definitions: readonly ProcessDefinition[]): Operation[] => [
+  ...definitions.flatMap(operationsOf),
+  ...accountOperations,
+  ...userOperations,
+];
+
+export const operations = operationsWith(catalog);
+
+/** The permissions tokens may carry. */
+export const permissionsOf = (list: readonly Operation[]): ReadonlySet<string> =>
+  new Set(list.map(({ permission }) => permission));

@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import type { ProcessDefinition } from '../definition/definition.ts';
+import { businessKey } from '../definition/fields.ts';
+import type { InstanceSnapshot } from '../orchestration/instances.ts';
+import { Problem } from '../problems.ts';
+import { answerWith, collectionPathOf, instanceSchemasOf, schemaStemOf, toRepresentation } from './representation.ts';
+import { defineOperation, type Answer, type Call, type Operation, type Services } from './operation.ts';
+
+export const instanceParams = z.object({ id: businessKey });
+
+type InstanceCall = Call<z.output<typeof instanceParams>>;
+
+/** The address of the instance that a call names, always within the caller's own tenant. */
+export const addressOf = (definition: ProcessDefinition, call: Pick<InstanceCall, 'params' | 'principal'>) => ({
+  definition,
+  tenant: call.principal.tenant,
+  key: call.params.id,
+});
+
+/** What every definition can be asked: one instance and its result. */
+export const readOperationsOf = (definition: ProcessDefinition): Operation[] => [
+  getOperationOf(definition),
+  resultOperationOf(definition),
+];
+
+/** What all reads of a definition share. */
+export const readOf = (definition: ProcessDefinition) => ({
+  method: 'GET' as const,
+  tag: definition.name,
+  permission: `${definition.name}:read`,
+  process: definition.name,
+});
+
+const getOperationOf = (definition: ProcessDefinition): Operation =>
+  defineOperation({
+    ...readOf(definition),
+    operationId: `get${schemaStemOf(definition)}`,
+    path: `${collectionPathOf(definition)}/{id}`,
+    summary: 'Where an instance stands',
+    cost: 'read',
+    params: instanceParams,
+    responses: { 200: { description: 'The instance as it stands.', body: instanceSchemasOf(definition).instance } },
+    problems: ['not-found'],
+    async handle(call, { gateway }) {
+      const snapshot = await describe(addressOf(definition, call), call, gateway);
+      return { status: 200, body: toRepresentation(definition, snapshot, call.principal) };
+    },
+  });
+
+const resultOperationOf = (definition: ProcessDefinition): Operation => {
+  const schemas = instanceSchemasOf(definition);
+  return defineOperation({
+    ...readOf(definition),
+    operationId: `get${schemaStemOf(definition)}Result`,
+    path: `${collectionPathOf(definition)}/{id}/result`,
+    summary: 'How an instance ended',
+    cost: 'read',
+    params: instanceParams,
+    canWait: true,
+    responses: {
+      200: { description: 'The instance has ended.', body: schemas.withResult, headers: ['Preference-Applied'] },
+      202: { description: 'It still runs.', body: schemas.instance, headers: ['Retry-After', 'Preference-Applied'] },
+    },
+    problems: ['not-found'],
+    handle: (call, { gateway }) => waitForResult(definition, call, gateway),
+  });
+};
+
+/**
+ * Answers with the result as soon as the instance has closed, or with the instance as it stands after the time the
+ * caller is willing to wait.
+ */
+export async function waitForResult(
+  definition: ProcessDefinition,
+  call: InstanceCall,
+  gateway: Services['gateway'],
+): Promise<Answer> {
+  const { signal, waitMs } = call;
+  const address = addressOf(definition, call);
+  let snapshot = await describe(address, call, gateway);
+  if (snapshot.status === 'running' && waitMs > 0 && (await gateway.untilClosed(address, waitMs, signal))) {
+    snapshot = await describe(address, call, gateway);
+  }
+  const headers = waitMs > 0 ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {};
+  return answerWith(await withResult(address, snapshot, call, gateway), headers);
+}
+
+/** The instance as the caller sees it; with the result, if it has closed and the caller may read. */
+export async function withResult(
+  address: ReturnType<typeof addressOf>,
+  snapshot: InstanceSnapshot,
+  { principal, signal }: Pick<Call, 'principal' | 'signal'>,
+  gateway: Services['gateway'],
+): Promise<ReturnType<typeof toRepresentation> & { result?: unknown }> {
+  const representation = toRepresentation(address.definition, snapshot, principal);
+  const mayRead = principal.permissions.has(`${address.definition.name}:read`);
+  if (snapshot.status === 'running' || !mayRead) return representation;
+  return { ...representation, result: await gateway.result(address, signal) };
+}
+
+async function describe(
+  address: ReturnType<typeof addressOf>,
+  { signal }: Pick<Call, 'signal'>,
+  gateway: Services['gateway'],
+) {
+  const snapshot = await gateway.describe(address, signal);
+  if (snapshot === undefined) throw new Problem('not-found');
+  return snapshot;
+}

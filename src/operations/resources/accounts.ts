@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import type { Account } from '../../adapters/ledger/accounts.ts';
+import { accountId, currency, minor } from '../../definition/fields.ts';
+import { Problem } from '../../problems.ts';
+import { defineOperation, type Answer, type Operation } from '../operation.ts';
+
+const params = z.object({ id: accountId });
+
+const accountInput = z
+  .strictObject({
+    currency,
+    openingBalance: z
+      .strictObject({ minor })
+      .describe("Booked once, from the tenant's equity account of the currency."),
+  })
+  .meta({ id: 'AccountInput' });
+
+const account = z
+  .object({
+    id: accountId,
+    currency,
+    balance: z.object({ minor: z.string().regex(/^[0-9]+$/) }),
+    frozen: z.boolean().describe('A frozen account neither pays nor receives.'),
+    openedAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Account' });
+
+const toBody = ({ accountId: id, currency: code, balanceMinor, frozen, openedAt }: Account) => ({
+  id,
+  currency: code,
+  balance: { minor: balanceMinor.toString() },
+  frozen,
+  openedAt: openedAt.toISOString(),
+});
+
+const answerFor = (found: Account | undefined): Answer => {
+  if (found === undefined) throw new Problem('not-found');
+  return { status: 200, body: toBody(found) };
+};
+
+const common = { tag: 'accounts', params } as const;
+const is = { 200: { description: 'The account.', body: account } } as const;
+
+/** Accounts are no process: opening one is a single step. */
+export const accountOperations: readonly Operation[] = [
+  defineOperation({
+    ...common,
+    operationId: 'putAccount',
+    method: 'PUT',
+    path: '/v1/accounts/{id}',
+    summary: 'Open an account with its opening balance, once',
+    permission: 'accounts:write',
+    cost: 'action',
+    body: accountInput,
+    responses: {
+      200: { description: 'It was opened before with the same body.', body: account },
+      201: { description: 'Opened.', body: account, headers: ['Location'] },
+    },
+    problems: ['account-conflict'],
+    async handle({ principal, params: { id }, body }, { accounts }) {
+      const opened = await accounts.openAccount({
+        tenant: principal.tenant,
+        accountId: id,
+        currency: body.currency,
+        openingBalanceMinor: BigInt(body.openingBalance.minor),
+      });
+      if (opened.kind === 'conflict') throw new Problem('account-conflict');
+      if (opened.kind === 'replayed') return { status: 200, body: toBody(opened.account) };
+      return { status: 201, body: toBody(opened.account), headers: { Location: `/v1/accounts/${id}` } };
+    },
+  }),
+  defineOperation({
+    ...common,
+    operationId: 'getAccount',
+    method: 'GET',
+    path: '/v1/accounts/{id}',
+    summary: 'Balance and state of an account',
+    permission: 'accounts:read',
+    cost: 'read',
+    responses: is,
+    problems: ['not-found'],
+    handle: async ({ principal: { tenant }, params: { id } }, { accounts }) =>
+      answerFor(await accounts.findAccount({ tenant, accountId: id })),
+  }),
+  defineOperation({
+    ...common,
+    operationId: 'freezeAccount',
+    method: 'POST',
+    path: '/v1/accounts/{id}/freeze',
+    summary: 'Stop an account from paying and receiving',
+    permission: 'accounts:freeze',
+    cost: 'action',
+    responses: is,
+    problems: ['not-found'],
+    handle: async ({ principal: { tenant }, params: { id } }, { accounts }) =>
+      answerFor(await accounts.freezeAccount({ tenant, accountId: id })),
+  }),
+  defineOperation({
+    ...common,
+    operationId: 'unfreezeAccount',
+    method: 'POST',
+    path: '/v1/accounts/{id}/unfreeze',
+    summary: 'Let a frozen account pay and receive again',
+    permission: 'accounts:freeze',
+    cost: 'action',
+    responses: is,
+    problems: ['not-found'],
+    handle: async ({ principal: { tenant }, params: { id } }, { accounts }) =>
+      answerFor(await accounts.unfreezeAccount({ tenant, accountId: id })),
+  }),
+];

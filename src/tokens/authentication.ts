@@ -1,0 +1,148 @@
+import fastifyJwt from '@fastify/jwt';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Algorithm } from '../config/key-algorithms.ts';
+import { Problem } from '../problems.ts';
+import { maxSkew, principalOf, type Principal } from './claims.ts';
+import { shapeOfJson } from '../json-text.ts';
+import type { VerificationKeys } from './verification-keys.ts';
+
+export type { Principal } from './claims.ts';
+
+export interface AuthenticationOptions {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Nothing else is looked at, and nothing in a token widens it. */
+  readonly algorithms: readonly Algorithm[];
+  readonly keys: VerificationKeys;
+  readonly defaultTenant: string;
+  /** Every permission that some route declares. */
+  readonly permissions: readonly string[];
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks. Throws on a public route, where nobody was asked to say. */
+    readonly principal: Principal;
+  }
+}
+
+const principals = new WeakMap<FastifyRequest, Principal>();
+
+/** Who makes the request, as soon as it is known. */
+export const knownPrincipalOf = (request: FastifyRequest): Principal | undefined => principals.get(request);
+
+/**
+ * Prepares the app to verify tokens and gives the hook that does it. The hook throws `unauthenticated` with the
+ * challenge of RFC 6750, or `keys-unavailable`; afterwards `request.principal` is set. Its answers never say why a
+ * token was refused.
+ */
+export async function createAuthentication(
+  app: FastifyInstance,
+  options: AuthenticationOptions,
+): Promise<(request: FastifyRequest) => Promise<void>> {
+  const { issuer, audience, algorithms, keys, defaultTenant } = options;
+  // The verifier skips an issuer or audience that is empty, and takes any algorithm if the list is.
+  if (issuer === '' || audience === '' || algorithms.length === 0) throw new Error('authentication is not configured');
+  const permissions = new Set(options.permissions);
+  const header = headerSchemaFor(algorithms);
+
+  await app.register(fastifyJwt, {
+    secret: async (_request: FastifyRequest, token: unknown) => await keys.keyFor(header.parse(token).header),
+    decode: { complete: true },
+    verify: {
+      algorithms: [...algorithms],
+      allowedIss: issuer,
+      allowedAud: audience,
+      requiredClaims: ['iss', 'aud', 'sub', 'iat', 'exp'],
+      clockTolerance: maxSkew * 1_000,
+      cache: false,
+      extractToken: tokenOf,
+    },
+  });
+  app.decorateRequest('principal', {
+    getter() {
+      const principal = principals.get(this);
+      if (principal === undefined) throw new Error('a public route has no principal');
+      return principal;
+    },
+  });
+
+  return async (request) => {
+    const payload = await request.jwtVerify<object>().catch((error: unknown) => {
+      throw error instanceof Problem ? error : refusal(error);
+    });
+    const principal = principalOf(payload, { defaultTenant, permissions, nowMs: Date.now() });
+    if (principal === undefined) throw refusal();
+    principals.set(request, principal);
+  };
+}
+
+/** Throws `forbidden` unless the token grants what the route declares. */
+export function requirePermission(request: FastifyRequest): void {
+  const { permission } = request.routeOptions.config;
+  if (permission !== undefined && request.principal.permissions.has(permission)) return;
+  throw new Problem('forbidden', {
+    headers: { 'WWW-Authenticate': `${challenge}, error="insufficient_scope", scope="${permission ?? ''}"` },
+  });
+}
+
+/** The challenge without an error code: what a request without credentials gets. */
+export const challenge = 'Bearer realm="portico"';
+
+const maxTokenLength = 8_192;
+const bearer = /^bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
+
+/** The one token of the request. In the address it would end in other people's logs, so there it is refused. */
+function tokenOf({ raw, query }: FastifyRequest): string {
+  const [authorization, ...others] = raw.rawHeaders.filter(
+    (_value, index, all) => index % 2 === 1 && all[index - 1]?.toLowerCase() === 'authorization',
+  );
+  if (authorization === undefined) {
+    throw new Problem('unauthenticated', { headers: { 'WWW-Authenticate': challenge } });
+  }
+  const isInAddress = typeof query === 'object' && query !== null && 'access_token' in query;
+  const [, token] = bearer.exec(authorization) ?? [];
+  if (others.length > 0 || isInAddress || token === undefined || token.length > maxTokenLength) throw refusal();
+  refuseAmbiguousJson(token);
+  return token;
+}
+
+/** JSON that names a member twice, or that is no UTF-8, means different things to different readers. */
+function refuseAmbiguousJson(token: string): void {
+  for (const part of token.split('.', 2)) {
+    if (isAmbiguous(Buffer.from(part, 'base64url'))) throw refusal();
+  }
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function isAmbiguous(json: Buffer): boolean {
+  try {
+    const text = decoder.decode(json);
+    JSON.parse(text);
+    return shapeOfJson(text).hasRepeatedKey;
+  } catch {
+    return true;
+  }
+}
+
+/** The header fields that count; `crit` would demand an extension, and Portico knows none. */
+const headerSchemaFor = (algorithms: readonly Algorithm[]) =>
+  z.object({
+    header: z.object({
+      alg: z.enum([...algorithms]),
+      kid: z.string().max(256).optional(),
+      typ: z
+        .string()
+        .regex(/^(application\/)?(at\+)?jwt$/i)
+        .optional(),
+      crit: z.never().optional(),
+    }),
+  });
+
+const refusal = (cause?: unknown): Problem =>
+  new Problem('unauthenticated', {
+    headers: { 'WWW-Authenticate': `${challenge}, error="invalid_token"` },
+    cause,
+  });

@@ -1,0 +1,136 @@
+import { createRemoteJWKSet, customFetch, errors, exportSPKI } from 'jose';
+import { z } from 'zod';
+import { algorithmsOfPublicKey, type Algorithm } from '../config/key-algorithms.ts';
+import type { Logger } from '../observability/logger.ts';
+import { Problem } from '../problems.ts';
+import type { KeyQuestion, VerificationKeys } from './verification-keys.ts';
+
+/** Where the public keys of an issuer are, and how long what was fetched is good for. Times are in milliseconds. */
+export interface JwksOptions {
+  readonly url: string;
+  /** Accepted algorithms, the preferred first: an RSA key without `alg` is used with the first RSA algorithm only. */
+  readonly algorithms: readonly Algorithm[];
+  readonly logger: Pick<Logger, 'warn'>;
+  /** How long a fetch may take; shorter than a read may. */
+  readonly timeoutMs?: number;
+  /** Between two fetches at least, however many unknown key ids are asked for. */
+  readonly cooldownMs?: number;
+  /** The same while no keys were ever fetched. */
+  readonly firstCooldownMs?: number;
+  /** When keys are fetched again. */
+  readonly maxAgeMs?: number;
+  /** How long keys are used on while the issuer cannot be reached. */
+  readonly maxStaleMs?: number;
+  /** A clock that never goes back, in milliseconds. */
+  readonly now?: () => number;
+}
+
+/**
+ * The keys of a JWKS URL. A new key is found when a token names it; a removed one stops counting within `maxAgeMs`,
+ * unless the issuer cannot be reached: then what is known is used for `maxStaleMs`. Each key serves one algorithm.
+ * Where an outage makes an answer impossible, `keyFor` throws the problem `keys-unavailable`.
+ */
+export function createJwks(options: JwksOptions): VerificationKeys {
+  const { cooldownMs = 30_000, firstCooldownMs = 2_000, maxAgeMs = 600_000, maxStaleMs = 3_600_000 } = options;
+  const now = options.now ?? (() => performance.now());
+  let pems = new Map<string, string>();
+  let fetchedAt = Number.NEGATIVE_INFINITY;
+  let triedAt = Number.NEGATIVE_INFINITY;
+  let isOut = false;
+  let running: Promise<void> | undefined;
+
+  // When to fetch is decided here alone: jose would ask again for every token while the issuer is away.
+  const remote = createRemoteJWKSet(new URL(options.url), {
+    cacheMaxAge: Number.POSITIVE_INFINITY,
+    cooldownDuration: Number.POSITIVE_INFINITY,
+    timeoutDuration: options.timeoutMs ?? 2_500,
+    [customFetch]: async (url, init) => pinned(await fetchSet(url, init), options.algorithms),
+  });
+
+  const ageMs = () => now() - fetchedAt;
+
+  /** The fetch that runs, or a new one if it is time for one. Never rejects: an outage shows in `isOut`. */
+  function refresh(): Promise<void> | undefined {
+    const waitMs = Number.isFinite(fetchedAt) ? cooldownMs : firstCooldownMs;
+    if (running !== undefined || now() - triedAt < waitMs) return running;
+    triedAt = now();
+    running = fetchKeys();
+    return running;
+  }
+
+  async function fetchKeys(): Promise<void> {
+    try {
+      await remote.reload();
+      pems = new Map();
+      fetchedAt = now();
+      isOut = false;
+    } catch (error) {
+      isOut = true;
+      options.logger.warn({ err: error }, 'the keys that verify tokens cannot be fetched');
+    } finally {
+      running = undefined;
+    }
+  }
+
+  async function ensureKeys(): Promise<void> {
+    if (ageMs() < maxAgeMs) return;
+    const refreshed = refresh();
+    // Once an outage is known, nobody waits for the next attempt while there are keys to go on with.
+    if (!isOut || ageMs() >= maxStaleMs) await refreshed;
+    if (ageMs() >= maxStaleMs) throw new Problem('keys-unavailable');
+  }
+
+  async function findPem(question: KeyQuestion): Promise<string> {
+    const memo = pems;
+    const name = JSON.stringify([question.kid, question.alg]);
+    const known = memo.get(name);
+    if (known !== undefined) return known;
+    const pem = await exportSPKI(await remote({ ...question }));
+    if (!algorithmsOfPublicKey(pem).includes(question.alg)) throw new errors.JWKSNoMatchingKey();
+    memo.set(name, pem);
+    return pem;
+  }
+
+  async function keyFor(question: KeyQuestion): Promise<string> {
+    await ensureKeys();
+    try {
+      return await findPem(question);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      const refreshed = refresh();
+      if (refreshed === undefined && !isOut) throw error;
+      await refreshed;
+      if (isOut) throw new Problem('keys-unavailable', { cause: error });
+      return findPem(question);
+    }
+  }
+
+  return { keyFor, check: ensureKeys };
+}
+
+const maxResponseBytes = 262_144;
+
+const keySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string(), alg: z.string().optional() })) });
+
+type KeySet = z.output<typeof keySet>;
+
+/** Redirects are not followed, and what is longer than a key set can be is not read. */
+async function fetchSet(url: string, init: RequestInit): Promise<KeySet> {
+  const response = await fetch(url, init);
+  if (response.status !== 200 || response.body === null) throw new Error(`the key set answered ${response.status}`);
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let text = '';
+  for await (const chunk of response.body) {
+    text += decoder.decode(z.instanceof(Uint8Array).parse(chunk), { stream: true });
+    if (text.length > maxResponseBytes) throw new Error('the key set is too large');
+  }
+  return keySet.parse(JSON.parse(text));
+}
+
+/** Gives RSA keys that name no algorithm the one that is preferred, so that no key serves two. */
+function pinned({ keys }: KeySet, algorithms: readonly Algorithm[]): Response {
+  const preferred = algorithms.find((algorithm) => /^[RP]S/.test(algorithm));
+  return Response.json({
+    keys: keys.map((key) => (key.kty === 'RSA' && key.alg === undefined ? { ...key, alg: preferred } : key)),
+  });
+}

@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
+import fc from 'fast-check';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAccounts } from '../../../src/adapters/ledger/accounts.ts';
+import { createLedger } from '../../../src/adapters/ledger/ledger.ts';
+import type { TransferKey } from '../../../src/adapters/ledger/phases.ts';
+import { createTransferRecords } from '../../../src/adapters/ledger/records.ts';
+import { connectDatabase, type Database } from '../../../src/database/database.ts';
+import { migrate } from '../../../src/database/migrate.ts';
+import { Problem } from '../../../src/problems.ts';
+import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../../servers/postgres.ts';
+import { audit } from '../../harness/auditor.ts';
+import { openingOf, openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
+import { silentLogger } from '../../harness/silent-logger.ts';
+
+// The embedded database has one connection: nothing here can be shown on it.
+describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrency', () => {
+  let cluster: PostgresCluster;
+  let database: Database;
+  let url: string;
+  beforeAll(async () => {
+    cluster = await startPostgres();
+    url = cluster.urlOf(await cluster.createDatabase());
+    const connection = { kind: 'postgres', connectionString: url } as const;
+    await migrate({ ownerConnection: connection, logger: silentLogger });
+    database = connectDatabase({ connection, poolMax: 32, logger: silentLogger });
+  });
+  afterAll(async () => {
+    await database.close();
+    await cluster.stop();
+  });
+
+  const auditAtRest = () => withClient(url, (client) => audit(client, { atRest: true }));
+
+  it('keeps every invariant through sixty-four-way races of all operations in random order', async () => {
+    const ledger = createLedger(database);
+    const tenant = await openTenant(database);
+    const auditor = startAuditor(url);
+    // A refund is the slowest of them: among many others it never wins, so not all take part in every race.
+    const race = fc.subarray(['deposit', 'settle'] as const).chain((others) => {
+      const operation = fc.constantFrom(...(['withdraw', 'refund', ...others] as const));
+      return fc.array(fc.record({ operation, delayMs: fc.nat(4) }), { minLength: 64, maxLength: 64 });
+    });
+    // What went before the race decides which ends are possible in it.
+    for (const before of [[], ['withdraw'], ['refund']] as const) {
+      await fc.assert(
+        fc.asyncProperty(race, fc.constantFrom(1n, 7n, 2_000n), async (calls, amountMinor) => {
+          const key = await openTransfer(database, tenant, { transferId: randomUUID(), amountMinor });
+          for (const each of before) await ledger[each](key);
+          const running = calls.map(async (each) => {
+            await pause(each.delayMs);
+            await ledger[each.operation](key);
+          });
+          await Promise.all(running);
+          expect(await withClient(url, (client) => audit(client, { atRest: true }))).toEqual([]);
+        }),
+        { numRuns: 25, endOnFailure: true },
+      );
+    }
+    expect(await auditor.stop()).toEqual([]);
+    expect(auditor.audits).toBeGreaterThan(5);
+    const ends = await database.query<{ outcome: string }>('select distinct outcome from transfer_phases order by 1');
+    const everyEnd = ['posted', 'refunded', 'rejected', 'reserved', 'settled', 'voided'];
+    expect(ends.map(({ outcome }) => outcome)).toEqual(everyEnd);
+  });
+
+  it('lets transfers run against each other without a deadlock', async () => {
+    const ledger = createLedger(database);
+    const tenant = await openTenant(database);
+    const { openAccount, findAccount } = createAccounts(database);
+    await openAccount({ tenant, accountId: 'a', currency: 'EUR', openingBalanceMinor: 10_000n });
+    await openAccount({ tenant, accountId: 'b', currency: 'EUR', openingBalanceMinor: 10_000n });
+    const transfers = Array.from({ length: 200 }, async (_, index) => {
+      const [from, to] = index % 2 === 0 ? ['a', 'b'] : ['b', 'a'];
+      const key = await openTransfer(database, tenant, { transferId: randomUUID(), from, to, amountMinor: 10n });
+      expect(await ledger.withdraw(key)).toEqual({ kind: 'reserved' });
+      expect(await ledger.deposit(key)).toEqual({ kind: 'posted' });
+    });
+    await Promise.all(transfers);
+    expect((await findAccount({ tenant, accountId: 'a' }))?.balanceMinor).toBe(10_000n);
+    expect(await auditAtRest()).toEqual([]);
+  });
+
+  it('makes no transfer wait for another one of the same tenant, though both go through clearing', async () => {
+    const tenant = await openTenant(database);
+    await createAccounts(database).openAccount({ tenant, accountId: 'c', currency: 'EUR', openingBalanceMinor: 10n });
+    const first = await openTransfer(database, tenant);
+    const second = await openTransfer(database, tenant, { transferId: 'other', from: 'c', amountMinor: 10n });
+    const signals = new EventEmitter();
+    const [held, released] = [once(signals, 'held'), once(signals, 'released')];
+    const slowly: Database = {
+      ...database,
+      transaction: (work) =>
+        database.transaction(async (tx) => {
+          const answer = await work(tx);
+          signals.emit('held');
+          await released;
+          return answer;
+        }),
+    };
+    const withdrawn = createLedger(slowly).withdraw(first);
+    await held;
+    expect(await createLedger(database).withdraw(second)).toEqual({ kind: 'reserved' });
+    expect(await createLedger(database).deposit(second)).toEqual({ kind: 'posted' });
+    signals.emit('released');
+    expect(await withdrawn).toEqual({ kind: 'reserved' });
+    await createLedger(database).refund(first);
+  });
+
+  it('does not let a refund pass a withdrawal that is stalled inside its transaction', async () => {
+    const ledger = createLedger(database);
+    const key = await openTransfer(database, await openTenant(database));
+    const stalled = new pg.Client({ connectionString: url });
+    await stalled.connect();
+    try {
+      await stalled.query('begin');
+      await stalled.query("insert into transfer_phases values ($1, $2, 'reserve', 'reserved')", [
+        key.tenant,
+        key.transferId,
+      ]);
+      const refused = await ledger.refund(key).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: 'database-unavailable', cause: { code: '55P03' } });
+      expect(refused instanceof Problem && refused.kind.retryable).toBe(true);
+    } finally {
+      await stalled.end();
+    }
+    expect(await ledger.refund(key)).toEqual({ kind: 'voided' });
+    expect(await ledger.withdraw(key)).toEqual({ kind: 'conflict', with: 'voided' });
+  });
+
+  it('does not end a transfer while its money is being taken', async () => {
+    const key = await openTransfer(database, await openTenant(database));
+    const waiting = async () => {
+      const [row] = await database.query<{ count: bigint }>(
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'portico'",
+      );
+      return Number(row?.count);
+    };
+    const blocker = new pg.Client({ connectionString: url });
+    await blocker.connect();
+    await blocker.query('begin');
+    await blocker.query("select 1 from accounts where tenant = $1 and account_id = 'payer' for update", [key.tenant]);
+    const withdrawn = createLedger(database).withdraw(key);
+    await until(async () => (await waiting()) === 1);
+    const ended = createTransferRecords(database).endTransfer({ ...key, result: { outcome: 'expired' } });
+    await until(async () => (await waiting()) === 2);
+    await blocker.end();
+    expect(await withdrawn).toEqual({ kind: 'reserved' });
+    expect(await ended).toEqual({ money: 'reserved' });
+    await createLedger(database).refund(key);
+    expect(await auditAtRest()).toEqual([]);
+  });
+
+  it('loses nothing when the server is killed and restarted under load, and goes on by itself', async () => {
+    const tenant = await openTenant(database);
+    await createAccounts(database).openAccount({
+      tenant,
+      accountId: 'rich',
+      currency: 'EUR',
+      openingBalanceMinor: 1_000_000n,
+    });
+    const load = startLoad(database, tenant);
+    const auditor = startAuditor(url);
+    for (let round = 0; round < 3; round += 1) {
+      const before = load.acknowledged.length;
+      await until(() => load.acknowledged.length >= before + 20);
+      await cluster.kill();
+      await until(() => load.failures > 0);
+      await cluster.restart();
+      const backAt = performance.now();
+      const at = load.acknowledged.length;
+      await until(() => load.acknowledged.length > at);
+      expect(performance.now() - backAt).toBeLessThan(5_000);
+      load.failures = 0;
+    }
+    await load.stop();
+    expect(load.unexpected).toEqual([]);
+    const { endTransfer } = createTransferRecords(database);
+    for (const key of load.acknowledged)
+      // The end that was acknowledged is there: another one is not taken.
+      expect(await endTransfer({ ...key, result: { outcome: 'cancelled' } })).toEqual({ outcome: 'completed' });
+    expect(await auditor.stop()).toEqual([]);
+  });
+});
+
+/** Audits ten times a second until stopped, then once more at rest. Goes on when the server is gone for a while. */
+function startAuditor(url: string) {
+  const findings: string[] = [];
+  const state = { isStopping: false, audits: 0 };
+  async function auditOnce(atRest: boolean): Promise<void> {
+    findings.push(...(await withClient(url, (client) => audit(client, { atRest }))));
+    state.audits += 1;
+  }
+  async function loop(): Promise<void> {
+    while (!state.isStopping) {
+      await auditOnce(false).catch(() => undefined);
+      await pause(100);
+    }
+  }
+  const running = loop();
+  return {
+    get audits() {
+      return state.audits;
+    },
+    async stop(): Promise<string[]> {
+      state.isStopping = true;
+      await running;
+      await auditOnce(true);
+      return findings;
+    },
+  };
+}
+
+/** Eight callers, each moving money from `rich` to `payee`, repeating with the same key whatever may be repeated. */
+function startLoad(database: Database, tenant: string) {
+  const ledger = createLedger(database);
+  const records = createTransferRecords(database);
+  const load = {
+    acknowledged: [] as TransferKey[],
+    unexpected: [] as unknown[],
+    failures: 0,
+    stop: async () => {
+      isStopping = true;
+      await Promise.all(callers);
+    },
+  };
+  let isStopping = false;
+
+  async function insist<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof Problem && error.kind.retryable)) throw error;
+        load.failures += 1;
+        await pause(20);
+      }
+    }
+  }
+
+  async function call(): Promise<void> {
+    while (!isStopping) {
+      const opening = openingOf(tenant, { transferId: randomUUID(), from: 'rich', amountMinor: 1n });
+      await insist(() => records.openTransfer(opening));
+      expect(await insist(() => ledger.withdraw(opening))).toEqual({ kind: 'reserved' });
+      expect(await insist(() => ledger.deposit(opening))).toEqual({ kind: 'posted' });
+      await insist(() => records.endTransfer({ ...opening, result: { outcome: 'completed' } }));
+      load.acknowledged.push({ tenant, transferId: opening.transferId });
+    }
+  }
+
+  const callers = Array.from({ length: 8 }, () => call().catch((error: unknown) => load.unexpected.push(error)));
+  return load;
+}
+
+async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isTrue())) await pause(10);
+}

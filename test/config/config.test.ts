@@ -1,0 +1,290 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { afterAll, describe, expect, it } from 'vitest';
+import { renderEnvExample } from '../../scripts/env-example.ts';
+import { parseConfig, type Config } from '../../src/config/config.ts';
+import { describeSettings } from '../../src/config/settings.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'portico-config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function fileWith(name: string, content: string | Buffer): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+const outside = {
+  TEMPORAL_ADDRESS: 'temporal:7233',
+  DATABASE_URL: 'postgres://portico:hunter2-database@db/portico',
+  PORTICO_JWT_ISSUER: 'https://issuer.example',
+  PORTICO_JWT_AUDIENCE: 'portico',
+  PORTICO_JWT_SECRET: 'canary-secret-canary-secret-canary-secret',
+  PORTICO_CURSOR_SECRET: 'canary-cursor-canary-cursor-canary-cursor',
+};
+
+const jsonOf = (config: Config): string =>
+  JSON.stringify(config, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+
+const problemsOf = (environment: Record<string, string | undefined>): string => {
+  try {
+    parseConfig(environment);
+    return '';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+};
+
+describe('an empty environment', () => {
+  const config = parseConfig({});
+
+  it('is a complete configuration in embedded mode', () => {
+    expect(config).toMatchObject({
+      role: 'all',
+      isEmbedded: true,
+      http: { host: '127.0.0.1', port: 8080, maxWaitMs: 25_000 },
+      admin: { host: '127.0.0.1', port: 9090 },
+      jwt: { issuer: 'portico-development', audience: 'portico', algorithms: ['HS256'], keys: { kind: 'development' } },
+      database: undefined,
+      defaultTenant: 'default',
+      approval: { limitMinor: 1_000_000n, timeoutMs: 259_200_000 },
+      temporal: { isGiven: false, address: '127.0.0.1:7233', namespace: 'default' },
+      shutdown: { drainDelayMs: 0 },
+    });
+  });
+
+  it('is frozen to the bottom', () => {
+    expect(Object.isFrozen(config.http.rateLimits)).toBe(true);
+    expect(() => Object.assign(config.http, { port: 1 })).toThrow(TypeError);
+  });
+
+  it('counts empty values as not given', () => {
+    expect(jsonOf(parseConfig({ PORT: '', DATABASE_URL: '', TEMPORAL_ADDRESS: '' }))).toBe(jsonOf(config));
+  });
+});
+
+describe('a mistake', () => {
+  it('is reported together with every other', () => {
+    const message = problemsOf({
+      PORT: 'eighty',
+      LOG_LEVEL: 'loud',
+      PORTICO_APPROVAL_TIMEOUT: '72',
+      PORTICO_TRUST_PROXY: '10.0.0.0/8, everyone',
+      PORTICO_DEFAULT_TENENT: 'acme',
+      PORTICO_JWT_ISSUER: 'https://issuer.example',
+    });
+    expect(message.split('\n')).toEqual([
+      'The configuration cannot be used:',
+      '  PORT must be a whole number from 0 to 65535',
+      '  LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent',
+      '  PORTICO_APPROVAL_TIMEOUT must be a duration from 1s to 365d, such as 500ms, 15s, 30m or 72h',
+      '  PORTICO_TRUST_PROXY must be a list of addresses or CIDR blocks such as 10.0.0.0/8',
+      '  PORTICO_DEFAULT_TENENT is no setting of Portico; did you mean PORTICO_DEFAULT_TENANT?',
+      expect.stringMatching(/^ {2}one of PORTICO_JWT_JWKS_URL, .* is needed beside the other PORTICO_JWT_ settings$/),
+    ]);
+  });
+
+  it('in a secret never shows the secret', () => {
+    const message = problemsOf({
+      ...outside,
+      DATABASE_URL: 'mysql://root:hunter2@db/portico',
+      PORTICO_JWT_SECRET: 'too-short-canary',
+    });
+    expect(message).toContain('DATABASE_URL must be a URL such as postgres://');
+    expect(message).toContain('PORTICO_JWT_SECRET must be a secret of at least 32 bytes');
+    expect(message).not.toMatch(/hunter2|canary/);
+  });
+
+  it.each([
+    ['an unlike name', { PORTICO_XYZZY_PLUGH: '1' }, 'PORTICO_XYZZY_PLUGH is no setting of Portico'],
+    ['a port out of range', { PORT: '65536' }, 'PORT must be a whole number'],
+    ['a negative number', { PORTICO_DATABASE_POOL_MAX: '-1' }, 'PORTICO_DATABASE_POOL_MAX must be'],
+    [
+      'a wait beyond what connections survive',
+      { PORTICO_MAX_WAIT: '26s' },
+      'PORTICO_MAX_WAIT must be a duration from 0s',
+    ],
+    ['two listeners on one port', { PORT: '8080', ADMIN_PORT: '8080' }, 'PORT and ADMIN_PORT must differ'],
+    ['force before grace', { PORTICO_WORKER_GRACE: '30s' }, 'PORTICO_WORKER_FORCE must be longer'],
+    ['a tenant that is a path', { PORTICO_DEFAULT_TENANT: '..' }, 'PORTICO_DEFAULT_TENANT must be 1 to 64'],
+    ['a CIDR with too many bits', { PORTICO_TRUST_PROXY: '10.0.0.0/33' }, 'PORTICO_TRUST_PROXY must be'],
+    [
+      'a JWKS URL in clear',
+      { ...outside, PORTICO_JWT_JWKS_URL: 'http://idp.example/k' },
+      'PORTICO_JWT_JWKS_URL must be',
+    ],
+    ['two key sources', { ...outside, PORTICO_JWT_JWKS_URL: 'https://idp.example/k' }, 'exclude each other'],
+    ['a key without audience', { ...outside, PORTICO_JWT_AUDIENCE: '' }, 'PORTICO_JWT_AUDIENCE is needed beside'],
+    ['an outside server without keys', { TEMPORAL_ADDRESS: 'temporal:7233' }, 'the development key exists only where'],
+    [
+      'an outside database without keys',
+      { DATABASE_URL: outside.DATABASE_URL },
+      'the development key exists only where',
+    ],
+    ['an outside profile without keys', { TEMPORAL_PROFILE: 'cloud' }, 'the development key exists only where'],
+    [
+      'an outside server without cursor secret',
+      { ...outside, PORTICO_CURSOR_SECRET: '' },
+      'PORTICO_CURSOR_SECRET_FILE or',
+    ],
+    [
+      'two cursor secrets',
+      { ...outside, PORTICO_CURSOR_SECRET_FILE: '/x' },
+      'PORTICO_CURSOR_SECRET exclude each other',
+    ],
+    ['a lone worker', { ROLE: 'worker' }, 'DATABASE_URL is needed when ROLE is api or worker'],
+    ['a lone api', { ROLE: 'api' }, 'TEMPORAL_ADDRESS is needed when ROLE is api or worker'],
+    [
+      'an unreadable file',
+      { ...outside, PORTICO_JWT_SECRET: '', PORTICO_JWT_SECRET_FILE: '/nowhere' },
+      'must be the path of a readable file',
+    ],
+    [
+      'HS beside public keys',
+      {
+        ...outside,
+        PORTICO_JWT_SECRET: '',
+        PORTICO_JWT_JWKS_URL: 'https://idp.example/k',
+        PORTICO_JWT_ALGORITHMS: 'RS256,HS256',
+      },
+      'no HS algorithm beside public keys',
+    ],
+    ['RS beside a secret', { ...outside, PORTICO_JWT_ALGORITHMS: 'RS256' }, 'must be one of HS256, HS384, HS512'],
+    [
+      'two algorithms for one secret',
+      { ...outside, PORTICO_JWT_ALGORITHMS: 'HS256 HS384' },
+      'must be one of HS256, HS384, HS512',
+    ],
+    [
+      'a secret shorter than its digest',
+      { ...outside, PORTICO_JWT_ALGORITHMS: 'HS512' },
+      'HS512 needs a secret of 64 bytes',
+    ],
+    [
+      'none as algorithm',
+      { ...outside, PORTICO_JWT_ALGORITHMS: 'none' },
+      'PORTICO_JWT_ALGORITHMS must be one or more of RS256',
+    ],
+  ])('such as %s is refused', (_name, environment, expected) => {
+    expect(problemsOf(environment)).toContain(expected);
+  });
+});
+
+describe('values', () => {
+  it.each([
+    ['15s', 15_000],
+    ['30m', 1_800_000],
+    ['72h', 259_200_000],
+    ['2d', 172_800_000],
+  ])('reads the duration %s', (text, expected) => {
+    expect(parseConfig({ PORTICO_APPROVAL_TIMEOUT: text }).approval.timeoutMs).toBe(expected);
+  });
+
+  it('reads a duration in milliseconds', () => {
+    expect(parseConfig({ PORTICO_READ_DEADLINE: '500ms' }).temporal.readDeadlineMs).toBe(500);
+  });
+
+  it('reads a secret from a file without the line break at its end', () => {
+    const path = fileWith('secret', 'file-secret-file-secret-file-secret\n');
+    const { jwt } = parseConfig({ ...outside, PORTICO_JWT_SECRET: '', PORTICO_JWT_SECRET_FILE: path });
+    expect(jwt?.keys.kind === 'secret' && jwt.keys.secret.reveal().toString()).toBe(
+      'file-secret-file-secret-file-secret',
+    );
+  });
+
+  it.each([
+    ['rsa', () => generateKeyPairSync('rsa', { modulusLength: 2048 }), 'RS256'],
+    ['P-384', () => generateKeyPairSync('ec', { namedCurve: 'secp384r1' }), 'ES384'],
+    ['Ed25519', () => generateKeyPairSync('ed25519'), 'EdDSA'],
+  ])('takes the algorithm of a %s key from the key', (name, generate, expected) => {
+    const { publicKey } = generate();
+    const path = fileWith(`${name}.pem`, publicKey.export({ type: 'spki', format: 'pem' }));
+    const { jwt } = parseConfig({ ...outside, PORTICO_JWT_SECRET: '', PORTICO_JWT_PUBLIC_KEY_FILE: path });
+    expect(jwt?.algorithms).toEqual([expected]);
+  });
+
+  it.each([
+    ['a private key', () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })],
+    [
+      'a short RSA key',
+      () => generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'spki', format: 'pem' }),
+    ],
+    [
+      'another curve',
+      () => generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey.export({ type: 'spki', format: 'pem' }),
+    ],
+    ['no key at all', () => 'hello'],
+  ])('refuses %s as public key', (name, generate) => {
+    const path = fileWith(`${name}.pem`, generate());
+    const environment = { ...outside, PORTICO_JWT_SECRET: '', PORTICO_JWT_PUBLIC_KEY_FILE: path };
+    expect(problemsOf(environment)).toContain('PORTICO_JWT_PUBLIC_KEY_FILE must be the path of a PEM file');
+  });
+
+  it('hands every TEMPORAL_ variable on, and no other', () => {
+    const { temporal } = parseConfig({
+      ...outside,
+      TEMPORAL_API_KEY: 'k',
+      TEMPORAL_TLS: 'true',
+      TEMPORAL_CLI_PATH: '/t',
+    });
+    expect(temporal.environment.reveal()).toEqual({
+      TEMPORAL_ADDRESS: 'temporal:7233',
+      TEMPORAL_API_KEY: 'k',
+      TEMPORAL_TLS: 'true',
+    });
+  });
+
+  it('asks no token settings of a worker', () => {
+    const { TEMPORAL_ADDRESS, DATABASE_URL } = outside;
+    expect(parseConfig({ ROLE: 'worker', TEMPORAL_ADDRESS, DATABASE_URL }).jwt).toBeUndefined();
+  });
+
+  it('shows no secret when printed', () => {
+    const config = parseConfig({ ...outside, TEMPORAL_API_KEY: 'canary-api-key' });
+    for (const text of [
+      jsonOf(config),
+      inspect(config, { depth: null, showHidden: true }),
+      String(config.cursorSecret),
+    ]) {
+      expect(text).not.toMatch(/canary|hunter2/);
+      expect(text).toContain('[secret]');
+    }
+  });
+});
+
+describe('a setting of Temporal', () => {
+  it('that is misspelt by a letter or two is named, and others are left alone', () => {
+    expect(() => parseConfig({ ...outside, TEMPORAL_ADRESS: 'x:1' })).toThrow(
+      'TEMPORAL_ADRESS means nothing; did you mean TEMPORAL_ADDRESS?',
+    );
+    // Kubernetes gives such to every pod beside a service called temporal.
+    const injected = {
+      TEMPORAL_PORT: 'tcp://10.0.0.1:7233',
+      TEMPORAL_SERVICE_HOST: '10.0.0.1',
+      TEMPORAL_PORT_7233_TCP: 'x',
+    };
+    expect(() => parseConfig({ ...outside, ...injected })).not.toThrow();
+  });
+
+  it.each(['TEMPORAL_NAMESPACE', 'TEMPORAL_API_KEY', 'TEMPORAL_TLS'])('%s without a server is refused', (name) => {
+    expect(() => parseConfig({ [name]: 'true' })).toThrow(`${name} has a meaning beside TEMPORAL_ADDRESS only`);
+    expect(() => parseConfig({ ...outside, [name]: 'true' })).not.toThrow();
+  });
+});
+
+describe('.env.example', () => {
+  it('is current', () => {
+    expect(readFileSync(new URL('../../.env.example', import.meta.url), 'utf8')).toBe(renderEnvExample());
+  });
+
+  it('gives every setting a meaning and defaults that are accepted', () => {
+    const described = describeSettings();
+    expect(described.every(({ meaning }) => meaning.endsWith('.'))).toBe(true);
+    const defaults = Object.fromEntries(described.map(({ name, fallback }) => [name, fallback]));
+    const { TEMPORAL_ADDRESS: _address, ...embedded } = defaults;
+    expect(jsonOf(parseConfig(embedded))).toBe(jsonOf(parseConfig({})));
+  });
+});

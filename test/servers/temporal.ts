@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inject } from 'vitest';
+import {
+  DevServerError,
+  startDevServer,
+  type DevServer,
+  type DevServerOptions,
+} from '../../local/temporal/dev-server.ts';
+import { freePort } from '../../src/worker/free-port.ts';
+import { endProcess } from '../../local/processes.ts';
+import { findTemporalCli } from '../../local/temporal/cli.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Host and port of the server of the whole run; empty where no Temporal program was found. */
+    temporalAddress: string;
+  }
+}
+
+/** The in-memory Temporal server that all tests of a run share: take ids, tenants and task queues of your own. */
+export function temporalAddress(): string {
+  const address = inject('temporalAddress');
+  if (address === '') throw new Error('There is no Temporal program here: `npm test` installs one.');
+  return address;
+}
+
+/** A Temporal server of one test's own, to be killed or stopped at will. It ends with the test run at the latest. */
+export interface TestTemporalServer {
+  readonly address: string;
+  readonly port: number;
+  /** Of the process that runs now. */
+  readonly pid: () => number;
+  /** The last lines that it printed. */
+  readonly lastLines: (count: number) => string;
+  /** Ends it without warning. */
+  readonly kill: () => Promise<void>;
+  /** Lets it end by itself, and removes what it left behind, except a database file that was given. */
+  readonly stop: () => Promise<void>;
+  /** Starts it again on the same port after {@link kill}; with a database file it remembers. */
+  readonly restart: () => Promise<void>;
+}
+
+/** Starts a server in memory or on a file, on a free port unless one is given. */
+export async function startTemporalServer(
+  options: { readonly databaseFile?: string; readonly port?: number } = {},
+): Promise<TestTemporalServer> {
+  const cliPath = findTemporalCli({ environment: process.env, log: () => undefined });
+  if (cliPath === undefined) throw new Error('There is no Temporal program here: `npm test` installs one.');
+  const folder = mkdtempSync(join(tmpdir(), 'portico-temporal-'));
+  const settings = { ...options, cliPath, logFile: join(folder, 'server.log'), dynamicConfig };
+  let running = await begin(settings);
+  const { address } = running.server;
+  const port = Number(address.split(':')[1]);
+  const end = async (patienceMs: number) => {
+    await endProcess(running.server.pid, { patienceMs });
+    running.releaseLeash();
+  };
+  return {
+    address,
+    port,
+    pid: () => running.server.pid,
+    lastLines: (count) => readFileSync(settings.logFile, 'utf8').trim().split('\n').slice(-count).join('\n'),
+    kill: async () => {
+      process.kill(running.server.pid, 'SIGKILL');
+      await end(5_000);
+    },
+    stop: async () => {
+      await end(5_000);
+      rmSync(folder, { recursive: true, force: true });
+    },
+    restart: async () => {
+      running = await begin({ ...settings, port });
+    },
+  };
+}
+
+/** An instance can be deleted once the server has ticked off its end, which it does twice a minute unless told otherwise. */
+const dynamicConfig = {
+  'history.transferProcessorUpdateAckInterval': '200ms',
+  'history.visibilityProcessorUpdateAckInterval': '200ms',
+};
+
+interface Running {
+  readonly server: DevServer;
+  readonly releaseLeash: () => void;
+}
+
+async function begin(settings: Omit<DevServerOptions, 'port'> & { readonly port?: number }): Promise<Running> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const server = await startDevServer({ ...settings, port: settings.port ?? (await freePort()) });
+      return { server, releaseLeash: leashOf(server.pid) };
+    } catch (error) {
+      // A free port can be lost to another test before the server takes it.
+      if (!(error instanceof DevServerError) || settings.port !== undefined || attempt === 3) throw error;
+    }
+  }
+}
+
+/** Kills `pid` when this process ends in whatever way: the pipe closes, and who reads from it acts. */
+function leashOf(pid: number): () => void {
+  const script = `cat >/dev/null; kill -9 ${pid}`;
+  const reader = spawn('sh', ['-c', script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+  reader.unref();
+  // An open pipe would keep the event loop alive.
+  if (reader.stdin instanceof Socket) reader.stdin.unref();
+  return () => {
+    reader.kill('SIGKILL');
+  };
+}

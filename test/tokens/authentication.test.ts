@@ -1,0 +1,233 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { createVerificationKeys } from '../../src/tokens/keys.ts';
+import { principalOf } from '../../src/tokens/claims.ts';
+import { secretOf } from '../../src/config/secret.ts';
+import { appKey, startApp } from '../harness/app.ts';
+import { claimsOf, createSigningKey, mintToken, signToken } from './tokens.ts';
+import { startWithJwks, startWithSecret } from './verifiers.ts';
+
+const edge = await startApp();
+afterAll(edge.stop);
+
+const token = mintToken(appKey);
+const bearer = (claims: Record<string, unknown>): string => `Bearer ${mintToken(appKey, claims)}`;
+const path = '/v1/things/t-1';
+const missing = 'Bearer realm="portico"';
+const invalid = 'Bearer realm="portico", error="invalid_token"';
+
+describe('the Authorization header', () => {
+  it.each(['Bearer ', 'bearer ', 'BEARER   '])('may begin with "%s"', async (scheme) => {
+    expect((await edge.send(path, { authorization: scheme + token })).status).toBe(200);
+  });
+
+  it('that is missing gets a challenge without error code', async () => {
+    const { status, headers, body } = await edge.send(path, { authorization: null });
+    expect(status).toBe(401);
+    expect(headers.get('www-authenticate')).toBe(missing);
+    expect(body).toMatchObject({ code: 'unauthenticated', retryable: false, effect: 'none' });
+  });
+
+  it.each([
+    ['another scheme', `Basic ${token}`],
+    ['no scheme', token],
+    ['no token', 'Bearer'],
+    ['an empty token', 'Bearer '],
+    ['two tokens', `Bearer ${token} ${token}`],
+    ['a list', `Bearer ${token}, Bearer ${token}`],
+    ['a quoted token', `Bearer "${token}"`],
+    ['a tab', `Bearer\t${token}`],
+    ['a parameter', `Bearer token=${token}`],
+    ['a scheme that only begins so', `BearerX ${token}`],
+  ])('with %s is 401', async (_what, authorization) => {
+    const { status, headers } = await edge.send(path, { authorization });
+    expect(status).toBe(401);
+    expect(headers.get('www-authenticate')).toBe(invalid);
+  });
+});
+
+describe('a token elsewhere', () => {
+  it('in the address counts for nothing', async () => {
+    const { status, headers } = await edge.send(`${path}?access_token=${token}`, { authorization: null });
+    expect(status).toBe(401);
+    expect(headers.get('www-authenticate')).toBe(missing);
+  });
+
+  it('in the address is refused beside a good header too', async () => {
+    const { status, headers } = await edge.send(`${path}?access_token=${token}`);
+    expect(status).toBe(401);
+    expect(headers.get('www-authenticate')).toBe(invalid);
+  });
+
+  it.each([
+    ['a cookie', { Cookie: `token=${token}; access_token=${token}` }],
+    ['another header', { 'X-Access-Token': token, 'Proxy-Authorization': `Bearer ${token}` }],
+  ])('in %s counts for nothing', async (_what, headers) => {
+    expect((await edge.send(path, { authorization: null, headers })).status).toBe(401);
+  });
+
+  it('in a form counts for nothing', async () => {
+    const init = {
+      method: 'POST',
+      body: `access_token=${token}`,
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    };
+    expect((await edge.send('/v1/things', { ...init, authorization: null })).status).toBe(401);
+  });
+});
+
+describe('the principal', () => {
+  const permissionsWith = async (claims: Record<string, unknown>) => {
+    const { body } = await edge.send('/v1/things/t-1', {
+      authorization: bearer({ permissions: undefined, ...claims }),
+    });
+    return body['permissions'];
+  };
+
+  it('has the permissions of `permissions`, else those of `scope`, and none that no route declares', async () => {
+    expect(await permissionsWith({ permissions: ['things:read', 'admin', 'things:read '] })).toEqual(['things:read']);
+    expect(await permissionsWith({ scope: 'openid things:read things:poke' })).toEqual(['things:read', 'things:poke']);
+    expect(await permissionsWith({ permissions: ['things:read'], scope: 'things:poke' })).toEqual(['things:read']);
+  });
+
+  it('has the tenant of the token, or the default one', async () => {
+    expect((await edge.send(path, { authorization: bearer({ tenant: 'globex.eu_1-a' }) })).body['tenant']).toBe(
+      'globex.eu_1-a',
+    );
+    expect((await edge.send(path, { authorization: bearer({ tenant: undefined }) })).body['tenant']).toBe('default');
+  });
+
+  it('cannot be changed, so that no request can touch the next', () => {
+    const principal = principalOf(claimsOf(), {
+      defaultTenant: 'default',
+      permissions: new Set(['things:read']),
+      nowMs: Date.now(),
+    });
+    expect(principal).toBeDefined();
+    expect(() => Object.assign(principal ?? {}, { tenant: 'other' })).toThrow(TypeError);
+    expect(() => Object.assign(principal?.actor ?? {}, { sub: 'mallory' })).toThrow(TypeError);
+    const permissions = principal?.permissions as Set<string>;
+    expect(() => permissions.add('things:rare')).toThrow(TypeError);
+    expect(() => permissions.delete('things:read')).toThrow(TypeError);
+    expect(() => permissions.clear()).toThrow(TypeError);
+    expect([...permissions]).toEqual(['things:read']);
+  });
+
+  it('is asked for again with every request: nothing remembers a token', async () => {
+    const authorization = bearer({
+      iat: Math.floor(Date.now() / 1_000) - 100,
+      exp: Math.floor(Date.now() / 1_000) - 58,
+    });
+    expect((await edge.send(path, { authorization })).status).toBe(200);
+    await expect
+      .poll(async () => (await edge.send(path, { authorization })).status, { timeout: 10_000, interval: 200 })
+      .toBe(401);
+  });
+
+  it('does not exist on a public route', async () => {
+    const other = await startApp({
+      routes: (app) =>
+        app.get(
+          '/v1/who',
+          { config: { operationId: 'who', permission: 'public', cost: 'read' } },
+          ({ principal }) => principal,
+        ),
+    });
+    expect((await other.send('/v1/who')).status).toBe(500);
+    await other.stop();
+  });
+});
+
+describe('a permission that is missing', () => {
+  it('is 403 and named, and nothing else is', async () => {
+    const { status, headers, body } = await edge.send(path, {
+      authorization: bearer({ permissions: ['things:start'] }),
+    });
+    expect(status).toBe(403);
+    expect(headers.get('www-authenticate')).toBe(
+      'Bearer realm="portico", error="insufficient_scope", scope="things:read"',
+    );
+    expect(body).toMatchObject({ code: 'forbidden', retryable: false, effect: 'none' });
+  });
+});
+
+describe('keys', () => {
+  const logger = { warn: () => undefined };
+
+  it('of embedded mode are the development key, and there is no other way to it', async () => {
+    const key = createSigningKey('HS256');
+    const jwt = { algorithms: ['HS256'], keys: { kind: 'development' } } as const;
+    expect(() => createVerificationKeys({ jwt, logger })).toThrow('embedded mode has no development key');
+    const keys = createVerificationKeys({ jwt, logger, developmentSecret: key.material as Buffer });
+    const other = await startApp({ authentication: { algorithms: ['HS256'], keys } });
+    expect((await other.send(path, { authorization: `Bearer ${mintToken(key)}` })).status).toBe(200);
+    await other.stop();
+  });
+
+  it.each([
+    ['a public key for HS256', { algorithms: ['HS256'], keys: { kind: 'public-key', pem: appKey.pem } }],
+    ['a secret for ES256', { algorithms: ['ES256'], keys: { kind: 'secret', secret: secretOf(Buffer.alloc(32)) } }],
+    ['one key for two algorithms', { algorithms: ['RS256', 'PS256'], keys: { kind: 'public-key', pem: appKey.pem } }],
+    ['one key for none', { algorithms: [], keys: { kind: 'public-key', pem: appKey.pem } }],
+  ] as const)('are refused at boot where they are %s', (_what, jwt) => {
+    expect(() => createVerificationKeys({ jwt, logger })).toThrow(/a single key|does not fit/);
+  });
+
+  it('from a PEM file accept what the key signs, of its one algorithm', async () => {
+    const rsa = createSigningKey('RS256');
+    const keys = createVerificationKeys({
+      jwt: { algorithms: ['RS256'], keys: { kind: 'public-key', pem: rsa.pem } },
+      logger,
+    });
+    const other = await startApp({ authentication: { algorithms: ['RS256'], keys } });
+    const statusOf = async (token: string) => (await other.send(path, { authorization: `Bearer ${token}` })).status;
+    expect(await statusOf(mintToken(rsa))).toBe(200);
+    for (const alg of ['RS384', 'RS512', 'PS256'] as const) {
+      expect(await statusOf(signToken({ key: { ...rsa, alg }, payload: claimsOf() }))).toBe(401);
+    }
+    await other.stop();
+  });
+});
+
+describe('a token with one character changed', () => {
+  it.each([
+    ['a key set', startWithJwks],
+    ['a secret', startWithSecret],
+  ])('is refused unless it says the very same: %s', { timeout: 60_000 }, async (_what, start) => {
+    const verifiers = await start();
+    const random = seeded(20_261_121);
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/';
+    const pick = (below: number) => Math.floor(random() * below);
+    for (const key of verifiers.keys) {
+      const honest = mintToken(key);
+      for (let round = 0; round < 800; round += 1) {
+        const at = pick(honest.length);
+        const letter = alphabet[pick(alphabet.length)] ?? '';
+        const changed = [
+          honest.slice(0, at) + letter + honest.slice(at + 1),
+          honest.slice(0, at) + honest.slice(at + 1),
+          honest.slice(0, at) + letter + honest.slice(at),
+        ][round % 3];
+        if (changed === undefined || changed === honest) continue;
+        const { status } = await verifiers.send(changed);
+        if (status === 401) continue;
+        // The last letter of a part carries bits that mean nothing.
+        expect([status, ...partsOf(changed)]).toEqual([200, ...partsOf(honest)]);
+      }
+    }
+    await verifiers.stop();
+  });
+});
+
+const partsOf = (token: string): string[] =>
+  token.split('.').map((part) => Buffer.from(part, 'base64url').toString('hex'));
+
+/** Mulberry32: numbers from 0 to 1 that are the same in every run. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

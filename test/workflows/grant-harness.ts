@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import { createUserGrantActivities } from '../../activities/user-grants.ts';
+import { createInbox } from '../../src/adapters/inbox.ts';
+import type { UserGrantOutput } from '../../src/catalog/user-grants.ts';
+import { openTestDatabase } from '../servers/database.ts';
+import { interfereWith, type Interference } from './interference.ts';
+import { createMessages, starter } from './messages.ts';
+import { until } from './poll.ts';
+import { openStage } from './stage.ts';
+
+export type GrantCall = 'sendMessage' | 'grantDiscount';
+
+export interface GrantOptions {
+  /** `1990-05-31` is an adult's. */
+  readonly birthDate?: string;
+  readonly locale?: string;
+  /** Another implementation than the first. */
+  readonly workflow?: string;
+  readonly interference?: { readonly [Call in GrantCall]?: Interference };
+  /** Not given: a worker with the released workflows, which the whole bench shares. */
+  readonly taskQueue?: string;
+  readonly generation?: number;
+  /** The user whose grant this is again, as after Temporal has forgotten the first. */
+  readonly after?: { readonly userId: string };
+}
+
+/** Grants of users, through the real workflow, activities, inbox, database and server. */
+export async function openGrantBench({ address }: { address: string }) {
+  const tenant = `tenant-${randomUUID().slice(0, 8)}`;
+  const [stage, storage] = await Promise.all([openStage({ address }), openTestDatabase('embedded')]);
+  const inbox = createInbox(storage.database);
+  const meddler = interfereWith(inbox, ({ userId }: { userId: string }) => userId);
+  const activities = createUserGrantActivities({ inbox: meddler.adapter });
+  const startWorker = (options: { workflowsPath?: string; taskQueue?: string } = {}) =>
+    stage.startWorker({ activities, ...options });
+  let shared: Promise<{ taskQueue: string }> | undefined;
+
+  async function begin(begun: GrantOptions = {}) {
+    const { birthDate, locale, interference = {}, generation = 1, workflow = 'userGrants' } = begun;
+    const userId = begun.after?.userId ?? `user-${randomUUID().slice(0, 8)}`;
+    for (const [call, how] of Object.entries(interference)) meddler.on(userId, call, how);
+    const handle = await stage.start({
+      workflow,
+      process: 'user-grants',
+      taskQueue: begun.taskQueue ?? (await (shared ??= startWorker())).taskQueue,
+      firstStep: 'congratulating',
+      input: { userId, name: 'Ada', birthDate, locale },
+      context: { tenant, key: userId, generation, startedBy: starter, fingerprint: `f1.${userId}` },
+    });
+    return {
+      ...createMessages(handle),
+      handle,
+      userId,
+      result: (): Promise<UserGrantOutput> => handle.result(),
+      read: () => stage.read(handle),
+      interfere: (call: GrantCall, how: Interference) => meddler.on(userId, call, how),
+      callsOf: (call: GrantCall) => meddler.callsOf(userId, call),
+      reaches: (step: string) =>
+        until(async () => {
+          const seen = await stage.read(handle);
+          return { isTrue: seen.step === step, seen: JSON.stringify(seen) };
+        }),
+      /** What the user has, in order. */
+      effects: async () => {
+        const page = { tenant, userId, limit: 100 };
+        const [messages, discounts] = [await inbox.listMessages(page), await inbox.listDiscounts(page)];
+        return {
+          messages: messages.items.map(({ kind }) => kind),
+          titles: messages.items.map(({ title }) => title),
+          discounts: discounts.items.map(({ kind, percent }) => ({ kind, percent })),
+        };
+      },
+    };
+  }
+
+  return {
+    stage,
+    startWorker,
+    begin,
+    async close(): Promise<void> {
+      await stage.close();
+      await storage.close();
+    },
+  };
+}
+
+export type GrantBench = Awaited<ReturnType<typeof openGrantBench>>;
