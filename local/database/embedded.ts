@@ -112,7 +112,7 @@ const exitOf = (thread: Worker): Promise<void> =>
 /** From sources the thread needs the loader of this program, which threads do not inherit. */
 function createThread(data: { dataFolder: string; socketPath: string }): Worker {
   const extension = extname(import.meta.url);
-  const entry = new URL(`./embedded-thread${extension}`, import.meta.url);
+  const entry = new URL(`./thread${extension}`, import.meta.url);
   if (extension === '.js') return new Worker(entry, { workerData: data });
   const register = `import('tsx/esm/api').then(({ register }) => register()).then(() => import(${JSON.stringify(entry.href)}))`;
   return new Worker(register, { eval: true, workerData: data });
