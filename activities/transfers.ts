@@ -1,8 +1,8 @@
 import type { Ledger } from '../src/adapters/ledger/ledger.ts';
 import type { TransferKey } from '../src/adapters/ledger/phases.ts';
 import type { MoneyStanding, TransferRecords } from '../src/adapters/ledger/records.ts';
+import { type TransferInput, type TransferOutput, transferOutput } from '../src/catalog/transfers.ts';
 import type { Actor } from '../src/definition/envelope.ts';
-import { transferOutput, type TransferInput, type TransferOutput } from '../src/catalog/transfers.ts';
 import { failureOf, typed } from './failures.ts';
 
 export interface TransferSettings {

@@ -1,6 +1,6 @@
 import type { Inbox } from '../src/adapters/inbox.ts';
 import { typed } from './failures.ts';
-import { messageTextOf, type MessageKind } from './user-grants-texts.ts';
+import { type MessageKind, messageTextOf } from './user-grants-texts.ts';
 
 /** A user as effects are keyed: each kind of effect exists once for each user and generation, for ever. */
 export interface UserKey {

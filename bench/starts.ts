@@ -1,15 +1,15 @@
-import { Client, Connection } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { Envelope } from '../src/definition/envelope.ts';
-import { userGrantsV1 } from '../src/catalog/user-grants.ts';
-import { operations, permissionsOf } from '../src/operations/index.ts';
-import { workflowIdOf } from '../src/orchestration/identity.ts';
+import { Client, Connection } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { signDevelopmentToken } from '../local/development-token.ts';
 import { readRecord } from '../local/temporal/ports.ts';
+import { userGrantsV1 } from '../src/catalog/user-grants.ts';
+import type { Envelope } from '../src/definition/envelope.ts';
+import { operations, permissionsOf } from '../src/operations/index.ts';
+import { workflowIdOf } from '../src/orchestration/identity.ts';
 
 /**
  * `npm run bench`: how long one request takes, at the median and at the 95th percentile, against a Portico that

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { shortPathOf } from './socket-path.ts';
 
 export interface FolderLock {
@@ -33,7 +33,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
       const lock = await tryToLock(address, folder);
       if (lock !== undefined) return lock;
       // Two that came at the same moment have both stepped back: the next round is not the same moment.
-      await pause(20 + Math.random() * 100);
+      await sleep(20 + Math.random() * 100);
     }
     throw new Error(`too many processes want the folder ${folder} at the same time`);
   } catch (error) {

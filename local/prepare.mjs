@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { setInterval, clearInterval } from 'node:timers';
 
 const project = fileURLToPath(new URL('../', import.meta.url));
 

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * Tells two lives of one process id apart: changes when the id is given to another process.
@@ -42,7 +42,7 @@ export async function endProcess(pid: number, { patienceMs }: { patienceMs: numb
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     if (!isAlive()) return;
     process.kill(pid, signal);
-    for (const until = Date.now() + patienceMs; isAlive() && Date.now() < until;) await delay(20);
+    for (const until = Date.now() + patienceMs; isAlive() && Date.now() < until;) await sleep(20);
   }
   if (isAlive()) throw new Error(`process ${pid} cannot be ended`);
 }

@@ -1,9 +1,9 @@
-import { ConfigError, parseConfig, type Config } from '../src/config/config.ts';
+import { type Config, ConfigError, parseConfig } from '../src/config/config.ts';
 import { run } from '../src/main.ts';
+import { operations, permissionsOf } from '../src/operations/index.ts';
+import { listenErrorOf } from '../src/worker/free-port.ts';
 import { signDevelopmentToken } from './development-token.ts';
 import { greetingFor } from './greeting.ts';
-import { listenErrorOf } from '../src/worker/free-port.ts';
-import { operations, permissionsOf } from '../src/operations/index.ts';
 import { provideTemporal, StateFolderInUseError } from './temporal/server.ts';
 
 /** A reason not to start that a person can do something about. */

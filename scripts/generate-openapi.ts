@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
-import { renderOpenApi } from '../src/operations/openapi.ts';
 import { operations } from '../src/operations/index.ts';
+import { renderOpenApi } from '../src/operations/openapi.ts';
 import { version } from '../src/version.ts';
 
 /** Writes openapi.yaml from the same list that the routes are made of. */

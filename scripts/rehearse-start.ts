@@ -1,13 +1,13 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { postgresBinaries, startPostgres } from '../test/servers/postgres.ts';
-import { startDevServer } from '../local/temporal/dev-server.ts';
-import { freePort } from '../src/worker/free-port.ts';
 import { endProcess } from '../local/processes.ts';
 import { provideTemporalCli } from '../local/temporal/cli.ts';
+import { startDevServer } from '../local/temporal/dev-server.ts';
+import { freePort } from '../src/worker/free-port.ts';
+import { postgresBinaries, startPostgres } from '../test/servers/postgres.ts';
 
 const unprivileged = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
@@ -76,7 +76,7 @@ async function serveWith(image: string, services: Record<string, string>): Promi
       child.kill('SIGKILL');
       throw new Error(`it did not become ready: ${printed()}`);
     }
-    await delay(50);
+    await sleep(50);
   }
   const user = 'uid' in unprivileged ? 'nobody' : 'you';
   console.log(`Ready after ${Date.now() - startedAt} ms, as ${user}, in a folder that cannot be written to.`);

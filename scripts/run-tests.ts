@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { provideTemporalCli } from '../local/temporal/cli.ts';
-import { reportVariable, testReport, type TestReport } from './test-reporter.ts';
+import { reportVariable, type TestReport, testReport } from './test-reporter.ts';
 
 const project = join(import.meta.dirname, '..');
 

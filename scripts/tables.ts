@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format } from 'prettier';
 import { catalog } from '../src/catalog/index.ts';
-import { outcomesOf } from '../src/definition/definition.ts';
-import { collectionPathOf } from '../src/operations/representation.ts';
-import { operations } from '../src/operations/index.ts';
-import { problems } from '../src/problems.ts';
 import { describeSettings } from '../src/config/settings.ts';
+import { outcomesOf } from '../src/definition/definition.ts';
+import { operations } from '../src/operations/index.ts';
+import { collectionPathOf } from '../src/operations/representation.ts';
+import { problems } from '../src/problems.ts';
 
 /** Writes the tables of the documents that follow from the code, between `<!-- name -->` and `<!-- /name -->`. */
 const root = new URL('../', import.meta.url);

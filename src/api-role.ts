@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import type { ProcessDefinition } from './definition/definition.ts';
 import type { Config } from './config/config.ts';
+import type { ProcessDefinition } from './definition/definition.ts';
 import { createApp } from './http/app.ts';
-import { operationsWith, permissionsOf } from './operations/index.ts';
 import { longestAnswerMs, registerRoutes } from './http/routes.ts';
-import { createVerificationKeys } from './tokens/keys.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { watchOpenInstances } from './observability/open-instances.ts';
+import { operationsWith, permissionsOf } from './operations/index.ts';
 import type { createConnection } from './orchestration/connection.ts';
 import { createGateway } from './orchestration/gateway.ts';
 import type { EagerStarts } from './orchestration/start.ts';
 import type { Storage } from './storage.ts';
+import { createVerificationKeys } from './tokens/keys.ts';
 
 interface ApiRoleOptions {
   readonly config: Config;

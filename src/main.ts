@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { developmentKey } from '../local/development-key.ts';
 import { startApiRole } from './api-role.ts';
+import { catalog } from './catalog/index.ts';
+import { type Config, type Environment, parseConfig, readEnvironment } from './config/config.ts';
 import { checkCatalog } from './definition/check-catalog.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
-import { catalog } from './catalog/index.ts';
-import { parseConfig, readEnvironment, type Config, type Environment } from './config/config.ts';
-import { developmentKey } from '../local/development-key.ts';
-import { freePort } from './worker/free-port.ts';
 import { startAdminListener } from './http/admin.ts';
 import type { ReadinessCheck } from './http/readiness.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
@@ -15,6 +14,7 @@ import { createConnection, temporalSettingsOf } from './orchestration/connection
 import { ensureSearchAttributes, registerCommand } from './orchestration/search-attributes.ts';
 import { openStorage } from './storage.ts';
 import { version } from './version.ts';
+import { freePort } from './worker/free-port.ts';
 import type { startWorkerRole } from './worker-role.ts';
 
 export interface RunOptions {

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { openEmbeddedDatabase } from '../local/database/embedded.ts';
 import { createAdapters } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
 import { connectDatabase, type DatabaseConnection } from './database/database.ts';
-import { openEmbeddedDatabase } from '../local/database/embedded.ts';
 import { migrate } from './database/migrate.ts';
 
 const pingTimeoutMs = 1_000;

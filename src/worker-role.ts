@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
-import type { ProcessDefinition } from './definition/definition.ts';
 import type { Config } from './config/config.ts';
+import type { ProcessDefinition } from './definition/definition.ts';
 import type { Metrics } from './observability/metrics.ts';
 import type { temporalSettingsOf } from './orchestration/connection.ts';
 import type { Storage } from './storage.ts';

@@ -1,13 +1,13 @@
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { record, recordings } from './workflows/recordings.ts';
-import { startDevServer } from '../local/temporal/dev-server.ts';
-import { freePort } from '../src/worker/free-port.ts';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { endProcess } from '../local/processes.ts';
 import { provideTemporalCli } from '../local/temporal/cli.ts';
+import { startDevServer } from '../local/temporal/dev-server.ts';
+import { freePort } from '../src/worker/free-port.ts';
+import { record, recordings } from './workflows/recordings.ts';
 
 /**
  * Records histories of workflows on a real server: `npm run record -- NAME …`, or

@@ -1,9 +1,8 @@
-import { CancellationScope, defineUpdate } from '@temporalio/workflow';
 import { CancelledFailure, TemporalFailure } from '@temporalio/common';
+import { CancellationScope, defineUpdate } from '@temporalio/workflow';
 import type { Opening } from '../activities/transfers.ts';
 import type { TransferKey } from '../src/adapters/ledger/phases.ts';
 import type { MoneyStanding } from '../src/adapters/ledger/records.ts';
-import type { ActionAnswer, ActionCall, Envelope } from '../src/definition/envelope.ts';
 import type {
   Accepted,
   Approval,
@@ -13,12 +12,13 @@ import type {
   TransferInput,
   TransferOutput,
 } from '../src/catalog/transfers.ts';
+import type { ActionAnswer, ActionCall, Envelope } from '../src/definition/envelope.ts';
 import { handleAction, refuseAction } from './instance/actions.ts';
-import { handleDecisions, type AwaitDecision, type Decision, type Requesters } from './instance/approval.ts';
+import { type AwaitDecision, type Decision, handleDecisions, type Requesters } from './instance/approval.ts';
 import { handleCancels } from './instance/cancellation.ts';
-import { createCompensation, type Compensation, type Undo } from './instance/compensation.ts';
+import { type Compensation, createCompensation, type Undo } from './instance/compensation.ts';
 import { endWith, enterStep } from './instance/steps.ts';
-import { cautious, persistent, type Activities } from './transfer-activities.ts';
+import { type Activities, cautious, persistent } from './transfer-activities.ts';
 
 export const approve = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Approval>]>('approve');
 export const reject = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Rejection>]>('reject');

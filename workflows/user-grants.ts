@@ -1,7 +1,7 @@
 import { isCancellation, patched, proxyActivities } from '@temporalio/workflow';
 import type { createUserGrantActivities } from '../activities/user-grants.ts';
-import type { Envelope } from '../src/definition/envelope.ts';
 import type { UserGrantInput, UserGrantOutput } from '../src/catalog/user-grants.ts';
+import type { Envelope } from '../src/definition/envelope.ts';
 import { isAdult } from './coming-of-age.ts';
 import { endWith, enterStep } from './instance/steps.ts';
 

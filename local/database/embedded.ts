@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import type { DatabaseConnection } from '../../src/database/database.ts';
@@ -66,7 +66,7 @@ async function superviseThread(options: ThreadOptions) {
     await exitOf(thread);
     while (!isClosing) {
       logger.error('the thread of the embedded database ended; starting it again');
-      await pause(restartPauseMs);
+      await sleep(restartPauseMs);
       try {
         thread = await startThread(options);
       } catch (error) {
@@ -84,7 +84,7 @@ async function superviseThread(options: ThreadOptions) {
     async close(): Promise<void> {
       isClosing = true;
       thread.postMessage('close');
-      const isOver = await Promise.race([over.then(() => true), pause(closeLimitMs, false, { ref: false })]);
+      const isOver = await Promise.race([over.then(() => true), sleep(closeLimitMs, false, { ref: false })]);
       if (!isOver) await thread.terminate();
     },
   };

@@ -1,8 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
-import { endProcess } from '../processes.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { searchAttributes } from '../../src/orchestration/search-attributes.ts';
+import { endProcess } from '../processes.ts';
 import { clusterIdAt } from './probe.ts';
 
 export interface DevServerOptions {
@@ -66,7 +66,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
         return { pid: child.pid, address, clusterId, ended };
       }
       if (Date.now() - startedAt > 60_000) throw new DevServerError(lastLines('did not serve within 60 s', printed()));
-      await delay(30);
+      await sleep(30);
     }
   } catch (error) {
     if (child.pid !== undefined) await endProcess(child.pid, { patienceMs: 5_000 });

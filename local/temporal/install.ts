@@ -1,8 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { lockFolder, type FolderLock } from '../folder-lock.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type FolderLock, lockFolder } from '../folder-lock.ts';
 
 export interface Installation {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -92,7 +92,7 @@ async function lockOf(folder: string, { log, signal }: Pick<Installation, 'log' 
     } catch (error) {
       if (!(error instanceof Error && error.message.includes('in use'))) throw error;
       if (isFirst) log('Another process is installing the Temporal server already; waiting for it …');
-      await delay(200, undefined, signal === undefined ? {} : { signal });
+      await sleep(200, undefined, signal === undefined ? {} : { signal });
     }
   }
 }

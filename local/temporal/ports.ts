@@ -1,8 +1,8 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { host } from './dev-server.ts';
 import { freePort, listenErrorOf } from '../../src/worker/free-port.ts';
+import { host } from './dev-server.ts';
 
 const port = z.number().int().min(1).max(65_535);
 const record = z.object({ port, uiPort: port, clusterId: z.string() });

@@ -1,12 +1,12 @@
 import { existsSync, mkdirSync, realpathSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { lockFolder, type FolderLock } from '../folder-lock.ts';
-import { DevServerError, host, isServerOn, portsIn, startDevServer } from './dev-server.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../src/worker/free-port.ts';
+import { type FolderLock, lockFolder } from '../folder-lock.ts';
 import { endProcess, runningProcesses } from '../processes.ts';
 import { provideTemporalCli } from './cli.ts';
-import { choosePorts, isFree, readRecord, writeRecord, type ServerPorts } from './ports.ts';
+import { DevServerError, host, isServerOn, portsIn, startDevServer } from './dev-server.ts';
+import { choosePorts, isFree, readRecord, type ServerPorts, writeRecord } from './ports.ts';
 import { clusterIdAt, keepForDays } from './probe.ts';
 
 export interface TemporalOptions {
@@ -120,7 +120,7 @@ async function answersAs(clusterId: string | undefined, port: number, signal?: A
     signal?.throwIfAborted();
     const answered = await clusterIdAt(`${host}:${port}`, { timeoutMs: 2_000 });
     if (answered !== undefined) return clusterId === undefined || answered === clusterId;
-    await delay(100);
+    await sleep(100);
   }
   return false;
 }

@@ -1,8 +1,8 @@
-import { contradictionsBetween, contradictionsIn, hasOwnTemporal, isEmbedded, type Given } from './contradictions.ts';
 import { developmentAudience, developmentIssuer } from '../../local/development-key.ts';
-import { algorithmsOfPublicKey, type Algorithm } from './key-algorithms.ts';
-import { secretOf, type Secret } from './secret.ts';
-import { settings, type Settings } from './settings.ts';
+import { contradictionsBetween, contradictionsIn, type Given, hasOwnTemporal, isEmbedded } from './contradictions.ts';
+import { type Algorithm, algorithmsOfPublicKey } from './key-algorithms.ts';
+import { type Secret, secretOf } from './secret.ts';
+import { type Settings, settings } from './settings.ts';
 
 /** Where the keys come from that verify tokens. */
 export type JwtKeySource =

@@ -1,6 +1,6 @@
 import { algorithmsOfPublicKey, secretBytesFor } from './key-algorithms.ts';
 import { nearestName } from './nearest-name.ts';
-import { settings, type Settings } from './settings.ts';
+import { type Settings, settings } from './settings.ts';
 
 /** The variables of the environment that have a value. */
 export type Given = Readonly<Record<string, string>>;

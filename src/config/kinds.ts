@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { algorithmsOfPublicKey } from './key-algorithms.ts';
-import { secretOf, type Secret } from './secret.ts';
+import { type Secret, secretOf } from './secret.ts';
 
 const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

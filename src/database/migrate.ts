@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import type { Logger } from 'pino';
-import { embeddedClientOptionsOf, type DatabaseConnection } from './database.ts';
+import { type DatabaseConnection, embeddedClientOptionsOf } from './database.ts';
 import { grantsTo } from './grants.ts';
 
 const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));

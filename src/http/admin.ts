@@ -1,16 +1,16 @@
 import type { AddressInfo } from 'node:net';
-import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { fastify, type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Config } from '../config/config.ts';
 import { mergeExpositions } from '../observability/exposition.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Problem } from '../problems.ts';
 import { createClientErrors } from './client-errors.ts';
-import { securityHeaders } from './security-headers.ts';
 import { handleError } from './error-handler.ts';
-import { refuseUnknownRoute } from './unknown-routes.ts';
 import { createReadiness, type ReadinessCheck } from './readiness.ts';
 import { requestIdOf } from './request-id.ts';
+import { securityHeaders } from './security-headers.ts';
+import { refuseUnknownRoute } from './unknown-routes.ts';
 import { closeUnusedConnections } from './unused-connections.ts';
 
 export interface AdminOptions {

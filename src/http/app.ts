@@ -1,20 +1,20 @@
-import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
+import { fastify, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Problem } from '../problems.ts';
-import { createAuthentication, requirePermission, type AuthenticationOptions } from '../tokens/authentication.ts';
+import { type AuthenticationOptions, createAuthentication, requirePermission } from '../tokens/authentication.ts';
 import { createClientErrors } from './client-errors.ts';
-import { securityHeaders, strictTransport } from './security-headers.ts';
 import { handleError } from './error-handler.ts';
 import { limitHandlers } from './handler-limits.ts';
 import { acceptOnlyJson } from './json-body.ts';
-import { refuseUnknownRoute } from './unknown-routes.ts';
-import { shedUnderPressure, type Pressure } from './pressure.ts';
+import { type Pressure, shedUnderPressure } from './pressure.ts';
 import { parseQuery, refuseRepeatedParameters } from './query.ts';
 import { createRateLimits, type RateLimits } from './rate-limit.ts';
 import { requestIdOf } from './request-id.ts';
 import { logRequests, logWhenOver } from './request-log.ts';
 import { guardRoutes, publicPermission } from './route-config.ts';
+import { securityHeaders, strictTransport } from './security-headers.ts';
+import { refuseUnknownRoute } from './unknown-routes.ts';
 import { closeUnusedConnections } from './unused-connections.ts';
 
 export interface AppOptions {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import type { Cost } from '../operations/operation.ts';
 import { Problem } from '../problems.ts';
 import { isSafe } from './error-handler.ts';
-import type { Cost } from '../operations/operation.ts';
 
 /** For routes that do not say, in milliseconds. */
 const timeoutsMs: Readonly<Record<Cost, number>> = { read: 3_000, list: 3_000, start: 5_000, action: 5_000 };

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Problem } from '../problems.ts';
 import { shapeOfJson } from '../json-text.ts';
+import { Problem } from '../problems.ts';
 
 const maxDepth = 32;
 const maxKeys = 1_000;

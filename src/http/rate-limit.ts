@@ -1,8 +1,8 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Cost } from '../operations/operation.ts';
 import { Problem } from '../problems.ts';
 import { knownPrincipalOf } from '../tokens/authentication.ts';
-import type { Cost } from '../operations/operation.ts';
 
 /** Requests a second, averaged over ten; 0 for no limit. They count in this process alone. */
 export interface RateLimits extends Readonly<Record<Cost, number>> {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { Problem } from '../problems.ts';
 import type { Operation } from '../operations/operation.ts';
+import { Problem } from '../problems.ts';
 
 /**
  * How long the caller is willing to wait, in milliseconds, by `Prefer: wait=10` (RFC 7240); at most `maxWaitMs`.

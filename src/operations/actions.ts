@@ -1,8 +1,8 @@
 import type { ActionDefinition, ProcessDefinition, ViewDefinition } from '../definition/definition.ts';
 import { Problem } from '../problems.ts';
+import { defineOperation, type Operation } from './operation.ts';
 import { addressOf, instanceParams, waitForResult } from './reads.ts';
 import { collectionPathOf, instanceSchemasOf, schemaStemOf } from './representation.ts';
-import { defineOperation, type Operation } from './operation.ts';
 
 const pascalCase = (name: string): string =>
   name.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());

@@ -1,12 +1,12 @@
 import { catalog } from '../catalog/index.ts';
 import type { ProcessDefinition } from '../definition/definition.ts';
-import { accountOperations } from './resources/accounts.ts';
 import { actionOperationsOf, viewOperationsOf } from './actions.ts';
-import { readOperationsOf } from './reads.ts';
 import { listOperationOf } from './list.ts';
 import type { Operation } from './operation.ts';
-import { startOperationOf } from './start.ts';
+import { readOperationsOf } from './reads.ts';
+import { accountOperations } from './resources/accounts.ts';
 import { userOperations } from './resources/users.ts';
+import { startOperationOf } from './start.ts';
 
 /** All that can be asked of one process over HTTP. */
 export const operationsOf = (definition: ProcessDefinition): Operation[] => [

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
+import { defineOperation, type Operation } from './operation.ts';
 import { readOf } from './reads.ts';
 import {
   allOutcomesOf,
@@ -9,7 +10,6 @@ import {
   schemaStemOf,
   toRepresentation,
 } from './representation.ts';
-import { defineOperation, type Operation } from './operation.ts';
 
 const [firstMs, lastMs] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59.999Z')];
 

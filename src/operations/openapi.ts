@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
-import { problems, type ProblemCode } from '../problems.ts';
+import { type ProblemCode, problems } from '../problems.ts';
 import type { Operation, ResponseHeader } from './operation.ts';
 
 /** Problems that every operation can have. */

@@ -3,8 +3,8 @@ import type { ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
 import type { InstanceSnapshot } from '../orchestration/instances.ts';
 import { Problem } from '../problems.ts';
+import { type Answer, type Call, defineOperation, type Operation, type Services } from './operation.ts';
 import { answerWith, collectionPathOf, instanceSchemasOf, schemaStemOf, toRepresentation } from './representation.ts';
-import { defineOperation, type Answer, type Call, type Operation, type Services } from './operation.ts';
 
 export const instanceParams = z.object({ id: businessKey });
 

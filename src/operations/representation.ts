@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { outcomesOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
 import { generalOutcomes, type InstanceSnapshot } from '../orchestration/instances.ts';
-import type { Answer, ResponseHeader } from './operation.ts';
 import type { Principal } from '../tokens/authentication.ts';
+import type { Answer, ResponseHeader } from './operation.ts';
 
 const link = z
   .object({ href: z.string(), method: z.enum(['GET', 'POST']) })

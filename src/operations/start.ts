@@ -3,9 +3,9 @@ import { businessKey } from '../definition/fields.ts';
 import { hashedKey } from '../orchestration/identity.ts';
 import type { StartOutcome } from '../orchestration/start.ts';
 import { Problem } from '../problems.ts';
+import type { Answer, Call, Operation, Services } from './operation.ts';
 import { withResult } from './reads.ts';
 import { answerWith, collectionPathOf, instanceSchemasOf, schemaStemOf, toRepresentation } from './representation.ts';
-import type { Answer, Call, Operation, Services } from './operation.ts';
 
 /** `POST` to the collection: starts an instance at most once for its key. */
 export function startOperationOf(definition: ProcessDefinition): Operation {

@@ -1,16 +1,16 @@
 import {
+  type Client,
+  type Connection,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
-  type Client,
-  type Connection,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActionAnswer, ActionCall } from '../definition/envelope.ts';
-import { Problem, problems, type ProblemCode } from '../problems.ts';
+import { Problem, type ProblemCode, problems } from '../problems.ts';
 import { grpcCode, grpcErrorOf, isWithoutEffect, mutationProblemOf, readProblemOf } from './failures.ts';
-import { workflowIdOf, type InstanceRef } from './identity.ts';
-import { describeInstance, within, type CallLimits } from './instances.ts';
+import { type InstanceRef, workflowIdOf } from './identity.ts';
+import { type CallLimits, describeInstance, within } from './instances.ts';
 
 interface ActionDependencies {
   readonly client: Client;

@@ -1,13 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   InterceptingCall,
-  status as grpcStatus,
   type Interceptor,
   type InterceptorOptions,
+  status as grpcStatus,
   type StatusObject,
 } from '@grpc/grpc-js';
 import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { grpcCode, grpcCodeOf, isRefusal, withoutEffectMark } from './failures.ts';
 import { createRenewableChannel, type RenewableChannel } from './renewable-channel.ts';
 

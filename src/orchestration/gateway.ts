@@ -1,15 +1,15 @@
 import { Client, type Connection } from '@temporalio/client';
 import { firstStepOf, type ProcessDefinition } from '../definition/definition.ts';
-import { implementationOf } from '../definition/implementation.ts';
 import type { Actor, Envelope } from '../definition/envelope.ts';
+import { implementationOf } from '../definition/implementation.ts';
 import { applyAction, queryView } from './actions.ts';
 import { dataConverter } from './codec.ts';
-import { fingerprintOf, updateIdOf, actionFingerprintOf, workflowIdOf } from './identity.ts';
-import { describeInstance, within, type InstanceSnapshot } from './instances.ts';
-import { listInstances, type ListFilter } from './lists.ts';
+import { actionFingerprintOf, fingerprintOf, updateIdOf, workflowIdOf } from './identity.ts';
+import { describeInstance, type InstanceSnapshot, within } from './instances.ts';
+import { type ListFilter, listInstances } from './lists.ts';
 import { fetchResult, pollUntilClosed } from './results.ts';
 import { labelOf } from './search-attributes.ts';
-import { startInstance, type EagerStarts, type StartOutcome } from './start.ts';
+import { type EagerStarts, startInstance, type StartOutcome } from './start.ts';
 import { createWaits } from './waits.ts';
 
 /** The deadlines of calls to Temporal, in milliseconds. */

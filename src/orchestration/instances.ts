@@ -2,7 +2,7 @@ import type { Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { decode } from './codec.ts';
 import { isInstanceMissing, readProblemOf } from './failures.ts';
-import { parseWorkflowId, workflowIdOf, type InstanceRef } from './identity.ts';
+import { type InstanceRef, parseWorkflowId, workflowIdOf } from './identity.ts';
 import { readAttributes } from './search-attributes.ts';
 
 /** One instance as Temporal knows it without asking any code of its own. */

@@ -1,10 +1,10 @@
-import type { Connection } from '@temporalio/client';
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Connection } from '@temporalio/client';
 import { Problem } from '../problems.ts';
-import { supersededRunsOf } from './superseded-runs.ts';
 import { readProblemOf } from './failures.ts';
-import { type generalOutcomes, toSnapshot, within, type CallLimits, type InstanceSnapshot } from './instances.ts';
+import { type CallLimits, type generalOutcomes, type InstanceSnapshot, toSnapshot, within } from './instances.ts';
 import { labelOf } from './search-attributes.ts';
+import { supersededRunsOf } from './superseded-runs.ts';
 
 /** What a list may be narrowed to. All values are from closed sets or of the key alphabet; dates are real dates. */
 export interface ListFilter {

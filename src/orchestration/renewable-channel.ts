@@ -1,4 +1,4 @@
-import { Channel, connectivityState, type ChannelInterface } from '@grpc/grpc-js';
+import { Channel, type ChannelInterface, connectivityState } from '@grpc/grpc-js';
 
 /** How long a connection may take to come up; a slow name server alone takes five seconds. */
 const patienceMs = 20_000;

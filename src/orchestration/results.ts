@@ -1,7 +1,7 @@
-import { WorkflowFailedError, type Client, type Connection } from '@temporalio/client';
+import { type Client, type Connection, WorkflowFailedError } from '@temporalio/client';
 import { readProblemOf } from './failures.ts';
-import { workflowIdOf, type InstanceRef } from './identity.ts';
-import { within, type CallLimits } from './instances.ts';
+import { type InstanceRef, workflowIdOf } from './identity.ts';
+import { type CallLimits, within } from './instances.ts';
 
 // The server answers a long poll after 20 s. Asked anew more often, a wait survives a connection that is lost meanwhile.
 const sliceMs = 5_000;

@@ -1,11 +1,11 @@
-import type { Connection } from '@temporalio/client';
-import type { Logger } from 'pino';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Connection } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import {
   decodeTypedSearchAttributes,
   encodeUnifiedSearchAttributes,
 } from '@temporalio/common/lib/converter/payload-search-attributes.js';
+import type { Logger } from 'pino';
 import { grpcCode, grpcCodeOf } from './failures.ts';
 
 const tenant = defineSearchAttributeKey('PorticoTenant', SearchAttributeType.KEYWORD);

@@ -1,11 +1,11 @@
+import { hostname } from 'node:os';
 import type { Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
-import { hostname } from 'node:os';
 import { Problem } from '../problems.ts';
 import { encode } from './codec.ts';
 import { alreadyStartedRequestId, mutationProblemOf } from './failures.ts';
-import { fingerprintInRequestId, requestIdOf, workflowIdOf, type InstanceRef } from './identity.ts';
-import { describeInstance, within, type CallLimits, type InstanceSnapshot } from './instances.ts';
+import { fingerprintInRequestId, type InstanceRef, requestIdOf, workflowIdOf } from './identity.ts';
+import { type CallLimits, describeInstance, type InstanceSnapshot, within } from './instances.ts';
 import { startAttributes } from './search-attributes.ts';
 
 /** A new instance in Temporal's terms, ready to be sent. */

@@ -1,7 +1,7 @@
 import type { Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { isInstanceMissing } from './failures.ts';
-import { within, type CallLimits, type WorkflowExecutionInfo } from './instances.ts';
+import { type CallLimits, within, type WorkflowExecutionInfo } from './instances.ts';
 
 interface RunDependencies {
   readonly connection: Connection;

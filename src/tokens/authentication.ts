@@ -2,9 +2,9 @@ import fastifyJwt from '@fastify/jwt';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Algorithm } from '../config/key-algorithms.ts';
-import { Problem } from '../problems.ts';
-import { maxSkew, principalOf, type Principal } from './claims.ts';
 import { shapeOfJson } from '../json-text.ts';
+import { Problem } from '../problems.ts';
+import { maxSkew, type Principal, principalOf } from './claims.ts';
 import type { VerificationKeys } from './verification-keys.ts';
 
 export type { Principal } from './claims.ts';

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, customFetch, errors, exportSPKI } from 'jose';
 import { z } from 'zod';
-import { algorithmsOfPublicKey, type Algorithm } from '../config/key-algorithms.ts';
+import { type Algorithm, algorithmsOfPublicKey } from '../config/key-algorithms.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Problem } from '../problems.ts';
 import type { KeyQuestion, VerificationKeys } from './verification-keys.ts';

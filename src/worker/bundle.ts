@@ -1,6 +1,6 @@
+import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { fileURLToPath } from 'node:url';
 import { toSdkLogger } from './runtime.ts';
 
 // Beside the compiled program the workflows are compiled as well.

@@ -1,5 +1,5 @@
-import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
 import { probeHealth } from './eager-starts.ts';
 import { withTimeout } from './timeout.ts';
 

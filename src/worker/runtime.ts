@@ -1,4 +1,4 @@
-import { Runtime, type LogLevel } from '@temporalio/worker';
+import { type LogLevel, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 
 /**

@@ -1,9 +1,9 @@
-import { NativeConnection, Worker, type NativeConnectionOptions, type WorkerOptions } from '@temporalio/worker';
-import type { Logger } from 'pino';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NativeConnection, type NativeConnectionOptions, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Logger } from 'pino';
 import { dataConverter } from '../orchestration/codec.ts';
 import { parseWorkflowId } from '../orchestration/identity.ts';
-import { probeHealth, type createEagerStarts } from './eager-starts.ts';
+import { type createEagerStarts, probeHealth } from './eager-starts.ts';
 import { closeQuietly, untilLost } from './lost-connection.ts';
 import { withTimeout } from './timeout.ts';
 

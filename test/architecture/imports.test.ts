@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -62,7 +62,7 @@ const roads: Record<string, readonly string[]> = {
 };
 
 describe('the stations of the road', () => {
-  test.each(Object.entries(roads))('%s uses only what it may', (station, allowed) => {
+  it.each(Object.entries(roads))('%s uses only what it may', (station, allowed) => {
     const wrong = valueImports([station]).filter(
       ({ target }) =>
         /^(src|workflows|activities|local|bench|scripts|test)\//.test(target) &&
@@ -71,7 +71,7 @@ describe('the stations of the road', () => {
     expect(wrong.map(show)).toEqual([]);
   });
 
-  test('only orchestration, worker and scripts talk to Temporal', () => {
+  it('only orchestration, worker and scripts talk to Temporal', () => {
     const wrong = valueImports(['src', 'activities', 'workflows']).filter(
       ({ file, target }) =>
         /^@temporalio\/(client|worker|proto|core-bridge|testing|envconfig)/.test(target) &&
@@ -80,7 +80,7 @@ describe('the stations of the road', () => {
     expect(wrong.map(show)).toEqual([]);
   });
 
-  test('the HTTP side never loads the native addon', () => {
+  it('the HTTP side never loads the native addon', () => {
     const seen = new Set<string>();
     const reach = (file: string): string[] => {
       if (seen.has(file)) return [];
@@ -99,7 +99,7 @@ describe('the stations of the road', () => {
     expect(files.flatMap(reach)).toEqual([]);
   });
 
-  test('workflows import values only from the sandbox and each other', () => {
+  it('workflows import values only from the sandbox and each other', () => {
     const wrong = valueImports(['workflows']).filter(
       ({ target }) => !/^@temporalio\/(workflow|common)$/.test(target) && !target.startsWith('workflows/'),
     );
@@ -110,7 +110,7 @@ describe('the stations of the road', () => {
 describe('words', () => {
   const names = ['transfers', 'user-grants', 'userGrants'];
 
-  test('no file outside the definitions asks which process it is looking at', () => {
+  it('no file outside the definitions asks which process it is looking at', () => {
     const wrong = sourcesIn('src')
       .filter((file) => !file.startsWith('src/catalog/'))
       .flatMap((file) =>
@@ -127,7 +127,7 @@ describe('words', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('only the configuration reads the environment', () => {
+  it('only the configuration reads the environment', () => {
     const wrong = ['src', 'workflows', 'activities']
       .flatMap(sourcesIn)
       .filter((file) => !file.startsWith('src/config/'))

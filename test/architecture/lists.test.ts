@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -14,19 +14,19 @@ const filesWith = (folder: string, text: RegExp) =>
 const isListed = (folder: string) => (file: string) => read(folder, 'index.ts').includes(`'./${file}'`);
 
 describe('the three lists', () => {
-  test('the catalog lists every definition', () => {
+  it('the catalog lists every definition', () => {
     const definitions = filesWith('src/catalog', /=\s*defineProcess</);
     expect(definitions.length).toBeGreaterThan(1);
     expect(definitions.filter((file) => !isListed('src/catalog')(file))).toEqual([]);
   });
 
-  test('the workflows list every file that takes an envelope', () => {
+  it('the workflows list every file that takes an envelope', () => {
     const workflows = filesWith('workflows', /export (async function|const) \w+[^;]*\bEnvelope</);
     expect(workflows.length).toBeGreaterThan(1);
     expect(workflows.filter((file) => !isListed('workflows')(file))).toEqual([]);
   });
 
-  test('the activities list every factory, and no name twice', async () => {
+  it('the activities list every factory, and no name twice', async () => {
     const factories = filesWith('activities', /export (function|const) create\w+Activities\b/);
     expect(factories.length).toBeGreaterThan(1);
     // A factory only keeps its adapters; nothing is called here.

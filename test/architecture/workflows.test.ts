@@ -1,12 +1,12 @@
-import { bundleWorkflowCode } from '@temporalio/worker';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { bundleWorkflowCode } from '@temporalio/worker';
+import { describe, expect, it } from 'vitest';
 import { catalog } from '../../src/catalog/index.ts';
 import * as workflows from '../../workflows/index.ts';
 
 const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
-test('the workflow list exports workflow functions and nothing else', () => {
+it('the workflow list exports workflow functions and nothing else', () => {
   const others = Object.entries(workflows as Record<string, unknown>).filter(
     ([, value]) => typeof value !== 'function',
   );
@@ -14,12 +14,12 @@ test('the workflow list exports workflow functions and nothing else', () => {
 });
 
 describe.each(catalog.map((definition) => [definition.name, definition] as const))('%s', (name, definition) => {
-  test('finds its implementations in the workflow list', () => {
+  it('finds its implementations in the workflow list', () => {
     const implementations = [definition.workflow, ...definition.implementations.map(({ workflow }) => workflow)];
     expect(implementations.filter((implementation) => !(implementation in workflows))).toEqual([]);
   });
 
-  test('finds each action and view in its workflow file, defined under the name it is exported by', async () => {
+  it('finds each action and view in its workflow file, defined under the name it is exported by', async () => {
     const file = (await import(`../../workflows/${name}.ts`)) as Record<string, { type?: string; name?: string }>;
     const declared = [
       ...Object.keys(definition.actions).map((action) => ['update', action]),
@@ -29,7 +29,7 @@ describe.each(catalog.map((definition) => [definition.name, definition] as const
   });
 });
 
-test('the bundle holds the workflows and the SDK, and no other code', async () => {
+it('the bundle holds the workflows and the SDK, and no other code', async () => {
   const { code } = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
     logger: silent,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { renderEnvExample } from '../../scripts/env-example.ts';
-import { parseConfig, type Config } from '../../src/config/config.ts';
+import { type Config, parseConfig } from '../../src/config/config.ts';
 import { describeSettings } from '../../src/config/settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-config-'));

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inspectEmbedded } from '../faults/embedded-witness.ts';
-import { forget } from '../harness/forgetting.ts';
-import { eventually, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
 import { stuckTransfers } from '../fixtures/stuck-transfers.ts';
+import { forget } from '../harness/forgetting.ts';
+import { eventually, type Portico, type Reply, startPortico, unique } from '../harness/portico.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 const stateDir = mkdtempSync(join(tmpdir(), 'portico-accounts-'));
@@ -88,7 +88,7 @@ async function awaitingApproval(transfer: Transfer): Promise<Transfer> {
 }
 
 describe('opening an account', () => {
-  test('books its opening balance once: the same body again is 200, another 409', async () => {
+  it('books its opening balance once: the same body again is 200, another 409', async () => {
     const path = `/v1/accounts/${unique('account')}`;
     const opened = await portico.put(path, opening('1000'));
     expect(opened.status).toBe(201);
@@ -109,7 +109,7 @@ describe('opening an account', () => {
     expect((await portico.get(path)).body).toEqual(opened.body);
   });
 
-  test('after its money has moved is compared with the opening, not with the balance', async () => {
+  it('after its money has moved is compared with the opening, not with the balance', async () => {
     const [payer, payee] = await pair();
     expect(await run(transferOf(payer, payee, '400'))).toEqual({ outcome: 'completed' });
     const again = await portico.put(`/v1/accounts/${payer}`, opening('1000'));
@@ -118,7 +118,7 @@ describe('opening an account', () => {
     expect(await balancesOf(payer, payee)).toEqual([600n, 1_400n]);
   });
 
-  test('many times at once books once, whoever wins', async () => {
+  it('many times at once books once, whoever wins', async () => {
     const [equal, mixed] = [`/v1/accounts/${unique('account')}`, `/v1/accounts/${unique('account')}`];
     const same = await Promise.all(Array.from({ length: 16 }, () => portico.put(equal, opening('70'))));
     expect(same.map(({ status }) => status).sort()).toEqual([...Array<number>(15).fill(200), 201]);
@@ -127,7 +127,7 @@ describe('opening an account', () => {
     expect(others.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
   });
 
-  test.each(['-1', '+1', '01', '1.0', '1e3', '', ' 1', '1000000000000000', 5, null])(
+  it.each(['-1', '+1', '01', '1.0', '1e3', '', ' 1', '1000000000000000', 5, null])(
     'refuses %j as a balance',
     async (minor) => {
       const path = `/v1/accounts/${unique('account')}`;
@@ -137,7 +137,7 @@ describe('opening an account', () => {
     },
   );
 
-  test('takes the largest balance there is, and refuses other currencies, members and ids', async () => {
+  it('takes the largest balance there is, and refuses other currencies, members and ids', async () => {
     const id = await openAccount('999999999999999');
     expect(await balanceOf(id)).toBe(999_999_999_999_999n);
     const path = `/v1/accounts/${unique('account')}`;
@@ -153,7 +153,7 @@ describe('opening an account', () => {
 });
 
 describe('an account', () => {
-  test('is frozen and unfrozen as often as one likes', async () => {
+  it('is frozen and unfrozen as often as one likes', async () => {
     const id = await openAccount();
     const answers = [await freeze(id), await freeze(id), await unfreeze(id), await unfreeze(id)];
     expect(answers.map(({ status, body }) => [status, body.frozen])).toEqual([
@@ -167,7 +167,7 @@ describe('an account', () => {
     expect([again.status, again.body.frozen]).toEqual([200, true]);
   });
 
-  test('of another tenant is an absent one, and its id is free', async () => {
+  it('of another tenant is an absent one, and its id is free', async () => {
     const id = await openAccount();
     const stranger = { tenant: unique('stranger') };
     const path = `/v1/accounts/${id}`;
@@ -186,7 +186,7 @@ describe('an account', () => {
     });
   });
 
-  test('of another tenant neither pays nor receives', async () => {
+  it('of another tenant neither pays nor receives', async () => {
     const tenant = unique('stranger');
     const [mine, theirs] = [await openAccount(), unique('account')];
     await portico.put(`/v1/accounts/${theirs}`, opening('1000'), { tenant });
@@ -199,20 +199,20 @@ describe('an account', () => {
 });
 
 describe('a transfer ends', () => {
-  test('completed', async () => {
+  it('completed', async () => {
     const [payer, payee] = await pair();
     expect(await run(transferOf(payer, payee, '1000'))).toEqual({ outcome: 'completed' });
     expect(await balancesOf(payer, payee)).toEqual([0n, 2_000n]);
   });
 
-  test('compensated, where the payee is frozen', async () => {
+  it('compensated, where the payee is frozen', async () => {
     const [payer, payee] = await pair();
     await freeze(payee);
     expect(await run(transferOf(payer, payee))).toEqual({ outcome: 'compensated', reason: 'deposit-refused' });
     expect(await balancesOf(payer, payee)).toEqual([1_000n, 1_000n]);
   });
 
-  test('rejected, with the reason', async () => {
+  it('rejected, with the reason', async () => {
     const [payer, payee] = await pair();
     const dollars = await openAccount('1000', 'USD');
     const reasons = [
@@ -230,7 +230,7 @@ describe('a transfer ends', () => {
     expect(await balancesOf(payer, payee, dollars)).toEqual([1_000n, 1_000n, 1_000n]);
   });
 
-  test('rejected by a second person, with the note', async () => {
+  it('rejected by a second person, with the note', async () => {
     const [payer, payee] = await pair('50000');
     const transfer = await awaitingApproval(transferOf(payer, payee, '10001'));
     const rejected = portico.post(`${pathOf(transfer)}/reject`, { note: 'not now' }, { ...wait, subject: 'bob' });
@@ -239,7 +239,7 @@ describe('a transfer ends', () => {
     expect(await balancesOf(payer, payee)).toEqual([50_000n, 50_000n]);
   });
 
-  test('cancelled, while it waits', async () => {
+  it('cancelled, while it waits', async () => {
     const [payer, payee] = await pair('50000');
     const transfer = await awaitingApproval(transferOf(payer, payee, '10001'));
     const cancelled = portico.post(`${pathOf(transfer)}/cancel`, {}, wait);
@@ -249,13 +249,13 @@ describe('a transfer ends', () => {
     expect(await balancesOf(payer, payee)).toEqual([50_000n, 50_000n]);
   });
 
-  test('expired, when nobody decides in time', async () => {
+  it('expired, when nobody decides in time', async () => {
     const [payer, payee] = await pair('50000');
     expect(await run(transferOf(payer, payee, '10001'))).toEqual({ outcome: 'expired' });
     expect(await balancesOf(payer, payee)).toEqual([50_000n, 50_000n]);
   });
 
-  test('in conflict, where its id stood for another transfer that Temporal has forgotten', async () => {
+  it('in conflict, where its id stood for another transfer that Temporal has forgotten', async () => {
     const [payer, payee] = await pair();
     const first = transferOf(payer, payee, '300');
     expect(await run(first)).toEqual({ outcome: 'completed' });
@@ -265,7 +265,7 @@ describe('a transfer ends', () => {
     expect(await balancesOf(payer, payee)).toEqual([700n, 1_300n]);
   });
 
-  test('only where there is money for it: of many at once exactly those complete', async () => {
+  it('only where there is money for it: of many at once exactly those complete', async () => {
     const [payer, payee] = await pair();
     const outcomes = await Promise.all(Array.from({ length: 15 }, () => run(transferOf(payer, payee))));
     expect(outcomes.filter(({ outcome }) => outcome === 'completed')).toHaveLength(10);
@@ -275,7 +275,7 @@ describe('a transfer ends', () => {
 });
 
 describe('a transfer whose money cannot be returned', () => {
-  test('is stuck until an operator retries or settles it, and no money is lost', async () => {
+  it('is stuck until an operator retries or settles it, and no money is lost', async () => {
     const [payer, payee] = await Promise.all([openAccount('4000'), openAccount('0')]);
     await freeze(payee);
     const stuck = await stuckTransfers(portico, { from: payer, to: payee }, 2);
@@ -312,7 +312,7 @@ describe('a transfer whose money cannot be returned', () => {
 });
 
 // Last: it stops Portico, to look into its books without it.
-test('at rest the books agree with all of the above', async () => {
+it('at rest the books agree with all of the above', async () => {
   await portico.stop();
   const { findings, outcomes } = await inspectEmbedded(stateDir, portico.tenant);
   expect(findings).toEqual([]);

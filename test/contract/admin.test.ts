@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catalog } from '../../src/catalog/index.ts';
 import { operations } from '../../src/operations/index.ts';
 import { version } from '../../src/version.ts';
-import { startJwksServer } from '../servers/jwks.ts';
-import { eventually, startApi, startPortico, unique, type Portico } from '../harness/portico.ts';
-import { checkMetrics, hasPromtool } from '../harness/promtool.ts';
+import { eventually, type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
 import { checkProblem } from '../harness/problem-answers.ts';
+import { checkMetrics, hasPromtool } from '../harness/promtool.ts';
+import { startJwksServer } from '../servers/jwks.ts';
 import { startTemporalServer, temporalAddress, type TestTemporalServer } from '../servers/temporal.ts';
 
 let portico: Portico;
@@ -51,7 +51,7 @@ describe('a worker by itself, whose database is away', () => {
   });
   afterAll(() => worker.stop());
 
-  test('is not ready, and says what is missing', async () => {
+  it('is not ready, and says what is missing', async () => {
     const report = await eventually(
       () => readiness(worker),
       (each) => failedChecks(each).join() === 'database',
@@ -65,7 +65,7 @@ describe('a worker by itself, whose database is away', () => {
 });
 
 describe('a process that serves HTTP alone', () => {
-  test('is not ready while neither Temporal nor the database is there, and lives', async () => {
+  it('is not ready while neither Temporal nor the database is there, and lives', async () => {
     const api = await startApi();
     const report = await eventually(
       () => readiness(api),
@@ -82,7 +82,7 @@ describe('a process that serves HTTP alone', () => {
     await api.stop();
   });
 
-  test('is not ready without the keys of its issuer', async () => {
+  it('is not ready without the keys of its issuer', async () => {
     const jwks = await startJwksServer();
     jwks.mode = 'down';
     const api = await startApi({ environment: { PORTICO_JWT_SECRET: '', PORTICO_JWT_JWKS_URL: jwks.url } });
@@ -103,7 +103,7 @@ describe('a process that serves HTTP alone', () => {
       await server.stop();
     });
 
-    test('counts the instances that are open there', async () => {
+    it('counts the instances that are open there', async () => {
       const { status } = await api.post('/v1/user-grants', { userId: unique('user'), name: 'Ann' });
       expect(status).toBe(202);
       await eventually(
@@ -121,7 +121,7 @@ describe('a process that serves HTTP alone', () => {
       await second.stop();
     });
 
-    test('names it when it goes away, and is content when it is back', async () => {
+    it('names it when it goes away, and is content when it is back', async () => {
       await eventually(
         () => readiness(api),
         (report) => failedChecks(report).join() === 'database',
@@ -165,14 +165,14 @@ describe('a process with everything', () => {
     await portico.get('/v1/users/x/inbox');
   }
 
-  test('is ready, and says what it is', async () => {
+  it('is ready, and says what it is', async () => {
     const report = await readiness(portico);
     expect(report).toMatchObject({ code: 200, status: 'ready', role: 'all', storage: 'embedded', version });
     expect(names(report)).toEqual(['start', 'database', 'search-attributes', 'workers', 'temporal', 'token-keys']);
     expect(failedChecks(report)).toEqual([]);
   });
 
-  test('counts starts, outcomes, and requests to Temporal', async () => {
+  it('counts starts, outcomes, and requests to Temporal', async () => {
     // Outcomes are counted by the workers, beside the answer.
     const text = await eventually(
       () => metricsOf(portico),
@@ -201,7 +201,7 @@ describe('a process with everything', () => {
     );
   });
 
-  test('observes requests by template, method and status', async () => {
+  it('observes requests by template, method and status', async () => {
     const requests = samplesOf(await metricsOf(portico), 'portico_http_request_duration_seconds_count');
     const count = (method: string, route: string, status: number) =>
       requests.get(`method="${method}",route="${route}",status="${status}"`);
@@ -212,7 +212,7 @@ describe('a process with everything', () => {
     expect(count('GET', '/v1/users/{id}/inbox', 200)).toBe(1);
   });
 
-  test('has the metrics of the SDK in the same answer', async () => {
+  it('has the metrics of the SDK in the same answer', async () => {
     const { headers } = await fetch(new URL('/metrics', portico.adminUrl));
     expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     const text = await metricsOf(portico);
@@ -222,7 +222,7 @@ describe('a process with everything', () => {
     expect(described.length).toBe(new Set(described).size);
   });
 
-  test('adds no label value for whatever anybody asks for', async () => {
+  it('adds no label value for whatever anybody asks for', async () => {
     const seriesOf = async () => {
       const text = await metricsOf(portico);
       const name = 'portico_http_request_duration_seconds_count';
@@ -256,11 +256,11 @@ describe('a process with everything', () => {
     expect(await metricsOf(portico)).not.toMatch(/canary|PROPFIND/);
   });
 
-  test.skipIf(!hasPromtool)('satisfies promtool after all of that', async () => {
+  it.skipIf(!hasPromtool)('satisfies promtool after all of that', async () => {
     expect(checkMetrics(await metricsOf(portico))).toBe('');
   });
 
-  test('keeps the two listeners apart', async () => {
+  it('keeps the two listeners apart', async () => {
     for (const path of ['/livez', '/readyz', '/metrics']) {
       expect((await portico.get(path)).status).toBe(404);
     }
@@ -278,7 +278,7 @@ describe('a process with everything', () => {
   });
 
   // Last: nobody can ask it anything afterwards.
-  test('drains when it is asked to stop: it says so, serves what comes, closes connections, and ends with 0', async () => {
+  it('drains when it is asked to stop: it says so, serves what comes, closes connections, and ends with 0', async () => {
     await portico.untilReady();
     expect((await portico.get('/nowhere')).headers.get('connection')).toBe('keep-alive');
     const stopped = portico.stop();

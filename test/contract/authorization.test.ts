@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { createApp } from '../../src/http/app.ts';
-import type { Operation } from '../../src/operations/operation.ts';
-import { operations, permissionsOf } from '../../src/operations/index.ts';
 import { registerRoutes } from '../../src/http/routes.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { eventually, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
+import { operations, permissionsOf } from '../../src/operations/index.ts';
+import type { Operation } from '../../src/operations/operation.ts';
+import { eventually, type Portico, type Reply, startPortico, unique } from '../harness/portico.ts';
 import { checkProblem } from '../harness/problem-answers.ts';
-import { createSigningKey, mintToken } from '../tokens/tokens.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
+import { createSigningKey, mintToken } from '../tokens/tokens.ts';
 
 let portico: Portico;
 /** One resource of each kind, by the tag of its operations. */
@@ -86,13 +86,13 @@ describe.each(everyAsk)('%s', (_, ask) => {
   const ownId = () => ownIdOf(operation);
   const past = Math.floor(Date.now() / 1_000) - 7_200;
 
-  test('refuses a request without a token', async () => {
+  it('refuses a request without a token', async () => {
     const answer = await send(ask, ownId(), { token: null });
     expectProblem(ask, answer, 'unauthenticated');
     expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="portico"');
   });
 
-  test('refuses a token that has expired, and one of another issuer', async () => {
+  it('refuses a token that has expired, and one of another issuer', async () => {
     const expired = await portico.tokenFor({ claims: { iat: past, exp: past + 3_600 } });
     const foreign = mintToken(createSigningKey('HS256'), { tenant: portico.tenant, permissions: allPermissions });
     for (const token of [expired, foreign]) {
@@ -102,7 +102,7 @@ describe.each(everyAsk)('%s', (_, ask) => {
     }
   });
 
-  test('refuses a token with every permission but its own', async () => {
+  it('refuses a token with every permission but its own', async () => {
     const permissions = allPermissions.filter((permission) => permission !== operation.permission);
     for (const granted of [permissions, []]) {
       const answer = await send(ask, ownId(), { permissions: granted });
@@ -113,7 +113,7 @@ describe.each(everyAsk)('%s', (_, ask) => {
     }
   });
 
-  test('shows and does nothing of this tenant to another', async () => {
+  it('shows and does nothing of this tenant to another', async () => {
     const tenant = unique('stranger');
     const answer = await send(ask, ownId(), { tenant, subject: 'mallory' });
     expect(JSON.stringify(answer.body ?? {})).not.toContain('Canary');
@@ -137,7 +137,7 @@ describe.each(everyAsk)('%s', (_, ask) => {
 });
 
 describe('all of that', () => {
-  test('has changed nothing', async () => {
+  it('has changed nothing', async () => {
     const transfer = await portico.get(`/v1/transfers/${ids['transfers'] ?? ''}`);
     expect(transfer.body).toMatchObject({ status: 'running', step: 'awaiting-approval' });
     const account = await portico.get('/v1/accounts/payer');
@@ -148,7 +148,7 @@ describe('all of that', () => {
 });
 
 describe('its one permission is enough', () => {
-  test.each(everyAsk)('for %s', async (_, ask) => {
+  it.each(everyAsk)('for %s', async (_, ask) => {
     const { permission, path } = ask.operation;
     const id = ask.operation.body !== undefined && !path.includes('{id}') ? unique('new') : ownIdOf(ask.operation);
     const answer = await send(ask, id, { subject: 'bob', permissions: [permission] });
@@ -159,7 +159,7 @@ describe('its one permission is enough', () => {
 });
 
 describe('the tenant', () => {
-  test('is the default one where a token names none', async () => {
+  it('is the default one where a token names none', async () => {
     const token = await portico.tokenFor({ claims: { tenant: undefined } });
     const path = `/v1/accounts/${unique('account')}`;
     const account = { currency: 'EUR', openingBalance: { minor: '1' } };
@@ -168,7 +168,7 @@ describe('the tenant', () => {
     expect((await portico.get(path)).status).toBe(404);
   });
 
-  test.each(['', '.', '..', 'a/b', 'a~2', 'a b', "a' OR '1'='1", 'a\u0000', 'x'.repeat(65), 7, ['a'], null])(
+  it.each(['', '.', '..', 'a/b', 'a~2', 'a b', "a' OR '1'='1", 'a\u0000', 'x'.repeat(65), 7, ['a'], null])(
     'is nothing like %j',
     async (tenant) => {
       const token = await portico.tokenFor({ claims: { tenant } });
@@ -185,7 +185,7 @@ interface Document {
 const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as Document;
 
 describe('openapi.yaml', () => {
-  test('and the routes have the same operations with the same permissions', async () => {
+  it('and the routes have the same operations with the same permissions', async () => {
     const routes = new Map<string, string>();
     const app = await createApp({
       logger: silentLogger,
@@ -229,7 +229,7 @@ describe('openapi.yaml', () => {
     expect([...routes.values()].filter((declared) => /undefined|^\s| $/.test(declared))).toEqual([]);
   });
 
-  test('asks for a token everywhere', () => {
+  it('asks for a token everywhere', () => {
     expect(document.security).toEqual([{ token: [] }]);
     const all = Object.values(document.paths).flatMap((methods) => Object.values(methods));
     expect(all.length).toBe(operations.length);
@@ -239,7 +239,7 @@ describe('openapi.yaml', () => {
     );
   });
 
-  test.each(Object.entries(document.paths))(
+  it.each(Object.entries(document.paths))(
     'lists the methods of %s, and Portico answers no other',
     async (path, known) => {
       const answer = await portico.request('DELETE', path.replace('{id}', 'x'));

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inspectEmbedded } from '../faults/embedded-witness.ts';
-import { forget } from '../harness/forgetting.ts';
-import { eventually, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
 import { stuckTransfers } from '../fixtures/stuck-transfers.ts';
+import { forget } from '../harness/forgetting.ts';
+import { eventually, type Portico, type Reply, startPortico, unique } from '../harness/portico.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 const stateDir = mkdtempSync(join(tmpdir(), 'portico-forgotten-'));
@@ -118,7 +118,7 @@ const endings: [string, (accounts: Accounts) => Promise<[Transfer, Reply]>][] = 
 ];
 
 describe.concurrent('a transfer that ended and that Temporal has forgotten', () => {
-  test.each(endings)('%s, ends so again for the same payload, by whomever, and moves nothing', async (_, arrange) => {
+  it.each(endings)('%s, ends so again for the same payload, by whomever, and moves nothing', async (_, arrange) => {
     const accounts = await openAccounts();
     const { balances } = accounts;
     const [transfer, first] = await arrange(accounts);
@@ -136,7 +136,7 @@ describe.concurrent('a transfer that ended and that Temporal has forgotten', () 
     expect(repeated.headers.get('idempotency-status')).toBe('replayed');
   });
 
-  test.each([
+  it.each([
     ['amount', { amount: { currency: 'EUR', minor: '8' } }],
     ['payee', { to: 'somebody' }],
     ['reference', { reference: 'other' }],
@@ -162,7 +162,7 @@ describe.concurrent('a transfer that ended and that Temporal has forgotten', () 
     expect(await balances()).toEqual(before);
   });
 
-  test('is begun anew once, however many ask at once', async () => {
+  it('is begun anew once, however many ask at once', async () => {
     const { transferOf, balances } = await openAccounts();
     const transfer = transferOf('7');
     await portico.post(path, transfer, wait);
@@ -176,7 +176,7 @@ describe.concurrent('a transfer that ended and that Temporal has forgotten', () 
 });
 
 describe.concurrent('a transfer that was lost on its way', () => {
-  test('waits for its second person again, who is neither the first starter nor the present one', async () => {
+  it('waits for its second person again, who is neither the first starter nor the present one', async () => {
     const { transferOf, balances } = await openAccounts();
     const transfer = await awaitingApproval(transferOf('1001'));
     await forgetTransfer(transfer);
@@ -192,7 +192,7 @@ describe.concurrent('a transfer that was lost on its way', () => {
     expect(await balances()).toEqual([8_999, 11_001, 10_000]);
   });
 
-  test('goes on where its money is, once its payer can take it back', async () => {
+  it('goes on where its money is, once its payer can take it back', async () => {
     const { transferOf, balances, frozen } = await openAccounts();
     const { from } = transferOf('1');
     const stuck = await stuckTransfers(portico, { from, to: frozen }, 1);
@@ -215,7 +215,7 @@ describe.concurrent('a transfer that was lost on its way', () => {
 });
 
 // Last: it stops Portico, to look into its books without it.
-test('at rest the books hold what was moved, once', async () => {
+it('at rest the books hold what was moved, once', async () => {
   await portico.stop();
   const { findings, outcomes, balances } = await inspectEmbedded(stateDir, portico.tenant);
   expect(findings).toEqual([]);

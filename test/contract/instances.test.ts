@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Connection } from '@temporalio/client';
 import Long from 'long';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catalog } from '../../src/catalog/index.ts';
-import { eventually, startPortico, unique, type Portico } from '../harness/portico.ts';
 import { probesV1 } from '../fixtures/probes.ts';
+import { eventually, type Portico, startPortico, unique } from '../harness/portico.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 let portico: Portico;
@@ -41,7 +41,7 @@ async function waitingTransfer(other: object = {}, options: object = {}): Promis
 }
 
 describe('an instance', () => {
-  test('shows step, times and the links its reader may follow', async () => {
+  it('shows step, times and the links its reader may follow', async () => {
     const id = await waitingTransfer();
     const seen = await portico.get(`/v1/transfers/${id}`, { permissions: ['transfers:read', 'transfers:approve'] });
     expect(seen.status).toBe(200);
@@ -51,7 +51,7 @@ describe('an instance', () => {
     expect(Object.keys(other.body.links).sort()).toEqual(['cancel', 'result', 'self']);
   });
 
-  test('says nothing of Temporal', async () => {
+  it('says nothing of Temporal', async () => {
     const id = await waitingTransfer();
     const answers = await Promise.all([
       portico.get(`/v1/transfers/${id}`),
@@ -64,7 +64,7 @@ describe('an instance', () => {
       expect(JSON.stringify(body)).not.toMatch(/temporal|workflow|task.?queue|namespace/i);
   });
 
-  test('has no result while it runs, and a typed one afterwards', async () => {
+  it('has no result while it runs, and a typed one afterwards', async () => {
     const id = await waitingTransfer();
     const early = await portico.get(`/v1/transfers/${id}/result`);
     expect(early.status).toBe(202);
@@ -79,7 +79,7 @@ describe('an instance', () => {
     });
   });
 
-  test('that failed is an answer and not an error', async () => {
+  it('that failed is an answer and not an error', async () => {
     const id = unique('probe');
     await portico.post('/v1/probes', { probeId: id, mode: 'fail' }, { headers: { prefer: 'wait=20' } });
     const result = await portico.get(`/v1/probes/${id}/result`);
@@ -88,7 +88,7 @@ describe('an instance', () => {
     expect(result.body.result).toBeUndefined();
   });
 
-  test('of another tenant looks exactly like one that does not exist', async () => {
+  it('of another tenant looks exactly like one that does not exist', async () => {
     const id = await waitingTransfer();
     const stranger = { tenant: unique('stranger') };
     const absent = unique('absent');
@@ -108,7 +108,7 @@ describe('an instance', () => {
 });
 
 describe('an action', () => {
-  test('is applied once for its key, and answers a repetition alike', async () => {
+  it('is applied once for its key, and answers a repetition alike', async () => {
     const id = await startedProbe();
     const key = { headers: { 'idempotency-key': 'first-ping' } };
     const replies = await Promise.all(Array.from({ length: 8 }, () => portico.post(`/v1/probes/${id}/ping`, {}, key)));
@@ -117,7 +117,7 @@ describe('an action', () => {
     expect((await portico.get(`/v1/probes/${id}/progress`)).body.pings).toBe(2);
   });
 
-  test('without a key is applied once for each body and subject', async () => {
+  it('without a key is applied once for each body and subject', async () => {
     const id = await startedProbe();
     const ping = (body: object, subject: string) => portico.post(`/v1/probes/${id}/ping`, body, { subject });
     await ping({}, 'alice');
@@ -127,7 +127,7 @@ describe('an action', () => {
     expect((await portico.get(`/v1/probes/${id}/progress`)).body.pings).toBe(3);
   });
 
-  test('with a used key and another body or subject is a mismatch', async () => {
+  it('with a used key and another body or subject is a mismatch', async () => {
     const id = await startedProbe();
     const headers = { 'idempotency-key': 'k' };
     await portico.post(`/v1/probes/${id}/ping`, {}, { headers });
@@ -137,7 +137,7 @@ describe('an action', () => {
     expect((await portico.get(`/v1/probes/${id}/progress`)).body.pings).toBe(1);
   });
 
-  test('never answers for another action with the same key', async () => {
+  it('never answers for another action with the same key', async () => {
     const id = await startedProbe();
     const headers = { 'idempotency-key': 'k', prefer: 'wait=10' };
     await portico.post(`/v1/probes/${id}/ping`, {}, { headers: { 'idempotency-key': 'k' } });
@@ -145,7 +145,7 @@ describe('an action', () => {
     expect(finished.body).toMatchObject({ status: 'closed', outcome: 'completed', result: { pings: 1 } });
   });
 
-  test('repeated after the end is answered like the first time, a new one comes too late', async () => {
+  it('repeated after the end is answered like the first time, a new one comes too late', async () => {
     const id = await startedProbe();
     const headers = { 'idempotency-key': 'end', prefer: 'wait=10' };
     await portico.post(`/v1/probes/${id}/finish`, {}, { headers });
@@ -156,7 +156,7 @@ describe('an action', () => {
     expect(late.body).toMatchObject({ code: 'too-late', retryable: false, effect: 'none' });
   });
 
-  test('is applied once also when the instance went on in a new run in between', async () => {
+  it('is applied once also when the instance went on in a new run in between', async () => {
     const id = await startedProbe();
     const headers = { 'idempotency-key': 'k' };
     await portico.post(`/v1/probes/${id}/ping`, {}, { headers });
@@ -169,14 +169,14 @@ describe('an action', () => {
     expect((await portico.get(`/v1/probes/${id}/progress`)).body.pings).toBe(1);
   });
 
-  test('that the step does not allow is a conflict', async () => {
+  it('that the step does not allow is a conflict', async () => {
     const id = await waitingTransfer();
     const reply = await portico.post(`/v1/transfers/${id}/resolve`, { how: 'retry' });
     expect(reply.status).toBe(409);
     expect(reply.body.code).toBe('action-not-allowed');
   });
 
-  test('of a second person is refused to the one who started, and to the one on whose behalf', async () => {
+  it('of a second person is refused to the one who started, and to the one on whose behalf', async () => {
     const id = await waitingTransfer({ requestedBy: 'carol' });
     const own = await portico.post(`/v1/transfers/${id}/approve`, {}, { subject: 'alice' });
     expect(own.status).toBe(403);
@@ -194,7 +194,7 @@ describe('an action', () => {
 describe('a list', () => {
   const ids = ({ body }: { body: { items: { id: string }[] } }) => body.items.map(({ id }) => id);
 
-  test('filters by status, step, outcome, label and time', async () => {
+  it('filters by status, step, outcome, label and time', async () => {
     const tenant = unique('lists');
     const before = new Date().toISOString();
     const [running, pinged, finished, dropped] = [
@@ -231,7 +231,7 @@ describe('a list', () => {
     expect(await list(`startedBefore=${before}`)).toEqual([]);
   });
 
-  test('goes on by a cursor that is good for this tenant and these filters alone', async () => {
+  it('goes on by a cursor that is good for this tenant and these filters alone', async () => {
     const tenant = unique('pages');
     const started = await Promise.all(Array.from({ length: 5 }, () => startedProbe({ color: 'red' }, { tenant })));
     await eventually(
@@ -261,7 +261,7 @@ describe('a list', () => {
     );
   });
 
-  test('shows an instance once, although it went on in a new run or was reset', async () => {
+  it('shows an instance once, although it went on in a new run or was reset', async () => {
     const tenant = unique('once');
     const id = await startedProbe({}, { tenant });
     await portico.post(`/v1/probes/${id}/renew`, {}, { tenant });
@@ -286,7 +286,7 @@ describe('a list', () => {
     expect(ids(await portico.get('/v1/probes?status=closed', { tenant }))).toEqual([]);
   });
 
-  test('shows an instance once that was reset after it had ended, also where its runs fall on two pages', async () => {
+  it('shows an instance once that was reset after it had ended, also where its runs fall on two pages', async () => {
     const tenant = unique('again');
     const id = await startedProbe({ mode: 'finish' }, { tenant, headers: { prefer: 'wait=20' } });
     const temporal = await Connection.connect({ address: temporalAddress() });
@@ -310,7 +310,7 @@ describe('a list', () => {
     expect([...ids(first), ...ids(second)]).toEqual([id]);
   });
 
-  test.each([
+  it.each([
     'status=open',
     'step=nowhere',
     'outcome=won',
@@ -330,7 +330,7 @@ describe('a list', () => {
 });
 
 describe('which code runs a new start', () => {
-  test('is decided by the service: old and new instances answer alike and side by side', async () => {
+  it('is decided by the service: old and new instances answer alike and side by side', async () => {
     const early = { tenant: 'early-adopter' };
     const [first, byTenant, byField] = [
       await startedProbe(),
@@ -357,7 +357,7 @@ describe('which code runs a new start', () => {
 });
 
 describe('every declared action and view', () => {
-  test('has a handler in an instance that runs', async () => {
+  it('has a handler in an instance that runs', async () => {
     const temporal = await Connection.connect({ address: temporalAddress() });
     // One start for each implementation.
     const starts: Record<string, (() => Promise<string>)[]> = {

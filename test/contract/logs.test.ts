@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rawExchange } from '../harness/app.ts';
-import { eventually, startApi, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
+import { eventually, type Portico, type Reply, startApi, startPortico, unique } from '../harness/portico.ts';
 import { startSilentServer } from '../servers/silent.ts';
 
 let portico: Portico;
@@ -90,7 +90,7 @@ const transferOf = (other: object = {}) => ({
 describe('the line of a request', () => {
   const who = { tenant: expect.any(String) as string, subject: 'alice' };
 
-  test('names the operation, who asked, and the instance, however it ended', async () => {
+  it('names the operation, who asked, and the instance, however it ended', async () => {
     const userId = unique('user');
     const post = (body: object, headers: object) => portico.post('/v1/user-grants', body, { headers: { ...headers } });
     const grant = {
@@ -111,7 +111,7 @@ describe('the line of a request', () => {
     expect(created['durationMs']).toEqual(expect.any(Number));
   });
 
-  test('is one for each, also for what no operation serves', async () => {
+  it('is one for each, also for what no operation serves', async () => {
     const opened = await lineFor((headers) => portico.put(`/v1/accounts/${canary.account}`, account, { headers }));
     expect(opened).toMatchObject({ ...who, operation: 'putAccount', status: 201 });
     const missing = await lineFor((headers) => portico.get(`/v1/${canary.path}`, { headers }));
@@ -121,7 +121,7 @@ describe('the line of a request', () => {
     expect([nobody['subject'], nobody['tenant']]).toEqual([undefined, undefined]);
   });
 
-  test('gets an id of its own unless the one sent is harmless', async () => {
+  it('gets an id of its own unless the one sent is harmless', async () => {
     const sent = ['two words', 'a"b', '{"level":"fatal"}', 'x'.repeat(65), 'ä'];
     for (const id of sent) {
       const { headers } = await portico.get('/nowhere', { headers: { 'x-request-id': id } });
@@ -189,7 +189,7 @@ async function everything(): Promise<Reply[]> {
 }
 
 describe('a secret', () => {
-  test('is in no line of the log, no metric and no problem', async () => {
+  it('is in no line of the log, no metric and no problem', async () => {
     const answers = await everything();
     const statuses = new Set(answers.map(({ status }) => status));
     expect([...statuses].sort()).toEqual([200, 400, 401, 403, 404, 409, 413, 415, 422, 503, 504]);
@@ -210,7 +210,7 @@ describe('a secret', () => {
 });
 
 describe('a line', () => {
-  test('cannot be forged by what stands in a request', async () => {
+  it('cannot be forged by what stands in a request', async () => {
     const port = Number(new URL(portico.url ?? '').port);
     const forged = '{"level":"fatal","msg":"forged"}';
     const close = 'Host: x\r\nConnection: close';

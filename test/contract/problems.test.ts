@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { ProcessDefinition } from '../../src/definition/definition.ts';
-import { problems, type ProblemCode } from '../../src/problems.ts';
-import { parseResponse, rawExchange } from '../harness/app.ts';
-import { startJwksServer, type JwksServer } from '../servers/jwks.ts';
-import { eventually, startApi, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
-import { checkProblem } from '../harness/problem-answers.ts';
+import { type ProblemCode, problems } from '../../src/problems.ts';
 import { probesV1 } from '../fixtures/probes.ts';
+import { parseResponse, rawExchange } from '../harness/app.ts';
+import { eventually, type Portico, type Reply, startApi, startPortico, unique } from '../harness/portico.ts';
+import { checkProblem } from '../harness/problem-answers.ts';
+import { type JwksServer, startJwksServer } from '../servers/jwks.ts';
 import { startSilentServer } from '../servers/silent.ts';
 import { createSigningKey, mintToken } from '../tokens/tokens.ts';
 
@@ -200,14 +200,14 @@ const cases: Record<ProblemCode, Case> = {
 };
 
 describe.concurrent('each problem of the table', () => {
-  test.each(Object.keys(problems) as ProblemCode[])('%s comes over the wire with its verdict', async (code) => {
+  it.each(Object.keys(problems) as ProblemCode[])('%s comes over the wire with its verdict', async (code) => {
     expect(cases[code], `a case that produces ${code}`).toBeDefined();
     for (const [answer, path] of await cases[code]()) checkProblem(answer, code, path);
   });
 });
 
 describe('a problem', () => {
-  test('points to what is wrong in a body and names what is wrong in a query', async () => {
+  it('points to what is wrong in a body and names what is wrong in a query', async () => {
     const body = await portico.post('/v1/transfers', { ...transfer, amount: { currency: 'euro' }, surprise: 1 });
     expect(body.body.errors.map(({ pointer }: { pointer: string }) => pointer).sort()).toEqual([
       '/amount/currency',
@@ -221,7 +221,7 @@ describe('a problem', () => {
     ]);
   });
 
-  test('that a limit is the reason for says how long to wait', async () => {
+  it('that a limit is the reason for says how long to wait', async () => {
     const subject = unique('greedy');
     const answers = await Promise.all(Array.from({ length: 11 }, () => alone.get('/v1/transfers', { subject })));
     const refused = answers.find(({ status }) => status === 429);
@@ -230,7 +230,7 @@ describe('a problem', () => {
     expect(refused?.headers.get('ratelimit-limit')).toBe('10');
   });
 
-  test('comes within the deadline while nothing behind answers', async () => {
+  it('comes within the deadline while nothing behind answers', async () => {
     const startedAtMs = performance.now();
     await Promise.all([
       ignored.get('/v1/transfers/y'),
@@ -241,7 +241,7 @@ describe('a problem', () => {
   });
 });
 
-test('docs/http.md lists every problem and no other, as the table has it', () => {
+it('docs/http.md lists every problem and no other, as the table has it', () => {
   const document = readFileSync(new URL('../../docs/http.md', import.meta.url), 'utf8');
   const table = /<!-- problems -->([^]*)<!-- \/problems -->/.exec(document)?.[1] ?? '';
   const rows = table.split('\n').flatMap((line) => {

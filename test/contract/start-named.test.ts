@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, startApi, startPortico, unique, type Portico } from '../harness/portico.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
 import { startSilentServer } from '../servers/silent.ts';
 
 const logs: Record<'portico' | 'alone' | 'ignored', string[]> = { portico: [], alone: [], ignored: [] };
@@ -39,7 +39,7 @@ const lineOf = async (lines: readonly string[], instanceId: string, status: numb
   );
 
 describe('a start', () => {
-  test('is logged with its instance where it is a mismatch', async () => {
+  it('is logged with its instance where it is a mismatch', async () => {
     const probeId = unique('probe');
     await portico.post('/v1/probes', { probeId });
     const other = await portico.post('/v1/probes', { probeId, color: 'red' });
@@ -49,13 +49,13 @@ describe('a start', () => {
     await lineOf(logs.portico, probeId, 422);
   });
 
-  test('is logged with its instance where Temporal is away', async () => {
+  it('is logged with its instance where Temporal is away', async () => {
     const probeId = unique('probe');
     expect((await alone.post('/v1/probes', { probeId })).status).toBe(503);
     await lineOf(logs.alone, probeId, 503);
   });
 
-  test('whose outcome is unknown is logged with its instance, and its answer says where to look', async () => {
+  it('whose outcome is unknown is logged with its instance, and its answer says where to look', async () => {
     const probeId = unique('probe');
     const answer = await ignored.post('/v1/probes', { probeId });
     expect(answer.body).toMatchObject({ code: 'outcome-unknown', effect: 'unknown' });

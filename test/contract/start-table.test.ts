@@ -1,7 +1,7 @@
 import { Connection } from '@temporalio/client';
 import Long from 'long';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, startPortico, unique, type Portico } from '../harness/portico.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, type Portico, startPortico, unique } from '../harness/portico.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 let portico: Portico;
@@ -151,7 +151,7 @@ async function requestsDuring(act: () => Promise<unknown>): Promise<Record<strin
 }
 
 describe('a start', () => {
-  test('of an unknown key creates an instance', async () => {
+  it('of an unknown key creates an instance', async () => {
     const { path, body, key } = transfer();
     const reply = await portico.post(path, body);
     expect(reply.status).toBe(202);
@@ -165,7 +165,7 @@ describe('a start', () => {
   describe.each(states)('of an instance that is %s', (name, _process, arrange, expected) => {
     const isClosed = 'outcome' in expected;
 
-    test('with the same payload finds it and runs nothing', async () => {
+    it('with the same payload finds it and runs nothing', async () => {
       const arranged = await arrange();
       const again = await portico.post(arranged.path, arranged.body);
       expect(again.status).toBe(isClosed ? 200 : 202);
@@ -175,14 +175,14 @@ describe('a start', () => {
       expect(again.headers.get('retry-after')).toBe(isClosed ? null : '1');
     });
 
-    test('with another payload is refused', async () => {
+    it('with another payload is refused', async () => {
       const arranged = await arrange();
       const other = await portico.post(arranged.path, arranged.different);
       expect(other.status).toBe(422);
       expect(other.body).toMatchObject({ code: 'idempotency-mismatch', retryable: false, effect: 'none' });
     });
 
-    test('costs two requests to Temporal, and a mismatch one where the creator is known', async () => {
+    it('costs two requests to Temporal, and a mismatch one where the creator is known', async () => {
       const arranged = await arrange();
       const same = await requestsDuring(() => portico.post(arranged.path, arranged.body));
       expect(same).toEqual({ StartWorkflowExecution: 1, DescribeWorkflowExecution: 1 });
@@ -194,7 +194,7 @@ describe('a start', () => {
     });
   });
 
-  test('costs one request to Temporal when it is fresh', async () => {
+  it('costs one request to Temporal when it is fresh', async () => {
     const { path, body } = probe();
     expect(await requestsDuring(() => portico.post(path, body))).toEqual({
       StartWorkflowExecution: 1,
@@ -202,7 +202,7 @@ describe('a start', () => {
     });
   });
 
-  test('does not look at the order of fields or at spelled-out defaults differently than they were sent', async () => {
+  it('does not look at the order of fields or at spelled-out defaults differently than they were sent', async () => {
     const { path, key } = probe();
     await portico.post(path, `{"probeId":"${key}","color":"red"}`);
     const reordered = await portico.post(path, `{ "color": "red", "probeId": "${key}" }`);
@@ -210,7 +210,7 @@ describe('a start', () => {
     expect((await portico.post(path, { probeId: key, color: 'red', mode: 'wait' })).status).toBe(422);
   });
 
-  test('of the same key by another tenant is another instance', async () => {
+  it('of the same key by another tenant is another instance', async () => {
     const { path, body } = probe();
     const [mine, theirs] = [
       await portico.post(path, body),
@@ -221,14 +221,14 @@ describe('a start', () => {
     expect(theirs.body.runId).not.toBe(mine.body.runId);
   });
 
-  test('by another subject of the tenant joins', async () => {
+  it('by another subject of the tenant joins', async () => {
     const { path, body } = probe();
     await portico.post(path, body, { subject: 'relay-1' });
     const second = await portico.post(path, body, { subject: 'relay-2' });
     expect(second.headers.get('idempotency-status')).toBe('joined');
   });
 
-  test('a thousand times at once is one instance', async () => {
+  it('a thousand times at once is one instance', async () => {
     const { path, body, key } = transfer();
     const replies = await Promise.all(Array.from({ length: 1_000 }, () => portico.post(path, body)));
     const statuses = replies.map(({ headers }) => headers.get('idempotency-status'));
@@ -240,7 +240,7 @@ describe('a start', () => {
 });
 
 describe('waiting by preference', () => {
-  test('answers 200 with the result once the instance has ended', async () => {
+  it('answers 200 with the result once the instance has ended', async () => {
     const { path, body, key } = transfer();
     const reply = await portico.post(path, body, { headers: { prefer: 'wait=20' } });
     expect(reply.status).toBe(200);
@@ -253,7 +253,7 @@ describe('waiting by preference', () => {
     });
   });
 
-  test('answers 202 when the time is up', async () => {
+  it('answers 202 when the time is up', async () => {
     const { path, body } = probe();
     const startedAtMs = performance.now();
     const reply = await portico.post(path, body, { headers: { prefer: 'wait=1' } });
@@ -262,14 +262,14 @@ describe('waiting by preference', () => {
     expect(performance.now() - startedAtMs).toBeGreaterThan(950);
   });
 
-  test('shows the outcome but no result to those who may start and not read', async () => {
+  it('shows the outcome but no result to those who may start and not read', async () => {
     const { path, body } = transfer();
     const reply = await portico.post(path, body, { permissions: ['transfers:start'], headers: { prefer: 'wait=20' } });
     expect(reply.body).toMatchObject({ status: 'closed', outcome: 'completed', links: {} });
     expect(reply.body.result).toBeUndefined();
   });
 
-  test('also holds for the result and for a repeated start', async () => {
+  it('also holds for the result and for a repeated start', async () => {
     const { path, body, key } = transfer();
     await portico.post(path, body);
     const result = await portico.get(`${path}/${key}/result`, { headers: { prefer: 'wait=20' } });
@@ -282,7 +282,7 @@ describe('waiting by preference', () => {
 });
 
 describe('the key', () => {
-  test('comes from the body or from the header, and the other is refused', async () => {
+  it('comes from the body or from the header, and the other is refused', async () => {
     const { path, body } = probe();
     const both = await portico.post(path, body, { headers: { 'idempotency-key': 'k' } });
     expect(both.status).toBe(400);
@@ -291,7 +291,7 @@ describe('the key', () => {
     expect(none.body).toMatchObject({ code: 'invalid-key', detail: expect.stringContaining('Idempotency-Key') });
   });
 
-  test('in the header may be free text, quoted or bare, where the definition hashes it', async () => {
+  it('in the header may be free text, quoted or bare, where the definition hashes it', async () => {
     const key = unique('Order #7 of ann@example.com').replaceAll(' ', '_');
     const body = { probeId: 'x', mode: 'finish' };
     const bare = await portico.post('/v1/parcels', body, { headers: { 'idempotency-key': key } });

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Connection } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forget } from '../harness/forgetting.ts';
-import { startPortico, unique, type Portico } from '../harness/portico.ts';
+import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 let portico: Portico;
@@ -51,7 +51,7 @@ function birthDate({ years, days }: { years: number; days: number }): string {
 }
 
 describe('a grant', () => {
-  test('started 64 times at once has each effect once', async () => {
+  it('started 64 times at once has each effect once', async () => {
     const grant = grantOf({ birthDate: '1990-05-31' });
     const replies = await Promise.all(Array.from({ length: 64 }, () => portico.post(path, grant, wait)));
     expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]));
@@ -67,7 +67,7 @@ describe('a grant', () => {
     expect(await effectsOf(grant.userId)).toEqual(adult);
   });
 
-  test.each([
+  it.each([
     ['of age since yesterday', { birthDate: birthDate({ years: 18, days: 1 }) }, adult],
     ['two days short of it', { birthDate: birthDate({ years: 18, days: -2 }) }, minor],
     ['of whom no date is known', {}, minor],
@@ -78,7 +78,7 @@ describe('a grant', () => {
     expect(await effectsOf(grant.userId)).toEqual(effects);
   });
 
-  test('speaks to the user by name and in their language', async () => {
+  it('speaks to the user by name and in their language', async () => {
     const grant = grantOf({ name: 'Änne "O\'Hara" 😀', locale: 'de-AT' });
     await portico.post(path, grant, wait);
     const { body } = await portico.get(`/v1/users/${grant.userId}/inbox`);
@@ -89,7 +89,7 @@ describe('a grant', () => {
     ]);
   });
 
-  test('of the same user of another tenant is another grant', async () => {
+  it('of the same user of another tenant is another grant', async () => {
     const grant = grantOf();
     const other = { tenant: unique('tenant') };
     await portico.post(path, grant, wait);
@@ -102,7 +102,7 @@ describe('a grant', () => {
 });
 
 describe('the lists of a user', () => {
-  test('go on page by page', async () => {
+  it('go on page by page', async () => {
     const grant = grantOf({ birthDate: '1990-05-31' });
     await portico.post(path, grant, wait);
     const first = await portico.get(`/v1/users/${grant.userId}/inbox?limit=1`);
@@ -112,7 +112,7 @@ describe('the lists of a user', () => {
     expect(second.body.next).toBeUndefined();
   });
 
-  test('are empty for somebody nobody knows, and refuse what is no page', async () => {
+  it('are empty for somebody nobody knows, and refuse what is no page', async () => {
     expect(await effectsOf(unique('nobody'))).toEqual({ inbox: [], discounts: [] });
     const queries = [
       'limit=0',
@@ -131,7 +131,7 @@ describe('the lists of a user', () => {
 });
 
 describe('a grant that Temporal has forgotten', () => {
-  test('is a new instance for the same payload, and gives nothing a second time', async () => {
+  it('is a new instance for the same payload, and gives nothing a second time', async () => {
     const grant = grantOf({ birthDate: '1990-05-31' });
     const first = await portico.post(path, grant, wait);
     const before = await portico.get(`/v1/users/${grant.userId}/inbox`);
@@ -147,7 +147,7 @@ describe('a grant that Temporal has forgotten', () => {
     expect((await portico.get(`/v1/users/${grant.userId}/inbox`)).body).toEqual(before.body);
   });
 
-  test('gives with another payload only what the user does not have', async () => {
+  it('gives with another payload only what the user does not have', async () => {
     const grant = grantOf();
     await portico.post(path, grant, wait);
     expect(await effectsOf(grant.userId)).toEqual(minor);

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectDatabase } from '../../src/database/database.ts';
 import { Problem } from '../../src/problems.ts';
-import { databaseKinds, openTestDatabase, type TestDatabase } from '../servers/database.ts';
-import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../servers/postgres.ts';
-import { startCommitCutter } from './commit-cutter.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
+import { databaseKinds, openTestDatabase, type TestDatabase } from '../servers/database.ts';
+import { type PostgresCluster, postgresSkipReason, startPostgres, withClient } from '../servers/postgres.ts';
+import { startCommitCutter } from './commit-cutter.ts';
 
 describe.each(databaseKinds)('the database (%s)', (kind) => {
   let test: TestDatabase;

@@ -5,9 +5,9 @@ import { createTransferRecords } from '../../src/adapters/ledger/records.ts';
 import { connectDatabase, type Database } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { openTenant, openTransfer } from '../fixtures/opened-transfer.ts';
-import { databaseKinds, openTestDatabase } from '../servers/database.ts';
-import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../servers/postgres.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
+import { databaseKinds, openTestDatabase } from '../servers/database.ts';
+import { type PostgresCluster, postgresSkipReason, startPostgres, withClient } from '../servers/postgres.ts';
 
 describe.each(databaseKinds)('migrations on %s', { timeout: 60_000 }, (kind) => {
   it('change nothing when they have run', async () => {

@@ -1,6 +1,6 @@
-import { describe, expect, test } from 'vitest';
-import { checkCatalog } from '../../src/definition/check-catalog.ts';
+import { describe, expect, it } from 'vitest';
 import { catalog } from '../../src/catalog/index.ts';
+import { checkCatalog } from '../../src/definition/check-catalog.ts';
 import { probesV1 } from '../fixtures/probes.ts';
 
 const fault =
@@ -9,43 +9,43 @@ const fault =
     checkCatalog(definitions);
 
 describe('the catalog', () => {
-  test('of Portico is fine', () => {
+  it('of Portico is fine', () => {
     expect(() => checkCatalog(catalog)).not.toThrow();
     expect(fault(probesV1)).not.toThrow();
   });
 
-  test('names two definitions of one process and version', () => {
+  it('names two definitions of one process and version', () => {
     expect(fault(probesV1, { ...probesV1, collection: 'others' })).toThrow(
       'the process probes version 1 is declared twice',
     );
   });
 
-  test('names two definitions at one address', () => {
+  it('names two definitions at one address', () => {
     expect(fault(probesV1, { ...probesV1, name: 'others' })).toThrow('the address /v1/probes is declared twice');
   });
 
-  test('takes a second version beside the first', () => {
+  it('takes a second version beside the first', () => {
     expect(fault(probesV1, { ...probesV1, version: 2 })).not.toThrow();
   });
 
-  test('names a key field that the input lacks, and the fields there are', () => {
+  it('names a key field that the input lacks, and the fields there are', () => {
     const key = { from: 'body', field: 'orderId' } as const;
     expect(fault({ ...probesV1, key })).toThrow(
       'process probes version 1: the key field orderId is not a field of the input (probeId, mode, color)',
     );
   });
 
-  test('names a key field that may be missing', () => {
+  it('names a key field that may be missing', () => {
     expect(fault({ ...probesV1, key: { from: 'body', field: 'color' } })).toThrow('the key field color is optional');
   });
 
-  test('names labels without a field, and labels that hide a filter', () => {
+  it('names labels without a field, and labels that hide a filter', () => {
     const labels = { shade: 'shade', status: 'color' };
     expect(fault({ ...probesV1, labels })).toThrow('the label shade names the unknown field shade');
     expect(fault({ ...probesV1, labels })).toThrow('the label status is the name of a list filter');
   });
 
-  test('names a step without its action, a taken name, a name that fits no URL, and a share that is none', () => {
+  it('names a step without its action, a taken name, a name that fits no URL, and a share that is none', () => {
     const steps = { waiting: { label: 'Waiting', actions: ['explode'] } };
     expect(fault({ ...probesV1, steps })).toThrow('the step waiting offers the unknown action explode');
     const action = { summary: 's', input: probesV1.input, output: probesV1.input };
@@ -56,7 +56,7 @@ describe('the catalog', () => {
     expect(fault({ ...probesV1, implementations })).toThrow('the share of probesAnew is not between 0 and 1');
   });
 
-  test('names the rule whose field does not exist, also inside another', () => {
+  it('names the rule whose field does not exist, also inside another', () => {
     const withField = (field: string) => ({
       ...probesV1,
       implementations: [{ workflow: 'probesAnew', when: { field, equals: 'x' } }],
@@ -66,7 +66,7 @@ describe('the catalog', () => {
     expect(fault(withField('color'))).not.toThrow();
   });
 
-  test('reports everything at once', () => {
+  it('reports everything at once', () => {
     const broken = { ...probesV1, steps: {}, labels: { shade: 'shade' } };
     expect(fault(broken, broken)).toThrow(/declared twice[\s\S]*shade[\s\S]*no step/);
   });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ImplementationRule } from '../../src/definition/definition.ts';
 import { implementationOf } from '../../src/definition/implementation.ts';
 import { probesV1 } from '../fixtures/probes.ts';
@@ -15,11 +15,11 @@ const start = (given: { tenant?: string; key?: string; input?: Record<string, un
 });
 
 describe('which implementation a start runs', () => {
-  test("is the definition's own where no rule fits", () => {
+  it("is the definition's own where no rule fits", () => {
     expect(implementationOf(withRules({ tenants: ['other'] }), start())).toBe('probes');
   });
 
-  test('follows tenant and input field, the first rule first', () => {
+  it('follows tenant and input field, the first rule first', () => {
     const definition = withRules({ tenants: ['early'] }, { field: 'amount.currency', equals: 'EUR' });
     const euros = { amount: { currency: 'EUR' } };
     expect(implementationOf(definition, start({ tenant: 'early', input: euros }))).toBe('other0');
@@ -28,7 +28,7 @@ describe('which implementation a start runs', () => {
     expect(implementationOf(definition, start({ input: { amount: 'EUR' } }))).toBe('probes');
   });
 
-  test('takes about the share it is given, and for one key always the same', () => {
+  it('takes about the share it is given, and for one key always the same', () => {
     const definition = withRules({ share: 0.25 });
     const keys = Array.from({ length: 4_000 }, (_, index) => `key-${index}`);
     const chosen = keys.filter((key) => implementationOf(definition, start({ key })) === 'other0');
@@ -37,7 +37,7 @@ describe('which implementation a start runs', () => {
     expect(keys.filter((key) => implementationOf(definition, start({ key })) === 'other0')).toEqual(chosen);
   });
 
-  test('keeps every key it had when the share grows', () => {
+  it('keeps every key it had when the share grows', () => {
     const keys = Array.from({ length: 500 }, (_, index) => `key-${index}`);
     const at = (share: number) =>
       keys.filter((key) => implementationOf(withRules({ share }), start({ key })) === 'other0');

@@ -1,13 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../src/worker/free-port.ts';
 import { cleanEnvironment, copyCheckout } from '../harness/checkout.ts';
 import { eventually } from '../harness/portico.ts';
 import { createCompiler } from './compiler.ts';
-import { applyChanges, blocksOf, changesOf, fileBlocksIn, type Change } from './guide.ts';
+import { applyChanges, blocksOf, type Change, changesOf, fileBlocksIn } from './guide.ts';
 
 const guide = readFileSync(new URL('../../docs/add-a-process.md', import.meta.url), 'utf8');
 const blocks = fileBlocksIn(guide);
@@ -32,7 +32,7 @@ function followList(file: string, changes: readonly Change[]): void {
 beforeAll(follow);
 afterAll(() => checkout.remove());
 
-test('the guide has three files and a change for each of three lists', () => {
+it('the guide has three files and a change for each of three lists', () => {
   expect(files.map(({ file }) => file)).toEqual([
     'src/catalog/reminders.ts',
     'workflows/reminders.ts',
@@ -48,7 +48,7 @@ describe('a line or a file that is forgotten', () => {
   );
   afterAll(() => compiler.close());
 
-  test('is the only thing that is missing: the compiler accepts the rest', () => {
+  it('is the only thing that is missing: the compiler accepts the rest', () => {
     expect(compiler.errors()).toEqual([]);
   });
 
@@ -60,21 +60,21 @@ describe('a line or a file that is forgotten', () => {
       { file, what: 'entry', changes: changesOf(text).filter(imports) },
     ]);
 
-  test.each(forgotten)('is noticed by the compiler: the $what in $file', ({ file, changes }) => {
+  it.each(forgotten)('is noticed by the compiler: the $what in $file', ({ file, changes }) => {
     followList(file, changes);
     const errors = compiler.errors();
     follow();
     expect(errors.join('\n')).toMatch(new RegExp(`^${file}: .*(remindersV1|createReminderActivities)`, 'm'));
   });
 
-  test.each(files)('is noticed by the compiler: $file', ({ file }) => {
+  it.each(files)('is noticed by the compiler: $file', ({ file }) => {
     rmSync(checkout.path(file));
     const errors = compiler.errors();
     follow();
     expect(errors.join('\n')).toMatch(/reminders\.ts/);
   });
 
-  test('is noticed by the architecture tests: each list', () => {
+  it('is noticed by the architecture tests: each list', () => {
     for (const { file } of lists) checkout.write(file, before.get(file) ?? '');
     const { status, output } = tool('vitest', 'run', 'test/architecture/lists.test.ts', '--no-color', '--retry=0');
     follow();
@@ -86,7 +86,7 @@ describe('a line or a file that is forgotten', () => {
     }
   }, 60_000);
 
-  test('is noticed by the architecture tests: the workflow of a definition', () => {
+  it('is noticed by the architecture tests: the workflow of a definition', () => {
     checkout.write('workflows/index.ts', before.get('workflows/index.ts') ?? '');
     const { status, output } = tool(
       'vitest',
@@ -148,17 +148,17 @@ describe('the new process', () => {
     return stdout.trim();
   };
 
-  test('compiles with everything else', () => {
+  it('compiles with everything else', () => {
     expect(tool('tsc', '-p', '.')).toMatchObject({ status: 0, stdout: '' });
   }, 120_000);
 
-  test('is in the documents that are generated', () => {
+  it('is in the documents that are generated', () => {
     expect(checkout.read('openapi.yaml')).toMatch(/^ {2}\/v1\/reminders\/\{id\}\/dismiss:$/m);
     for (const document of ['README.md', 'docs/http.md'])
       expect(checkout.read(document)).toContain('POST /v1/reminders`');
   });
 
-  test('does what the last step says', async () => {
+  it('does what the last step says', async () => {
     const [command = ''] = blocksOf(guide, 'sh');
     expect(command).toContain('localhost:8080');
     const token = tokenWith('reminders:start,reminders:read');
@@ -183,7 +183,7 @@ describe('the new process', () => {
     expect(messages).toMatchObject({ items: [{ kind: 'reminder:r-1', title: 'Reminder', body: 'Call back' }] });
   }, 60_000);
 
-  test('has its action, its list, its permission and its metrics without a further line', async () => {
+  it('has its action, its list, its permission and its metrics without a further line', async () => {
     const token = tokenWith('reminders:start,reminders:read,reminders:dismiss');
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', prefer: 'wait=10' };
     const send = async (path: string, body: object) => {
@@ -211,7 +211,7 @@ describe('the new process', () => {
     expect(metrics).toContain('portico_outcomes_total{process="reminders",outcome="dismissed"} 1');
   }, 60_000);
 
-  test('ends in order when it is told to', async () => {
+  it('ends in order when it is told to', async () => {
     const exit = once(child, 'exit');
     child.kill('SIGTERM');
     expect(await exit).toEqual([0, null]);

@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chance } from './chance.ts';
 import { readiness } from './program.ts';
 
@@ -21,7 +21,7 @@ export function createBalancer(targets: readonly Target[]) {
       else ready.delete(url);
       // Whoever was replaced does not come back at this address.
       if (status === 0) return;
-      await pause(probeEveryMs);
+      await sleep(probeEveryMs);
     }
   }
   for (const target of targets) void watch(target);

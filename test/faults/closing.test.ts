@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fastify } from 'fastify';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { closeUnusedConnections } from '../../src/http/unused-connections.ts';
 import { startApp } from '../harness/app.ts';
 
@@ -48,12 +48,12 @@ async function edgeWithSlowRoute() {
 }
 
 describe('an app that closes', () => {
-  test('closes a connection with its answer also where the request came before', async () => {
+  it('closes a connection with its answer also where the request came before', async () => {
     const { edge, asked, answer } = await edgeWithSlowRoute();
     const { received, closed } = await connected(edge.port, get('/v1/waits'));
     await asked;
     const closes = closing(edge.app);
-    await pause(100);
+    await sleep(100);
     answer();
     await closed;
     expect(received.text).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
@@ -62,22 +62,22 @@ describe('an app that closes', () => {
     expect(await closes).toBeLessThan(1_000);
   });
 
-  test.each([
+  it.each([
     ['brought nothing', ''],
     ['brought half a request', 'GET /v1/public HTTP/1.1\r\nHo'],
   ])('waits no longer than a second for a connection that %s', async (_, text) => {
     const edge = await startApp();
     const { closed } = await connected(edge.port, text);
-    await pause(50);
+    await sleep(50);
     const closedAfterMs = await closing(edge.app);
     await closed;
     expect(closedAfterMs).toBeLessThan(2_000);
   });
 
-  test('still takes the rest of a request that was arriving, and says that it closes', async () => {
+  it('still takes the rest of a request that was arriving, and says that it closes', async () => {
     const edge = await startApp();
     const { socket, received, closed } = await connected(edge.port, 'GET /v1/public HTTP/1.1\r\nHo');
-    await pause(50);
+    await sleep(50);
     const closes = closing(edge.app);
     socket.write('st: portico\r\n\r\n');
     await closed;
@@ -86,16 +86,16 @@ describe('an app that closes', () => {
     expect(await closes).toBeLessThan(1_000);
   });
 
-  test('lets an answer take its time, and closes a connection that would be kept', async () => {
+  it('lets an answer take its time, and closes a connection that would be kept', async () => {
     const app = fastify({ return503OnClosing: false, forceCloseConnections: 'idle' });
     closeUnusedConnections(app);
     app.get('/', async () => {
-      await pause(1_500);
+      await sleep(1_500);
       return 'late';
     });
     const url = await app.listen({ port: 0, host: '127.0.0.1' });
     const { received } = await connected(Number(new URL(url).port), get('/'));
-    await pause(50);
+    await sleep(50);
     const closedAfterMs = await closing(app);
     expect(received.text).toMatch(/^connection: keep-alive\r$/im);
     expect(received.text).toContain('late');

@@ -1,12 +1,12 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { audit } from '../harness/auditor.ts';
-import { eventually, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
+import { eventually, type Portico, type Reply, startPortico, unique } from '../harness/portico.ts';
 import { postgresSkipReason } from '../servers/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { expectInTime, timed } from './answers.ts';
 import { createChance, scaled } from './chance.ts';
-import { createDeployment, transferOf, type Deployment } from './deployment.ts';
+import { createDeployment, type Deployment, transferOf } from './deployment.ts';
 import { inParallel } from './in-parallel.ts';
 
 const chance = createChance();
@@ -59,7 +59,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
             seen.audits += 1;
           })
           .catch(() => undefined);
-        await pause(100);
+        await sleep(100);
       }
       return seen;
     })();
@@ -123,7 +123,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
     expect(report.balances.get('payer')).toBe(100_000_000n - 100n * completedIn(report));
   }
 
-  test(
+  it(
     'is killed again and again under transfers, none is lost or made twice, and nobody has to restart',
     async () => {
       const ids = Array.from({ length: scaled(120) }, () => unique('killed'));
@@ -131,10 +131,10 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
       let kills = 0;
       const killing = (async () => {
         while (kills < scaled(4)) {
-          await pause(chance.between(300, 1_200));
+          await sleep(chance.between(300, 1_200));
           await deployment.cluster.kill();
           kills += 1;
-          await pause(chance.between(0, 500));
+          await sleep(chance.between(0, 500));
           await deployment.cluster.restart();
         }
       })();
@@ -143,7 +143,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
         inParallel(6, ids, async (id) => {
           // Temporal takes the start, whatever becomes of the database.
           expect((await start(id, chance.between(0, 1) === 0 ? { prefer: 'wait=1' } : {})).status).toBeLessThan(300);
-          await pause(chance.between(0, 150));
+          await sleep(chance.between(0, 150));
         }),
       ]);
       await expectBack();
@@ -156,7 +156,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
     scaled(120_000),
   );
 
-  test('is down, requests that need it are refused at once and transfers wait for it', async () => {
+  it('is down, requests that need it are refused at once and transfers wait for it', async () => {
     const waiting = unique('down');
     await deployment.cluster.kill();
     expect((await start(waiting)).status).toBe(202);
@@ -166,7 +166,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
     await expectExactMoney([waiting]);
   }, 60_000);
 
-  test('swallows everything, requests that need it are refused in time and transfers wait for it', async () => {
+  it('swallows everything, requests that need it are refused in time and transfers wait for it', async () => {
     const waiting = unique('swallowed');
     // So that there are connections to be swallowed.
     await Promise.all(Array.from({ length: 8 }, () => portico.get('/v1/accounts/payer')));

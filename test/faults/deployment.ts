@@ -3,14 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { catalog } from '../../src/catalog/index.ts';
 import { developmentAudience, developmentIssuer } from '../../local/development-key.ts';
-import { operationsWith, permissionsOf } from '../../src/operations/index.ts';
 import { signDevelopmentToken } from '../../local/development-token.ts';
+import { catalog } from '../../src/catalog/index.ts';
+import { operationsWith, permissionsOf } from '../../src/operations/index.ts';
 import { checkAgainstOpenApi } from '../harness/openapi.ts';
 import type { Reply } from '../harness/portico.ts';
 import { startPostgres, withClient } from '../servers/postgres.ts';
-import { reportOf, type MoneyReport } from './money-report.ts';
+import { type MoneyReport, reportOf } from './money-report.ts';
 
 export type Deployment = Awaited<ReturnType<typeof createDeployment>>;
 

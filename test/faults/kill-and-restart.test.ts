@@ -1,18 +1,18 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { isServerOn } from '../../local/temporal/dev-server.ts';
-import { freePort } from '../../src/worker/free-port.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { endProcess, runningProcesses } from '../../local/processes.ts';
 import { findTemporalCli } from '../../local/temporal/cli.ts';
+import { isServerOn } from '../../local/temporal/dev-server.ts';
+import { freePort } from '../../src/worker/free-port.ts';
 import { eventually, type Reply } from '../harness/portico.ts';
 import { createChance, scaled } from './chance.ts';
-import { createCaller, transferOf, type Caller } from './deployment.ts';
+import { type Caller, createCaller, transferOf } from './deployment.ts';
 import { inspectEmbedded } from './embedded-witness.ts';
 import { inParallel } from './in-parallel.ts';
-import { endPrograms, leashOf, startProgram, type Program } from './program.ts';
+import { endPrograms, leashOf, type Program, startProgram } from './program.ts';
 
 const chance = createChance();
 const folder = mkdtempSync(join(tmpdir(), 'portico-kill-'));
@@ -81,7 +81,7 @@ describe('npm start', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  test(
+  it(
     'goes on where it was killed, again and again, and nothing that was acknowledged is lost',
     async () => {
       const first = await newCopy('first');
@@ -104,7 +104,7 @@ describe('npm start', () => {
           () => Promise.resolve(acknowledged.size - before),
           (count) => count >= 8,
         );
-        await pause(chance.between(0, 800));
+        await sleep(chance.between(0, 800));
         program.kill('SIGKILL');
         expect(await program.exited).toEqual({ code: null, signal: 'SIGKILL' });
         await loading;
@@ -146,7 +146,7 @@ describe('npm start', () => {
     scaled(180_000),
   );
 
-  test(
+  it(
     'starts after it was killed while it started, from the very first time on',
     async () => {
       const young = await newCopy('young');
@@ -155,7 +155,7 @@ describe('npm start', () => {
         const killed = young.begin();
         const afterMs = chance.between(300, 4_500);
         moments.push(afterMs);
-        await pause(afterMs);
+        await sleep(afterMs);
         killed.kill('SIGKILL');
         await killed.exited;
       }
@@ -172,7 +172,7 @@ describe('npm start', () => {
     scaled(120_000),
   );
 
-  test('runs beside a copy of its own, and refuses a folder or a port that is in use', async () => {
+  it('runs beside a copy of its own, and refuses a folder or a port that is in use', async () => {
     const [first, second] = [await newCopy('first'), await newCopy('second')];
     const [one, two] = [first.begin(), second.begin()];
     await Promise.all([one.ready(), two.ready()]);

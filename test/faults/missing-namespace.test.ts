@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, startPortico, unique, type Portico } from '../harness/portico.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, type Portico, startPortico, unique } from '../harness/portico.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 import { expectOutage, timed } from './answers.ts';
 import { createSecrets, transferOf } from './deployment.ts';
@@ -33,7 +33,7 @@ describe('a Portico whose namespace does not exist', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test('serves, says that it is not ready, and works half a minute after somebody made the namespace', async () => {
+  it('serves, says that it is not ready, and works half a minute after somebody made the namespace', async () => {
     const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
     for (const id of ['payer', 'payee']) expect((await portico.put(`/v1/accounts/${id}`, account)).status).toBe(201);
     const id = unique('early');

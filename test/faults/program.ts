@@ -1,9 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const project = join(import.meta.dirname, '..', '..');
 
@@ -55,7 +55,7 @@ export function startProgram(command: keyof typeof commands, environment: Readon
       const line = lines.find((each) => each.includes('"msg":"portico runs"'));
       if (line !== undefined) return JSON.parse(line) as { url: string; adminUrl: string };
       if (isOver()) break;
-      await pause(25);
+      await sleep(25);
     }
     throw new Error(`Portico does not run (exit code ${String(child.exitCode)}):\n${log()}`);
   }
@@ -78,7 +78,7 @@ export function startProgram(command: keyof typeof commands, environment: Readon
         const { status, text } = await readiness(found.adminUrl);
         if (status === 200) return found;
         said = text;
-        await pause(50);
+        await sleep(50);
       }
       lines.push(said);
       throw new Error(`Portico is not ready:\n${log()}`);
@@ -87,7 +87,7 @@ export function startProgram(command: keyof typeof commands, environment: Readon
     async stop(withinMs = 60_000): Promise<Exit & { tookMs: number }> {
       const startedAt = performance.now();
       child.kill('SIGTERM');
-      const exit = await Promise.race([exited, pause(withinMs, undefined, { ref: false })]);
+      const exit = await Promise.race([exited, sleep(withinMs, undefined, { ref: false })]);
       if (exit === undefined) throw new Error(`Portico did not end in ${withinMs} ms:\n${log()}`);
       return { ...exit, tookMs: performance.now() - startedAt };
     },
@@ -110,7 +110,7 @@ export async function endPrograms(): Promise<void> {
     [...living].map(async (child) => {
       const closed = once(child, 'close');
       child.kill('SIGTERM');
-      if ((await Promise.race([closed, pause(10_000, undefined, { ref: false })])) !== undefined) return;
+      if ((await Promise.race([closed, sleep(10_000, undefined, { ref: false })])) !== undefined) return;
       child.kill('SIGKILL');
       await closed;
     }),

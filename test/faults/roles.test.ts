@@ -1,19 +1,19 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleWorkflows } from '../../src/worker/bundle.ts';
-import { eventually, unique, type Reply } from '../harness/portico.ts';
+import { eventually, type Reply, unique } from '../harness/portico.ts';
+import { silentLogger } from '../harness/silent-logger.ts';
 import { postgresSkipReason } from '../servers/postgres.ts';
 import { startTemporalServer, type TestTemporalServer } from '../servers/temporal.ts';
 import { expectInTime, expectOutage, timed } from './answers.ts';
 import { createBalancer } from './balancer.ts';
 import { createChance, scaled } from './chance.ts';
-import { createCaller, createDeployment, transferOf, type Caller, type Deployment } from './deployment.ts';
-import { endPrograms, startProgram, type Program } from './program.ts';
+import { type Caller, createCaller, createDeployment, type Deployment, transferOf } from './deployment.ts';
+import { endPrograms, type Program, startProgram } from './program.ts';
 import { openTemporalWitness } from './temporal-witness.ts';
-import { silentLogger } from '../harness/silent-logger.ts';
 
 const chance = createChance();
 
@@ -65,7 +65,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
   const ended = async (url: string, id: string): Promise<Reply> =>
     eventually(() => caller.get(url, `/v1/transfers/${id}`), isClosed, 30_000);
 
-  test('a transfer with an approval works', async () => {
+  it('a transfer with an approval works', async () => {
     const { url } = await first('api').ready();
     const id = unique('approved');
     expect((await caller.post(url, '/v1/transfers', transferOf(id, '2000000'))).status).toBe(202);
@@ -81,14 +81,14 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
     expect(payee.body.balance.minor).toBe('102000000');
   });
 
-  test.skipIf(process.platform !== 'linux')('an api loads no native addon', () => {
+  it.skipIf(process.platform !== 'linux')('an api loads no native addon', () => {
     const mapped = ({ pid }: Program) => readFileSync(`/proc/${pid}/maps`, 'utf8');
     const addon = /core-bridge.*\.node$/m;
     expect(mapped(first('worker'))).toMatch(addon);
     expect(mapped(first('api'))).not.toMatch(addon);
   });
 
-  test('a payment whose worker is killed is finished by another, once', async () => {
+  it('a payment whose worker is killed is finished by another, once', async () => {
     const { url } = await first('api').ready();
     const id = unique('orphan');
     const before = (await deployment.report(caller.tenant)).balances.get('payee') ?? 0n;
@@ -120,7 +120,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
     expect(report.balances.get('payee')).toBe(before + 100n);
   }, 60_000);
 
-  test(
+  it(
     'no request fails while each process in turn is told to stop and replaced',
     async () => {
       await Promise.all([running('api'), running('worker')]);
@@ -145,7 +145,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
           const headers: Record<string, string> = index % 2 === 0 ? { prefer: 'wait=2' } : {};
           await call('a start', (url) => caller.post(url, '/v1/transfers', transferOf(id), { headers }));
           await call('a result', (url) => caller.get(url, `/v1/transfers/${id}/result`, { headers }));
-          await pause(chance.between(0, 40));
+          await sleep(chance.between(0, 40));
         }
       });
 

@@ -1,20 +1,20 @@
 import { writeFileSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bundleWorkflows } from '../../src/worker/bundle.ts';
-import { eventually, unique, type Reply } from '../harness/portico.ts';
+import { eventually, type Reply, unique } from '../harness/portico.ts';
+import { silentLogger } from '../harness/silent-logger.ts';
 import { postgresSkipReason } from '../servers/postgres.ts';
-import { startTcpProxy, type Fault, type TcpProxy } from '../servers/tcp-proxy.ts';
+import { type Fault, startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { startTemporalServer, type TestTemporalServer } from '../servers/temporal.ts';
 import { timed } from './answers.ts';
 import { createChance, scaled } from './chance.ts';
-import { createCaller, createDeployment, transferOf, type Caller, type Deployment } from './deployment.ts';
-import { endPrograms, readiness, startProgram, type Program } from './program.ts';
+import { type Caller, createCaller, createDeployment, type Deployment, transferOf } from './deployment.ts';
+import { endPrograms, type Program, readiness, startProgram } from './program.ts';
 import { openTemporalWitness } from './temporal-witness.ts';
-import { silentLogger } from '../harness/silent-logger.ts';
 
 const chance = createChance();
 
@@ -78,7 +78,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     return id;
   }
 
-  test('cuts nothing: who waits is answered, and what runs is finished once', async () => {
+  it('cuts nothing: who waits is answered, and what runs is finished once', async () => {
     const { program, url, adminUrl } = await running();
     const [waiting, cancelled] = [await waitingTransfer(url), await waitingTransfer(url)];
     const keptAlive = new Agent({ keepAlive: true });
@@ -94,7 +94,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     ];
     await eventually(waitingStatements, (count) => count > 0);
     const acting = timed(() => caller.post(url, `/v1/transfers/${held}/cancel`, {}));
-    await pause(100);
+    await sleep(100);
     program.kill('SIGTERM');
     const toldAt = performance.now();
 
@@ -133,7 +133,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     expect((await deployment.report(caller.tenant)).findings).toEqual([]);
   }, 90_000);
 
-  test('ends a process with an activity that takes longer than its drain, after the activity', async () => {
+  it('ends a process with an activity that takes longer than its drain, after the activity', async () => {
     const { program, url } = await running();
     const held = unique('long');
     const lock = await lockAccount('payer');
@@ -158,13 +158,13 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     'the database is silent': () => ({ proxy: toDatabase, fault: 'black-hole' }),
   };
 
-  test.each(Object.entries(faults))(
+  it.each(Object.entries(faults))(
     'ends the process in time although %s, and who waits is answered',
     async (_, faultOf) => {
       const { program, url } = await running();
       const waiting = await waitingTransfer(url);
       const waits = timed(() => caller.get(url, `/v1/transfers/${waiting}/result`, { headers: { prefer: 'wait=20' } }));
-      await pause(200);
+      await sleep(200);
       const { proxy, fault } = faultOf();
       await proxy.inject(fault);
       const reading = [timed(() => caller.get(url, '/v1/accounts/payer')), timed(() => start(url))];
@@ -180,7 +180,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     60_000,
   );
 
-  test('ends a process that has reached neither Temporal nor its database', async () => {
+  it('ends a process that has reached neither Temporal nor its database', async () => {
     await Promise.all([toTemporal.inject('refuse'), toDatabase.inject('black-hole')]);
     const program = startProgram('main', environment);
     const { adminUrl } = await program.addresses();
@@ -190,13 +190,13 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     expect(exit.tookMs).toBeLessThan(drainMs + httpCloseMs + workerForceMs);
   }, 60_000);
 
-  test(
+  it(
     'ends a process that is about to start',
     async () => {
       for (let round = 0; round < scaled(3); round += 1) {
         const program = startProgram('main', environment);
         const afterMs = chance.between(0, 2_500);
-        await pause(afterMs);
+        await sleep(afterMs);
         const exit = await program.stop();
         // Before it could ask for signals it ends by them.
         expect([0, null], `after ${afterMs} ms:\n${program.log()}`).toContain(exit.code);
@@ -244,7 +244,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     return {
       /** Answers for how many milliseconds the account was held. */
       async releaseAfter(delayMs: number): Promise<number> {
-        await pause(delayMs);
+        await sleep(delayMs);
         await client.end();
         return performance.now() - lockedAt;
       },

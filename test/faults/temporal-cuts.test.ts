@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
-import { startTcpProxy, type Fault, type TcpProxy } from '../servers/tcp-proxy.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, type Portico, type Reply, startPortico, unique } from '../harness/portico.ts';
+import { type Fault, startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { startTemporalServer, type TestTemporalServer } from '../servers/temporal.ts';
 import { expectInTime, expectOutage, timed, verdictOf } from './answers.ts';
 import { createChance, scaled } from './chance.ts';
@@ -84,7 +84,7 @@ async function countEager(count: number): Promise<number> {
 }
 
 describe('a start beside a healthy worker', () => {
-  test('is eager, takes the plain path in an outage, and is eager again soon after', async () => {
+  it('is eager, takes the plain path in an outage, and is eager again soon after', async () => {
     expect(await countEager(10)).toBeGreaterThanOrEqual(9);
 
     await proxy.inject('refuse');
@@ -115,7 +115,7 @@ describe('a start beside a healthy worker', () => {
 });
 
 describe('while the connection to Temporal comes and goes', () => {
-  test('every request is answered in time, and each problem has the right verdict', async () => {
+  it('every request is answered in time, and each problem has the right verdict', async () => {
     const known = unique('known');
     expect((await start(known, { prefer: 'wait=10' })).status).toBe(200);
     const seen = { served: 0, refused: 0 };
@@ -160,7 +160,7 @@ describe('while the connection to Temporal comes and goes', () => {
     expect(performance.now() - healedAt).toBeLessThan(5_000);
   });
 
-  test(
+  it(
     'a key starts one transfer, is created once, and is never called not started when it was',
     async () => {
       const answers = new Map<string, Reply[]>();
@@ -193,8 +193,8 @@ describe('while the connection to Temporal comes and goes', () => {
           const key = unique('cut');
           // Some are repeated at once, as an impatient relay does, and some only when all is well again.
           const isPatient = chance.between(0, 1) === 1;
-          for (let attempt = 0; attempt < 3 && !(await ask(key)) && !isPatient; attempt += 1) await pause(20);
-          await pause(chance.between(0, 200));
+          for (let attempt = 0; attempt < 3 && !(await ask(key)) && !isPatient; attempt += 1) await sleep(20);
+          await sleep(chance.between(0, 200));
         }
       };
       await Promise.all(Array.from({ length: 12 }, relay));
@@ -202,7 +202,7 @@ describe('while the connection to Temporal comes and goes', () => {
       const keys = [...answers.keys()];
       // At least once more, also where it was acknowledged before.
       await inParallel(12, keys, async (key) => {
-        while (!(await ask(key))) await pause(100);
+        while (!(await ask(key))) await sleep(100);
       });
       console.info(`starts under cuts: ${keys.length} keys, ${JSON.stringify(seen)}`);
       expect(isEnough(), JSON.stringify(seen)).toBe(true);
@@ -256,11 +256,11 @@ function flap({ forMs, isEnough, longestMs }: { forMs: number; isEnough: () => b
         if (isOver()) return;
         if (trouble !== 'cut') {
           await proxy.inject(trouble === 'lost answers' ? 'hold-answers' : trouble);
-          await pause(chance.between(50, longestMs));
+          await sleep(chance.between(50, longestMs));
         }
         if (trouble === 'cut' || trouble === 'lost answers') proxy.cut();
         await proxy.heal();
-        await pause(chance.between(20, 250));
+        await sleep(chance.between(20, 250));
       }
   };
   return { isOver, end: flapping() };

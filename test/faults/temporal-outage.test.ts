@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, startPortico, unique, type Portico, type Reply } from '../harness/portico.ts';
-import { startTcpProxy, type Fault, type TcpProxy } from '../servers/tcp-proxy.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, type Portico, type Reply, startPortico, unique } from '../harness/portico.ts';
+import { type Fault, startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { startTemporalServer, type TestTemporalServer } from '../servers/temporal.ts';
-import { expectInTime, expectOutage, timed, verdictOf, type TimedReply } from './answers.ts';
+import { expectInTime, expectOutage, timed, type TimedReply, verdictOf } from './answers.ts';
 import { openTemporalWitness } from './temporal-witness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-outage-'));
@@ -36,7 +36,7 @@ afterEach(async ({ task }) => {
   console.error(`Portico said:\n${logLines.slice(-40).join('')}`);
   console.error(`Temporal said:\n${server.lastLines(40)}`);
   const direct = openTemporalWitness(server.address).then((witness) => witness.runsOf(portico.tenant, 'transfers'));
-  const counted = await Promise.race([direct.then((runs) => `${runs.length} runs`, String), pause(5_000, 'nothing')]);
+  const counted = await Promise.race([direct.then((runs) => `${runs.length} runs`, String), sleep(5_000, 'nothing')]);
   console.error(`Asked without the proxy, it answers: ${counted}`);
 });
 afterAll(async () => {
@@ -93,7 +93,7 @@ function watchLife() {
       expect((await portico.admin('/livez')).status).toBe(200);
       seen.slowestMs = Math.max(seen.slowestMs, performance.now() - startedAt);
       seen.count += 1;
-      await pause(100);
+      await sleep(100);
     }
   })();
   return async () => {
@@ -105,7 +105,7 @@ function watchLife() {
 }
 
 describe('Portico that begins while Temporal is away', () => {
-  test('serves, says what is missing, and works once Temporal is there', async () => {
+  it('serves, says what is missing, and works once Temporal is there', async () => {
     expect((await portico.admin('/livez')).status).toBe(200);
     const { status, text } = await portico.admin('/readyz');
     expect(status).toBe(503);
@@ -165,13 +165,13 @@ const outages: Record<string, Outage> = {
 };
 
 describe('while Temporal', () => {
-  test.each(Object.entries(outages))(
+  it.each(Object.entries(outages))(
     '%s, every request is answered in time with the right verdict, and afterwards all goes on',
     async (_, outage) => {
       const [approved, cancelled, asked] = await Promise.all([waitingTransfer(), waitingTransfer(), waitingTransfer()]);
       const waiting = timed(() => portico.get(`/v1/transfers/${asked}/result`, { headers: { prefer: 'wait=3' } }));
       // The wait is under way once its first read is over.
-      await pause(200);
+      await sleep(200);
       await outage.begin();
       const beganAt = performance.now();
       const stopWatching = watchLife();
@@ -260,10 +260,10 @@ describe('while Temporal', () => {
 });
 
 describe('a wait', () => {
-  test('outlives a connection that is lost meanwhile', async () => {
+  it('outlives a connection that is lost meanwhile', async () => {
     const id = await waitingTransfer();
     const waiting = timed(() => portico.get(`/v1/transfers/${id}/result`, { headers: { prefer: 'wait=25' } }));
-    await pause(200);
+    await sleep(200);
     // Nobody here hears of it: for the long poll of the wait the connection is silent, as it always is.
     proxy.forget();
     const approve = () =>

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { isWithoutEffect } from '../../src/orchestration/failures.ts';
 import { eventually, unique } from '../harness/portico.ts';
@@ -40,7 +40,7 @@ describe('a call over a connection that is lost', () => {
         () => false,
       );
 
-  test('is in doubt where it was sent, also among others that were not', async () => {
+  it('is in doubt where it was sent, also among others that were not', async () => {
     await ours.connection.workflowService.getSystemInfo({});
     await proxy.inject('hold-answers');
     const landed = unique('landed');
@@ -56,7 +56,7 @@ describe('a call over a connection that is lost', () => {
     while (!state.isOver) {
       const id = unique('unsent');
       others.push({ id, verdict: send(id) });
-      await pause(20);
+      await sleep(20);
     }
     expect(await verdict, 'the call that landed is said to have had no effect').toBe(false);
 

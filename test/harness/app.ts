@@ -1,12 +1,12 @@
 import { connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { createApp, type AppOptions } from '../../src/http/app.ts';
-import type { AuthenticationOptions } from '../../src/tokens/authentication.ts';
-import { createVerificationKeys } from '../../src/tokens/keys.ts';
+import { type AppOptions, createApp } from '../../src/http/app.ts';
 import { nameInstance } from '../../src/http/request-log.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { Problem, problems, type ProblemCode } from '../../src/problems.ts';
+import { Problem, type ProblemCode, problems } from '../../src/problems.ts';
+import type { AuthenticationOptions } from '../../src/tokens/authentication.ts';
+import { createVerificationKeys } from '../../src/tokens/keys.ts';
 import { audience, createSigningKey, issuer, mintToken } from '../tokens/tokens.ts';
 
 /** Signs the tokens of {@link startApp} unless a test brings keys of its own. */

@@ -1,6 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { status as grpcStatus } from '@grpc/grpc-js';
-import { isGrpcServiceError, type Connection } from '@temporalio/client';
+import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import { eventually } from './portico.ts';
 
 /** Twice as long as servers for tests take to tick off that an instance has ended. */
@@ -10,7 +10,7 @@ const tickedOffMs = 400;
 export async function forget(temporal: Connection, workflowId: string): Promise<void> {
   const execution = { workflowId };
   // Nothing tells when it is time, and a deletion that comes too early is put off for seconds.
-  await pause(tickedOffMs);
+  await sleep(tickedOffMs);
   await temporal.workflowService.deleteWorkflowExecution({ namespace: 'default', workflowExecution: execution });
   await eventually(
     () => isKnown(temporal, workflowId),

@@ -1,6 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { Ajv2020 as Ajv, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
 interface Exchange {

@@ -1,20 +1,20 @@
-import { inspect } from 'node:util';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createHash, randomUUID } from 'node:crypto';
+import { inspect } from 'node:util';
 import { SignJWT } from 'jose';
-import type { ProcessDefinition } from '../../src/definition/definition.ts';
-import { catalog } from '../../src/catalog/index.ts';
 import { developmentAudience, developmentIssuer, developmentKey } from '../../local/development-key.ts';
-import { operationsWith, permissionsOf } from '../../src/operations/index.ts';
+import { catalog } from '../../src/catalog/index.ts';
+import type { ProcessDefinition } from '../../src/definition/definition.ts';
 import { run } from '../../src/main.ts';
 import { createLogger } from '../../src/observability/logger.ts';
-import { layEmbeddedDatabase } from '../servers/embedded.ts';
-import { checkAgainstOpenApi } from './openapi.ts';
+import { operationsWith, permissionsOf } from '../../src/operations/index.ts';
 import { parcelsV1, probesV1 } from '../fixtures/probes.ts';
+import { layEmbeddedDatabase } from '../servers/embedded.ts';
 import { temporalAddress } from '../servers/temporal.ts';
+import { checkAgainstOpenApi } from './openapi.ts';
 
 /** Processes for tests: openapi.yaml does not know them. */
 const testDefinitions = [probesV1, parcelsV1];

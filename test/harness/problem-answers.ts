@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { problems, type ProblemCode } from '../../src/problems.ts';
+import { type ProblemCode, problems } from '../../src/problems.ts';
 
 /** An answer over the wire, its body parsed. */
 interface Answer {

@@ -1,7 +1,7 @@
-import { createServer } from 'node:http';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createAdmin, type AdminOptions } from '../../src/http/admin.ts';
+import { type AdminOptions, createAdmin } from '../../src/http/admin.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { parseResponse, rawExchange, replyOf } from '../harness/app.ts';

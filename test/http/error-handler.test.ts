@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { renderProblem } from '../../src/http/error-handler.ts';
-import { Problem, problems, type ProblemCode } from '../../src/problems.ts';
+import { Problem, type ProblemCode, problems } from '../../src/problems.ts';
 import { jsonPost, startApp } from '../harness/app.ts';
 
 const edge = await startApp({

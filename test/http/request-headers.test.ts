@@ -1,9 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { idempotencyKeyOf, traceparentOf, waitMsOf } from '../../src/http/request-headers.ts';
 import { operations } from '../../src/operations/index.ts';
 
 describe('Prefer: wait', () => {
-  test.each([
+  it.each([
     ['wait=10', 10_000],
     ['wait="10"', 10_000],
     ['respond-async, wait=3', 3_000],
@@ -16,7 +16,7 @@ describe('Prefer: wait', () => {
     ['', 0],
   ])('%j asks for %i ms', (prefer, expected) => expect(waitMsOf({ prefer }, 25_000)).toBe(expected));
 
-  test('is not asked for by others', () => expect(waitMsOf({}, 25_000)).toBe(0));
+  it('is not asked for by others', () => expect(waitMsOf({}, 25_000)).toBe(0));
 });
 
 describe('Idempotency-Key', () => {
@@ -25,17 +25,17 @@ describe('Idempotency-Key', () => {
   const keyOf = (header: string | undefined, idempotencyKey: (typeof base)['idempotencyKey']) =>
     idempotencyKeyOf(header === undefined ? {} : { 'idempotency-key': header }, { ...base, idempotencyKey });
 
-  test.each([
+  it.each([
     ['abc', 'abc'],
     ['"abc"', 'abc'],
     [' a:b/c=# ', 'a:b/c=#'],
   ])('%j is the key %j', (header, key) => expect(keyOf(header, 'optional')).toBe(key));
 
-  test.each(['', '""', 'a b', 'a"b', 'é', 'x'.repeat(256)])('%j is refused', (header) => {
+  it.each(['', '""', 'a b', 'a"b', 'é', 'x'.repeat(256)])('%j is refused', (header) => {
     expect(() => keyOf(header, 'optional')).toThrow('1 to 255 visible ASCII');
   });
 
-  test('is needed, may be left out, is refused with a reason, or does not matter', () => {
+  it('is needed, may be left out, is refused with a reason, or does not matter', () => {
     expect(() => keyOf(undefined, 'required')).toThrow('required');
     expect(keyOf(undefined, 'optional')).toBeUndefined();
     expect(() => keyOf('k', { refused: 'The key is elsewhere.' })).toThrow('elsewhere');
@@ -43,7 +43,7 @@ describe('Idempotency-Key', () => {
   });
 });
 
-test('traceparent counts only if it is well formed', () => {
+it('traceparent counts only if it is well formed', () => {
   const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
   expect(traceparentOf({ traceparent })).toBe(traceparent);
   expect(traceparentOf({ traceparent: `${traceparent}\r\nx: y` })).toBeUndefined();

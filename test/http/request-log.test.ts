@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { appKey, jsonPost, rawExchange, startApp } from '../harness/app.ts';
-import { mintToken, signToken, claimsOf } from '../tokens/tokens.ts';
+import { claimsOf, mintToken, signToken } from '../tokens/tokens.ts';
 
 let whenLate = Promise.resolve();
 const edge = await startApp({

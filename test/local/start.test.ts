@@ -1,16 +1,16 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { isServerOn } from '../../local/temporal/dev-server.ts';
 import { signDevelopmentToken } from '../../local/development-token.ts';
+import { endProcess, runningProcesses } from '../../local/processes.ts';
+import { isServerOn } from '../../local/temporal/dev-server.ts';
 import { isFree } from '../../local/temporal/ports.ts';
 import { freePort } from '../../src/worker/free-port.ts';
-import { endProcess, runningProcesses } from '../../local/processes.ts';
 
 const project = new URL('../../', import.meta.url);
 const startMs = 60_000;

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { freePort } from '../../src/worker/free-port.ts';
 import { temporalAddress } from '../servers/temporal.ts';
@@ -9,7 +9,7 @@ import { temporalAddress } from '../servers/temporal.ts';
 const toNowhere = () => createConnection({ settings: { address: '127.0.0.1:1' }, observe: () => undefined });
 
 // What is thrown in a timer would end the process; here vitest reports it.
-test('closes while calls are waiting for their next attempt, and leaves nothing behind that throws', async () => {
+it('closes while calls are waiting for their next attempt, and leaves nothing behind that throws', async () => {
   const waits = [0, 30, 60, 90, 120, 150, 200, 250, 300, 400];
   const outcomes = await Promise.all(
     waits.map(async (waitMs) => {
@@ -32,7 +32,7 @@ test('closes while calls are waiting for their next attempt, and leaves nothing 
   await sleep(500);
 });
 
-test('comes up over a network on which that takes longer than the probes for silence wait', async () => {
+it('comes up over a network on which that takes longer than the probes for silence wait', async () => {
   const [host = '', serverPort = ''] = temporalAddress().split(':');
   const sockets: Socket[] = [];
   const pass = (client: Socket) => {

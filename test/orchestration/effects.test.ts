@@ -1,17 +1,17 @@
-import proto from '@temporalio/proto';
-import { Client } from '@temporalio/client';
-import { NativeConnection } from '@temporalio/worker';
 import { once } from 'node:events';
 import { constants, createServer, type ServerHttp2Session } from 'node:http2';
-import { afterEach, describe, expect, test } from 'vitest';
+import { Client } from '@temporalio/client';
+import proto from '@temporalio/proto';
+import { NativeConnection } from '@temporalio/worker';
+import { afterEach, describe, expect, it } from 'vitest';
 import { applyAction } from '../../src/orchestration/actions.ts';
 import { dataConverter } from '../../src/orchestration/codec.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
-import { startInstance, type EagerStarts } from '../../src/orchestration/start.ts';
 import { isWithoutEffect } from '../../src/orchestration/failures.ts';
+import { type EagerStarts, startInstance } from '../../src/orchestration/start.ts';
 import { createEagerStarts } from '../../src/worker/eager-starts.ts';
 import { freePort } from '../../src/worker/free-port.ts';
-import { failure, inTurn, startFakeFrontend, type Reply } from '../servers/fake-frontend.ts';
+import { failure, inTurn, type Reply, startFakeFrontend } from '../servers/fake-frontend.ts';
 
 const { StartWorkflowExecutionResponse, UpdateWorkflowExecutionResponse } = proto.temporal.api.workflowservice.v1;
 const { UpdateWorkflowExecutionLifecycleStage } = proto.temporal.api.enums.v1;
@@ -81,7 +81,7 @@ async function connectToCutter(rstCode: number) {
   return { connection, namespace: 'default', attempts: () => arrived };
 }
 
-test.each(['NGHTTP2_ENHANCE_YOUR_CALM', 'NGHTTP2_INADEQUATE_SECURITY'] as const)(
+it.each(['NGHTTP2_ENHANCE_YOUR_CALM', 'NGHTTP2_INADEQUATE_SECURITY'] as const)(
   'a start whose stream was cut with %s after it had arrived is unknown',
   async (code) => {
     const server = await connectToCutter(constants[code]);
@@ -93,24 +93,24 @@ test.each(['NGHTTP2_ENHANCE_YOUR_CALM', 'NGHTTP2_INADEQUATE_SECURITY'] as const)
 );
 
 describe('a start that the server refuses', () => {
-  test.each(refusals)('with %s had no effect', async (code) => {
+  it.each(refusals)('with %s had no effect', async (code) => {
     const server = await connectTo('StartWorkflowExecution', [failure(code)]);
     expect(await startOver(server)).toMatchObject({ code: 'orchestration-unavailable', kind: { effect: 'none' } });
   });
 
-  test.each(refusals)('with %s after an attempt that may have arrived is unknown', async (code) => {
+  it.each(refusals)('with %s after an attempt that may have arrived is unknown', async (code) => {
     const server = await connectTo('StartWorkflowExecution', [failure('UNAVAILABLE'), failure(code)]);
     expect(await startOver(server)).toBe('unknown');
     expect(server.attempts()).toBeGreaterThan(1);
   });
 
-  test('and then takes is created', async () => {
+  it('and then takes is created', async () => {
     const created = StartWorkflowExecutionResponse.encode({ runId: 'r' }).finish();
     const server = await connectTo('StartWorkflowExecution', [failure('UNAVAILABLE'), created]);
     expect(await startOver(server)).toBe('created');
   });
 
-  test.each([[['PERMISSION_DENIED']], [['UNAVAILABLE', 'PERMISSION_DENIED']]] as const)(
+  it.each([[['PERMISSION_DENIED']], [['UNAVAILABLE', 'PERMISSION_DENIED']]] as const)(
     'over eager starts with %j is unknown, whatever the last attempt was told',
     async (codes) => {
       const [first, ...rest] = codes.map((code) => failure(code));
@@ -150,7 +150,7 @@ const accepted = UpdateWorkflowExecutionResponse.encode({
 }).finish();
 
 describe('an action that fails', () => {
-  test.each<[string, [Reply, ...Reply[]], object]>([
+  it.each<[string, [Reply, ...Reply[]], object]>([
     ['for too many at once', [failure('RESOURCE_EXHAUSTED')], { code: 'rate-limited' }],
     [
       'for too many at once after an attempt that may have arrived',

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   actionFingerprintOf,
   fingerprintInRequestId,
@@ -21,7 +21,7 @@ const ref = fc.record({
 });
 
 describe('an instance id', () => {
-  test('is read back as it was written', () => {
+  it('is read back as it was written', () => {
     fc.assert(
       fc.property(ref, (given) => {
         expect(parseWorkflowId(workflowIdOf(given))).toEqual(given);
@@ -29,7 +29,7 @@ describe('an instance id', () => {
     );
   });
 
-  test('is never the id of another instance', () => {
+  it('is never the id of another instance', () => {
     fc.assert(
       fc.property(ref, ref, (one, other) => {
         fc.pre(JSON.stringify(one) !== JSON.stringify(other));
@@ -38,24 +38,24 @@ describe('an instance id', () => {
     );
   });
 
-  test('shows no generation for the first life', () => {
+  it('shows no generation for the first life', () => {
     expect(workflowIdOf({ tenant: 'acme', process: 'transfers', key: 't-1' })).toBe('acme/transfers/t-1');
     expect(workflowIdOf({ tenant: 'acme', process: 'transfers', key: 't-1', generation: 2 })).toBe(
       'acme/transfers/t-1~2',
     );
   });
 
-  test.each(['', 'a/b', 'a~2', 'a b', 'é', 'a%2fb', '\n'])('refuses the key %j', (key) => {
+  it.each(['', 'a/b', 'a~2', 'a b', 'é', 'a%2fb', '\n'])('refuses the key %j', (key) => {
     expect(() => workflowIdOf({ tenant: 'acme', process: 'transfers', key })).toThrow(RangeError);
   });
 
-  test('refuses to become longer than the column that holds it', () => {
+  it('refuses to become longer than the column that holds it', () => {
     expect(() => workflowIdOf({ tenant: 't'.repeat(64), process: 'p'.repeat(64), key: 'k'.repeat(126) })).toThrow(
       RangeError,
     );
   });
 
-  test.each(['', 'acme/transfers', 'acme/transfers/a/b', 'acme/transfers/a~x', 'acme/transfers/a~01'])(
+  it.each(['', 'acme/transfers', 'acme/transfers/a/b', 'acme/transfers/a~x', 'acme/transfers/a~01'])(
     'does not take %j for one of ours',
     (id) => expect(parseWorkflowId(id)).toBeUndefined(),
   );
@@ -64,12 +64,12 @@ describe('an instance id', () => {
 describe('a fingerprint', () => {
   const start = { tenant: 'acme', process: 'transfers', body: { a: '1', b: { c: [1, 2], d: 'é' } } };
 
-  test('does not see the order of members', () => {
+  it('does not see the order of members', () => {
     const reordered = { ...start, body: { b: { d: 'é', c: [1, 2] }, a: '1' } };
     expect(fingerprintOf(reordered)).toBe(fingerprintOf(start));
   });
 
-  test.each([
+  it.each([
     { ...start, tenant: 'other' },
     { ...start, process: 'other' },
     { ...start, body: { ...start.body, a: '2' } },
@@ -78,14 +78,14 @@ describe('a fingerprint', () => {
     { ...start, body: { a: '1', b: { c: [2, 1], d: 'é' } } },
   ])('sees another %j', (other) => expect(fingerprintOf(other)).not.toBe(fingerprintOf(start)));
 
-  test('does not change from one release to the next', () => {
+  it('does not change from one release to the next', () => {
     // sha256 of ["f1","acme","transfers",{"a":"1"}]
     expect(fingerprintOf({ tenant: 'acme', process: 'transfers', body: { a: '1' } })).toBe(
       'f1.45fe40610f4cda09b06cf40462cab3bcbb98dcd8581a7fd16fbcce73f53340af',
     );
   });
 
-  test('is found in the request id of a start, and in no other request id', () => {
+  it('is found in the request id of a start, and in no other request id', () => {
     const fingerprint = fingerprintOf(start);
     expect(fingerprintInRequestId(requestIdOf(fingerprint))).toBe(fingerprint);
     expect(requestIdOf(fingerprint)).not.toBe(requestIdOf(fingerprint));
@@ -97,24 +97,24 @@ describe('a fingerprint', () => {
 describe('an action id', () => {
   const actor = { iss: 'i', sub: 's' };
 
-  test('names the action, so that one can never answer another', () => {
+  it('names the action, so that one can never answer another', () => {
     expect(updateIdOf('approve', 'k', 'x')).not.toBe(updateIdOf('reject', 'k', 'x'));
   });
 
-  test("is the caller's key where there is one, and never looks like a digest", () => {
+  it("is the caller's key where there is one, and never looks like a digest", () => {
     expect(updateIdOf('approve', 'k', 'one')).toBe(updateIdOf('approve', 'k', 'other'));
     expect(updateIdOf('approve', undefined, 'one')).not.toBe(updateIdOf('approve', undefined, 'other'));
     expect(updateIdOf('approve', 'd.one', 'x')).not.toBe(updateIdOf('approve', undefined, 'one'));
   });
 
-  test('tells subjects of two issuers apart', () => {
+  it('tells subjects of two issuers apart', () => {
     const one = actionFingerprintOf({ actor, body: {} });
     expect(actionFingerprintOf({ actor: { ...actor, iss: 'other' }, body: {} })).not.toBe(one);
     expect(actionFingerprintOf({ actor: { iss: 'is', sub: '' }, body: {} })).not.toBe(one);
   });
 });
 
-test('a hashed key hides the key and fits an id', () => {
+it('a hashed key hides the key and fits an id', () => {
   const hashed = hashedKey('ann@example.com');
   expect(hashed).toBe(hashedKey('ann@example.com'));
   expect(hashed).not.toContain('ann');

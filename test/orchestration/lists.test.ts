@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
-import { visibilityQueryOf, type ListFilter } from '../../src/orchestration/lists.ts';
+import { describe, expect, it } from 'vitest';
+import { type ListFilter, visibilityQueryOf } from '../../src/orchestration/lists.ts';
 
 const request = (filter: Partial<ListFilter> = {}, tenant = 'acme') => ({
   tenant,
@@ -9,13 +9,13 @@ const request = (filter: Partial<ListFilter> = {}, tenant = 'acme') => ({
 });
 
 describe('the query of a list', () => {
-  test('always begins with tenant and process, each clause in parentheses', () => {
+  it('always begins with tenant and process, each clause in parentheses', () => {
     expect(visibilityQueryOf(request())).toBe(
       "(PorticoTenant = 'acme') AND (PorticoProcess = 'transfers') AND (ExecutionStatus != 'ContinuedAsNew')",
     );
   });
 
-  test('spells the filters it is given', () => {
+  it('spells the filters it is given', () => {
     const query = visibilityQueryOf(
       request({
         status: 'running',
@@ -30,13 +30,13 @@ describe('the query of a list', () => {
     expect(query).toContain("(PorticoLabels = 'from:acc-1')");
   });
 
-  test('finds what ended without its own word as well as what said so', () => {
+  it('finds what ended without its own word as well as what said so', () => {
     expect(visibilityQueryOf(request({ outcome: 'cancelled' }))).toContain(
       "((PorticoOutcome = 'cancelled' AND ExecutionStatus = 'Completed') OR ExecutionStatus = 'Canceled')",
     );
   });
 
-  test('takes no text that could end a literal, whatever its kind', () => {
+  it('takes no text that could end a literal, whatever its kind', () => {
     const dangerous = fc
       .string({ minLength: 1, maxLength: 40, unit: fc.constantFrom(...Array.from('\'"\\`-/*#; ()=%\n\0AZaz09._:')) })
       .filter((text) => !/^[A-Za-z0-9._:-]+$/.test(text));

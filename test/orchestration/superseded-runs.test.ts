@@ -1,8 +1,8 @@
 import proto from '@temporalio/proto';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { supersededRunsOf } from '../../src/orchestration/superseded-runs.ts';
-import { failure, startFakeFrontend, type Reply } from '../servers/fake-frontend.ts';
+import { failure, type Reply, startFakeFrontend } from '../servers/fake-frontend.ts';
 
 const { DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, ListWorkflowExecutionsResponse } =
   proto.temporal.api.workflowservice.v1;
@@ -51,7 +51,7 @@ async function connectTo(options: { listed: Run[]; describe: (workflowId: string
 
 const describedAs = (found: Run) => DescribeWorkflowExecutionResponse.encode({ workflowExecutionInfo: found }).finish();
 
-test('a page of running instances costs nothing, one of closed instances one request', async () => {
+it('a page of running instances costs nothing, one of closed instances one request', async () => {
   const runs = Array.from({ length: 100 }, (_, index) => run(`t/p/${index}`, `r-${index}`, completed));
   const { ask, counts } = await connectTo({ listed: runs, describe: () => failure('INTERNAL') });
   expect(await ask([run('t/p/x', 'r', running)])).toEqual([]);
@@ -60,7 +60,7 @@ test('a page of running instances costs nothing, one of closed instances one req
   expect(counts).toMatchObject({ list: 1, describe: 0 });
 });
 
-test('a closed run is left out where its id has gone on in another, also one that is not on the page', async () => {
+it('a closed run is left out where its id has gone on in another, also one that is not on the page', async () => {
   const [old, anew] = [run('t/p/1', 'old', completed), run('t/p/1', 'new', completed)];
   const { ask, counts } = await connectTo({ listed: [anew, old], describe: () => describedAs(anew) });
   expect(await ask([anew, old])).toEqual(['old']);
@@ -69,13 +69,13 @@ test('a closed run is left out where its id has gone on in another, also one tha
   expect(await ask([anew])).toEqual([]);
 });
 
-test('a terminated run is looked up although its successor is not listed yet', async () => {
+it('a terminated run is looked up although its successor is not listed yet', async () => {
   const old = run('t/p/1', 'old', terminated);
   const { ask } = await connectTo({ listed: [old], describe: () => describedAs(run('t/p/1', 'new', running)) });
   expect(await ask([old])).toEqual(['old']);
 });
 
-test('a run that is gone is left out, and any other failure is one of the page', async () => {
+it('a run that is gone is left out, and any other failure is one of the page', async () => {
   const runs = [run('t/p/gone', 'gone', terminated), run('t/p/there', 'there', terminated)];
   const { ask } = await connectTo({
     listed: runs,
@@ -86,7 +86,7 @@ test('a run that is gone is left out, and any other failure is one of the page',
   await expect(broken.ask(runs)).rejects.toThrow();
 });
 
-test('looks up ten at a time at most', async () => {
+it('looks up ten at a time at most', async () => {
   const runs = Array.from({ length: 60 }, (_, index) => run(`t/p/${index}`, `r-${index}`, terminated));
   const { ask, counts } = await connectTo({
     listed: runs,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createWaits } from '../../src/orchestration/waits.ts';
 
 const limits = { maxPolls: 10, maxWaiters: 6, maxWaitersOfTenant: 4 };
@@ -15,7 +15,7 @@ function controlled() {
 }
 
 describe('waits', () => {
-  test('share one poll for each instance', async () => {
+  it('share one poll for each instance', async () => {
     const { polls, poll } = controlled();
     const waits = createWaits({ poll, ...limits });
     const answers = Promise.all([
@@ -28,7 +28,7 @@ describe('waits', () => {
     expect(await answers).toEqual([true, true, true]);
   });
 
-  test('end when their time is up, and the poll with the last of them', async () => {
+  it('end when their time is up, and the poll with the last of them', async () => {
     const { polls, poll } = controlled();
     const waits = createWaits({ poll, ...limits });
     const [short, long] = [waits.untilClosed(of('a'), 5), waits.untilClosed(of('a'), 40)];
@@ -38,7 +38,7 @@ describe('waits', () => {
     expect(polls[0]?.signal.aborted).toBe(true);
   });
 
-  test('end at once when the caller is gone, now or before', async () => {
+  it('end at once when the caller is gone, now or before', async () => {
     const { poll } = controlled();
     const waits = createWaits({ poll, ...limits });
     const caller = new AbortController();
@@ -48,7 +48,7 @@ describe('waits', () => {
     expect(await waits.untilClosed(of('a'), 60_000, caller.signal)).toBe(false);
   });
 
-  test('are refused past the limit of polls, and never fail', async () => {
+  it('are refused past the limit of polls, and never fail', async () => {
     const { polls, poll } = controlled();
     const waits = createWaits({ poll, ...limits, maxPolls: 1 });
     const first = waits.untilClosed(of('a'), 60_000);
@@ -60,7 +60,7 @@ describe('waits', () => {
     expect(await again).toBe(true);
   });
 
-  test('all end when the process stops, and none begins', async () => {
+  it('all end when the process stops, and none begins', async () => {
     const { poll } = controlled();
     const waits = createWaits({ poll, ...limits });
     const all = Promise.all([waits.untilClosed(of('a'), 60_000), waits.untilClosed(of('b'), 60_000)]);
@@ -69,7 +69,7 @@ describe('waits', () => {
     expect(await waits.untilClosed(of('c'), 60_000)).toBe(false);
   });
 
-  test('are so many in all and so many of one tenant, and no more', async () => {
+  it('are so many in all and so many of one tenant, and no more', async () => {
     const { polls, poll } = controlled();
     const waits = createWaits({ poll, ...limits });
     const wait = (tenant: string) => waits.untilClosed(of(tenant, tenant), 60_000);

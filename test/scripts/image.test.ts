@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { settings } from '../../src/config/settings.ts';
-import { postgresSkipReason, startPostgres, withClient, postgresBinaries } from '../servers/postgres.ts';
+import { postgresBinaries, postgresSkipReason, startPostgres, withClient } from '../servers/postgres.ts';
 
 const project = new URL('../../', import.meta.url);
 const read = (file: string) => readFileSync(new URL(file, project), 'utf8');

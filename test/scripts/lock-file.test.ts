@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { findingsIn, lockFile, type LockFile } from '../../scripts/lock-file.ts';
+import { findingsIn, type LockFile, lockFile } from '../../scripts/lock-file.ts';
 
 const text = readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8');
 

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectDatabase, type Database, type DatabaseConnection } from '../../src/database/database.ts';
 import { openEmbeddedDatabase } from '../../local/database/embedded.ts';
+import { connectDatabase, type Database, type DatabaseConnection } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrate.ts';
+import { silentLogger } from '../harness/silent-logger.ts';
 import { layEmbeddedDatabase } from './embedded.ts';
 import { postgresSkipReason, startPostgres } from './postgres.ts';
-import { silentLogger } from '../harness/silent-logger.ts';
 
 export interface TestDatabase {
   readonly database: Database;

@@ -1,4 +1,4 @@
-import { Metadata, Server, ServerCredentials, status as grpcStatus, type ServiceError } from '@grpc/grpc-js';
+import { Metadata, Server, ServerCredentials, type ServiceError, status as grpcStatus } from '@grpc/grpc-js';
 import proto from '@temporalio/proto';
 
 type Answer = Uint8Array | ServiceError;

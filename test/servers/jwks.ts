@@ -1,5 +1,5 @@
-import { createServer, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
 import type { SigningKey } from '../tokens/tokens.ts';
 
 /** How the server behaves: `hang` accepts and never answers, `down` cuts the connection. */

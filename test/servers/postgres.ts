@@ -1,9 +1,9 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from '../../src/worker/free-port.ts';
 
@@ -66,7 +66,7 @@ export async function startPostgres() {
   async function answering(child: ChildProcess): Promise<void> {
     while (child.exitCode === null) {
       if (await isAnswering(urlOf('postgres'))) return;
-      await pause(20);
+      await sleep(20);
     }
     throw new Error(`postgres ended with ${child.exitCode}`);
   }
@@ -94,7 +94,7 @@ export async function startPostgres() {
           await answering(server);
           return;
         } catch {
-          await pause(50);
+          await sleep(50);
         }
       }
     },

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 describe('the proxy that makes faults', () => {
@@ -16,7 +16,7 @@ describe('the proxy that makes faults', () => {
     echo.close();
   });
 
-  test('passes bytes and ends in both directions while it is healthy', async () => {
+  it('passes bytes and ends in both directions while it is healthy', async () => {
     const socket = await open(proxy.port);
     expect(await exchange(socket, 'hello')).toBe('hello');
     socket.end();
@@ -24,7 +24,7 @@ describe('the proxy that makes faults', () => {
     expect(echo.received()).toBe('hello');
   });
 
-  test('refuses new connections and resets old ones, and listens on the same port afterwards', async () => {
+  it('refuses new connections and resets old ones, and listens on the same port afterwards', async () => {
     const old = await open(proxy.port);
     const reset = once(old, 'error');
     await proxy.inject('refuse');
@@ -34,23 +34,23 @@ describe('the proxy that makes faults', () => {
     expect(await exchange(await open(proxy.port), 'again')).toBe('again');
   });
 
-  test('as a black hole accepts connections and passes nothing, until it is over', async () => {
+  it('as a black hole accepts connections and passes nothing, until it is over', async () => {
     await proxy.inject('black-hole');
     const socket = await open(proxy.port);
     socket.write('late');
-    expect(await Promise.race([once(socket, 'data'), pause(150, 'nothing')])).toBe('nothing');
+    expect(await Promise.race([once(socket, 'data'), sleep(150, 'nothing')])).toBe('nothing');
     expect(echo.received()).toBe('');
     const arriving = once(socket, 'data');
     await proxy.heal();
     expect(String((await arriving)[0])).toBe('late');
   });
 
-  test('holds answers while requests arrive', async () => {
+  it('holds answers while requests arrive', async () => {
     const socket = await open(proxy.port);
     expect(await exchange(socket, 'a')).toBe('a');
     await proxy.inject('hold-answers');
     socket.write('b');
-    expect(await Promise.race([once(socket, 'data'), pause(150, 'nothing')])).toBe('nothing');
+    expect(await Promise.race([once(socket, 'data'), sleep(150, 'nothing')])).toBe('nothing');
     expect(echo.received()).toBe('ab');
     const reset = once(socket, 'error');
     proxy.cut();
@@ -59,7 +59,7 @@ describe('the proxy that makes faults', () => {
     expect(echo.received()).toBe('ab');
   });
 
-  test('delays each exchange by the time it is told', async () => {
+  it('delays each exchange by the time it is told', async () => {
     await proxy.inject({ delayMs: 300 });
     const socket = await open(proxy.port);
     const startedAt = performance.now();
@@ -67,7 +67,7 @@ describe('the proxy that makes faults', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(295);
   });
 
-  test('forgets the connections that stand without a word, and serves later ones', async () => {
+  it('forgets the connections that stand without a word, and serves later ones', async () => {
     const old = await open(proxy.port);
     expect(await exchange(old, 'a')).toBe('a');
     proxy.forget();
@@ -78,7 +78,7 @@ describe('the proxy that makes faults', () => {
     expect([old.destroyed, old.readableEnded]).toEqual([false, false]);
   });
 
-  test('resets who connects when told to, and who is there when cut', async () => {
+  it('resets who connects when told to, and who is there when cut', async () => {
     const old = await open(proxy.port);
     const reset = once(old, 'error');
     proxy.cut();

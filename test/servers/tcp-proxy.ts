@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../src/worker/free-port.ts';
 
 /**
@@ -34,7 +34,7 @@ export async function startTcpProxy(serverPort: number) {
       } catch (error) {
         // The port is ours but for the moment in which nobody listens on it: another test may try it then.
         if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
-        await pause(20);
+        await sleep(20);
       }
     }
   }

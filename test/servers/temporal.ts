@@ -4,15 +4,15 @@ import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject } from 'vitest';
-import {
-  DevServerError,
-  startDevServer,
-  type DevServer,
-  type DevServerOptions,
-} from '../../local/temporal/dev-server.ts';
-import { freePort } from '../../src/worker/free-port.ts';
 import { endProcess } from '../../local/processes.ts';
 import { findTemporalCli } from '../../local/temporal/cli.ts';
+import {
+  type DevServer,
+  DevServerError,
+  type DevServerOptions,
+  startDevServer,
+} from '../../local/temporal/dev-server.ts';
+import { freePort } from '../../src/worker/free-port.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

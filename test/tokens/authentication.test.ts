@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { createVerificationKeys } from '../../src/tokens/keys.ts';
-import { principalOf } from '../../src/tokens/claims.ts';
 import { secretOf } from '../../src/config/secret.ts';
+import { principalOf } from '../../src/tokens/claims.ts';
+import { createVerificationKeys } from '../../src/tokens/keys.ts';
 import { appKey, startApp } from '../harness/app.ts';
 import { claimsOf, createSigningKey, mintToken, signToken } from './tokens.ts';
 import { startWithJwks, startWithSecret } from './verifiers.ts';

@@ -1,5 +1,5 @@
-import { accepted, refused, stricter, type Signer, type TokenVector } from './vector.ts';
 import { base64url, claimsOf, type SigningKey } from './tokens.ts';
+import { accepted, refused, type Signer, stricter, type TokenVector } from './vector.ts';
 
 /** What can be wrong with the three parts of a token, before and after what they say. */
 export function structureVectors(key: SigningKey, signer: Signer): TokenVector[] {

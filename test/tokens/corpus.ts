@@ -1,6 +1,5 @@
 import { createPublicKey } from 'node:crypto';
 import { structureVectors } from './corpus-structure.ts';
-import { accepted, refused, signerWith, stricter, type Signer, type TokenVector } from './vector.ts';
 import {
   audience,
   base64url,
@@ -8,9 +7,10 @@ import {
   createSigningKey,
   issuer,
   signatureOf,
-  signToken,
   type SigningKey,
+  signToken,
 } from './tokens.ts';
+import { accepted, refused, type Signer, signerWith, stricter, type TokenVector } from './vector.ts';
 
 /** Everything we know that can be wrong with a token, or looks as if it were; signed with `key`. */
 export function tokenCorpus(key: SigningKey, trusted: readonly SigningKey[]): readonly TokenVector[] {

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createJwks, type JwksOptions } from '../../src/tokens/jwks.ts';
 import { startApp } from '../harness/app.ts';
-import { startJwksServer, type JwksMode } from '../servers/jwks.ts';
+import { type JwksMode, startJwksServer } from '../servers/jwks.ts';
 import { createSigningKey, mintToken, type SigningKey } from './tokens.ts';
 
 const es = createSigningKey('ES256');

@@ -2,10 +2,10 @@ import {
   constants,
   createHmac,
   generateKeyPairSync,
-  randomBytes,
-  sign,
   type JsonWebKey,
   type KeyObject,
+  randomBytes,
+  sign,
 } from 'node:crypto';
 import type { Algorithm } from '../../src/config/key-algorithms.ts';
 

@@ -1,4 +1,4 @@
-import { claimsOf, signToken, type SigningKey } from './tokens.ts';
+import { claimsOf, type SigningKey, signToken } from './tokens.ts';
 
 /** A token, and what Portico says to it. */
 export interface TokenVector {

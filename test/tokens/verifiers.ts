@@ -1,8 +1,8 @@
 import { createLocalJWKSet, jwtVerify } from 'jose';
-import { createVerificationKeys } from '../../src/tokens/keys.ts';
 import { secretOf } from '../../src/config/secret.ts';
-import { startApp, type TestApp } from '../harness/app.ts';
 import { createJwks } from '../../src/tokens/jwks.ts';
+import { createVerificationKeys } from '../../src/tokens/keys.ts';
+import { startApp, type TestApp } from '../harness/app.ts';
 import { startJwksServer } from '../servers/jwks.ts';
 import { audience, createSigningKey, issuer, type SigningKey } from './tokens.ts';
 

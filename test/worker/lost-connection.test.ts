@@ -1,7 +1,7 @@
 import { NativeConnection } from '@temporalio/worker';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { untilLost } from '../../src/worker/lost-connection.ts';
-import { failure, startFakeFrontend, type Reply } from '../servers/fake-frontend.ts';
+import { failure, type Reply, startFakeFrontend } from '../servers/fake-frontend.ts';
 
 const releases: (() => unknown)[] = [];
 afterEach(async () => {
@@ -26,7 +26,7 @@ async function watch(health: () => Reply, forMs: number) {
   return { isLost, asked };
 }
 
-test.each(['UNIMPLEMENTED', 'PERMISSION_DENIED'] as const)(
+it.each(['UNIMPLEMENTED', 'PERMISSION_DENIED'] as const)(
   'a connection on which the question for health is answered with %s is alive, and not asked in a hurry',
   async (code) => {
     const { isLost, asked } = await watch(() => failure(code), 3_500);
@@ -36,7 +36,7 @@ test.each(['UNIMPLEMENTED', 'PERMISSION_DENIED'] as const)(
   },
 );
 
-test('a connection that is silent while a new one is as silent is kept', async () => {
+it('a connection that is silent while a new one is as silent is kept', async () => {
   const { isLost } = await watch(() => new Promise<Uint8Array>(() => undefined), 8_000);
   expect(isLost).toBe(false);
 });

@@ -3,7 +3,7 @@ import { createUserGrantActivities } from '../../activities/user-grants.ts';
 import { createInbox } from '../../src/adapters/inbox.ts';
 import type { UserGrantOutput } from '../../src/catalog/user-grants.ts';
 import { openTestDatabase } from '../servers/database.ts';
-import { interfereWith, type Interference } from './interference.ts';
+import { type Interference, interfereWith } from './interference.ts';
 import { createMessages, starter } from './messages.ts';
 import { until } from './poll.ts';
 import { openStage } from './stage.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { implementationOf } from '../../src/definition/implementation.ts';
-import { temporalAddress } from '../servers/temporal.ts';
 import { userGrantsTwoWays } from '../fixtures/two-ways-definition.ts';
-import { openGrantBench, type GrantBench } from './grant-harness.ts';
+import { temporalAddress } from '../servers/temporal.ts';
+import { type GrantBench, openGrantBench } from './grant-harness.ts';
 import { createGate } from './interference.ts';
 import { fixtureWorkflows } from './stage.ts';
 

@@ -1,7 +1,7 @@
-import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import { randomUUID } from 'node:crypto';
+import { type WorkflowHandle, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import proto from '@temporalio/proto';
-import { randomUUID } from 'node:crypto';
 import type { ActionAnswer, ActionCall, Actor } from '../../src/definition/envelope.ts';
 import { until } from './poll.ts';
 

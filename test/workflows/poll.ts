@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Asks every 25 ms until it is true. Throws after `withinMs`, with what was seen last. */
 export async function until(
@@ -10,6 +10,6 @@ export async function until(
     const { isTrue, seen } = await ask();
     if (isTrue) return;
     if (Date.now() > endsAt) throw new Error(`not true within ${withinMs} ms; seen last: ${String(seen)}`);
-    await pause(25);
+    await sleep(25);
   }
 }

@@ -1,10 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
-import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { outcomesOf } from '../../src/definition/definition.ts';
 import { catalog } from '../../src/catalog/index.ts';
+import { outcomesOf } from '../../src/definition/definition.ts';
 import { recordings } from './recordings.ts';
 import { bundleOf, currentWorkflows, fixtureWorkflows } from './stage.ts';
 

@@ -1,6 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
-import { randomUUID } from 'node:crypto';
 
 const { EventType, ResetReapplyExcludeType } = proto.temporal.api.enums.v1;
 

@@ -1,15 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
   bundleWorkflowCode,
   DefaultLogger,
+  type InjectedSinks,
   NativeConnection,
   Runtime,
   Worker,
-  type InjectedSinks,
   type WorkflowBundle,
 } from '@temporalio/worker';
-import { randomUUID } from 'node:crypto';
 import type { ProcessContext } from '../../src/definition/envelope.ts';
 import type { InstanceSinks } from '../../workflows/instance/steps.ts';
 

@@ -1,13 +1,13 @@
-import type { WorkflowHandle } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
+import type { WorkflowHandle } from '@temporalio/client';
 import { createTransferActivities, type TransferSettings } from '../../activities/transfers.ts';
 import { createAccounts } from '../../src/adapters/ledger/accounts.ts';
 import { createLedger, type Ledger } from '../../src/adapters/ledger/ledger.ts';
 import { createTransferRecords, type TransferRecords } from '../../src/adapters/ledger/records.ts';
-import type { Actor } from '../../src/definition/envelope.ts';
 import type { TransferInput, TransferOutput } from '../../src/catalog/transfers.ts';
+import type { Actor } from '../../src/definition/envelope.ts';
 import { openTestDatabase } from '../servers/database.ts';
-import { interfereWith, type Interference } from './interference.ts';
+import { type Interference, interfereWith } from './interference.ts';
 import { createMessages, starter } from './messages.ts';
 import { until } from './poll.ts';
 import { rewind, type RewindOptions } from './rewind.ts';

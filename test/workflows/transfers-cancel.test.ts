@@ -4,8 +4,8 @@ import { temporalAddress } from '../servers/temporal.ts';
 import { createGate, failFirst } from './interference.ts';
 import { approver } from './messages.ts';
 import {
-  openTransferBench,
   type Interferences,
+  openTransferBench,
   type Transfer,
   type TransferBench,
   type TransferCall,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporalAddress } from '../servers/temporal.ts';
-import { openGrantBench, type GrantBench, type GrantCall } from './grant-harness.ts';
+import { type GrantBench, type GrantCall, openGrantBench } from './grant-harness.ts';
 import { createGate } from './interference.ts';
 import { fixtureWorkflows } from './stage.ts';
 

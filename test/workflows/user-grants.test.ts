@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporalAddress } from '../servers/temporal.ts';
-import { openGrantBench, type GrantBench } from './grant-harness.ts';
+import { type GrantBench, openGrantBench } from './grant-harness.ts';
 import { createGate, failFirst, loseFirstAnswer } from './interference.ts';
 
 const adult = '1990-05-31';

@@ -1,5 +1,5 @@
-import { CancellationScope, currentUpdateInfo, setHandler } from '@temporalio/workflow';
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
+import { CancellationScope, currentUpdateInfo, setHandler } from '@temporalio/workflow';
 import type { ActionAnswer, ActionCall, AnsweredActions } from '../../src/definition/envelope.ts';
 import type { ProblemCode } from '../../src/problems.ts';
 

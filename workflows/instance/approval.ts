@@ -1,7 +1,7 @@
-import { condition } from '@temporalio/workflow';
 import type { UpdateDefinition } from '@temporalio/common';
+import { condition } from '@temporalio/workflow';
 import type { ActionAnswer, ActionCall, Actor } from '../../src/definition/envelope.ts';
-import { handleAction, refuseAction, type Accepted } from './actions.ts';
+import { type Accepted, handleAction, refuseAction } from './actions.ts';
 
 interface Note {
   readonly note?: string | undefined;

@@ -1,7 +1,7 @@
-import { condition, type CancellationScope } from '@temporalio/workflow';
 import type { UpdateDefinition } from '@temporalio/common';
+import { type CancellationScope, condition } from '@temporalio/workflow';
 import type { ActionAnswer, ActionCall } from '../../src/definition/envelope.ts';
-import { handleAction, refuseAction, type Accepted } from './actions.ts';
+import { type Accepted, handleAction, refuseAction } from './actions.ts';
 
 type Verdict = 'accepted' | 'too-late';
 

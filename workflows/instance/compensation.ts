@@ -1,5 +1,5 @@
-import { CancellationScope, condition } from '@temporalio/workflow';
 import { ActivityFailure } from '@temporalio/common';
+import { CancellationScope, condition } from '@temporalio/workflow';
 
 /** One way back. Both calls run the same idempotent activity and differ in what they retry. */
 export interface Undo<Undone> {

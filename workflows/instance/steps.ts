@@ -1,12 +1,12 @@
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
   allHandlersFinished,
   CancellationScope,
   condition,
   proxySinks,
-  upsertSearchAttributes,
   type Sinks,
+  upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 
 const stepAttribute = defineSearchAttributeKey('PorticoStep', SearchAttributeType.KEYWORD);
 const outcomeAttribute = defineSearchAttributeKey('PorticoOutcome', SearchAttributeType.KEYWORD);

@@ -1,15 +1,15 @@
 import type { Database, Queryable } from '../../database/database.ts';
-import { postInternally, postToCustomer } from './postings.ts';
+import type { TransferKey } from './phases.ts';
 import {
   readTransfer,
   recordReserve,
   recordResolve,
-  rejectReserve,
   type RejectReason,
+  rejectReserve,
   type ResolveOutcome,
   type Transfer,
 } from './phases.ts';
-import type { TransferKey } from './phases.ts';
+import { postInternally, postToCustomer } from './postings.ts';
 
 /** `conflict`: the transfer was called off (`voided`) or had `ended` before any money was taken, and none was. */
 export type Withdrawn =

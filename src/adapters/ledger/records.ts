@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Actor } from '../../definition/envelope.ts';
 import type { Database, Queryable } from '../../database/database.ts';
+import type { Actor } from '../../definition/envelope.ts';
 import { readTransfer, type Transfer, type TransferKey } from './phases.ts';
 
 /** What is asked for when a transfer is opened. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Account } from '../../adapters/ledger/accounts.ts';
 import { accountId, currency, minor } from '../../definition/fields.ts';
 import { Problem } from '../../problems.ts';
-import { defineOperation, type Answer, type Operation } from '../operation.ts';
+import { type Answer, defineOperation, type Operation } from '../operation.ts';
 
 const params = z.object({ id: accountId });
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAccounts, type Accounts } from '../../../src/adapters/ledger/accounts.ts';
+import { type Accounts, createAccounts } from '../../../src/adapters/ledger/accounts.ts';
 import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
 
 describe.each(databaseKinds)('accounts on %s', (kind) => {

@@ -5,10 +5,10 @@ import { createLedger } from '../../../src/adapters/ledger/ledger.ts';
 import { connectDatabase, type Database } from '../../../src/database/database.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { startCommitCutter } from '../../database/commit-cutter.ts';
-import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../../servers/postgres.ts';
-import { audit } from '../../harness/auditor.ts';
 import { openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
+import { audit } from '../../harness/auditor.ts';
 import { silentLogger } from '../../harness/silent-logger.ts';
+import { type PostgresCluster, postgresSkipReason, startPostgres, withClient } from '../../servers/postgres.ts';
 
 describe.skipIf(postgresSkipReason() !== undefined)('a COMMIT that is never answered', () => {
   let cluster: PostgresCluster;

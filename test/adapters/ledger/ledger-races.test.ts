@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,10 +11,10 @@ import { createTransferRecords } from '../../../src/adapters/ledger/records.ts';
 import { connectDatabase, type Database } from '../../../src/database/database.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { Problem } from '../../../src/problems.ts';
-import { postgresSkipReason, startPostgres, withClient, type PostgresCluster } from '../../servers/postgres.ts';
-import { audit } from '../../harness/auditor.ts';
 import { openingOf, openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
+import { audit } from '../../harness/auditor.ts';
 import { silentLogger } from '../../harness/silent-logger.ts';
+import { type PostgresCluster, postgresSkipReason, startPostgres, withClient } from '../../servers/postgres.ts';
 
 // The embedded database has one connection: nothing here can be shown on it.
 describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrency', () => {
@@ -51,7 +51,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrenc
           const key = await openTransfer(database, tenant, { transferId: randomUUID(), amountMinor });
           for (const each of before) await ledger[each](key);
           const running = calls.map(async (each) => {
-            await pause(each.delayMs);
+            await sleep(each.delayMs);
             await ledger[each.operation](key);
           });
           await Promise.all(running);
@@ -197,7 +197,7 @@ function startAuditor(url: string) {
   async function loop(): Promise<void> {
     while (!state.isStopping) {
       await auditOnce(false).catch(() => undefined);
-      await pause(100);
+      await sleep(100);
     }
   }
   const running = loop();
@@ -236,7 +236,7 @@ function startLoad(database: Database, tenant: string) {
       } catch (error) {
         if (!(error instanceof Problem && error.kind.retryable)) throw error;
         load.failures += 1;
-        await pause(20);
+        await sleep(20);
       }
     }
   }
@@ -257,5 +257,5 @@ function startLoad(database: Database, tenant: string) {
 }
 
 async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isTrue())) await pause(10);
+  while (!(await isTrue())) await sleep(10);
 }

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createAccounts, type Accounts } from '../../../src/adapters/ledger/accounts.ts';
+import { type Accounts, createAccounts } from '../../../src/adapters/ledger/accounts.ts';
 import { createLedger, type Ledger } from '../../../src/adapters/ledger/ledger.ts';
 import type { TransferKey } from '../../../src/adapters/ledger/phases.ts';
 import { createTransferRecords } from '../../../src/adapters/ledger/records.ts';
-import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
 import { openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
+import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
 
 /** How each state of a transfer's money is reached. */
 const ways = {

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger, type Ledger } from '../../../src/adapters/ledger/ledger.ts';
 import type { TransferKey } from '../../../src/adapters/ledger/phases.ts';
 import { createTransferRecords, type TransferRecords } from '../../../src/adapters/ledger/records.ts';
-import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
 import { fingerprintOf } from '../../../src/orchestration/identity.ts';
 import { openingOf, openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
+import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
 
 describe.each(databaseKinds)('transfer records on %s', (kind) => {
   let test: TestDatabase;

@@ -1,9 +1,9 @@
 /** Opens the embedded database in the folder given, and moves money until it is killed. Prints what was acknowledged. */
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
+import { openEmbeddedDatabase } from '../../../local/database/embedded.ts';
 import { createLedger } from '../../../src/adapters/ledger/ledger.ts';
 import { connectDatabase } from '../../../src/database/database.ts';
-import { openEmbeddedDatabase } from '../../../local/database/embedded.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
 

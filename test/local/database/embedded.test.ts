@@ -1,6 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat, writeFile, mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url';
 import type * as workerThreads from 'node:worker_threads';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { connectDatabase, embeddedClientOptionsOf, type DatabaseConnection } from '../../../src/database/database.ts';
 import { openEmbeddedDatabase } from '../../../local/database/embedded.ts';
 import { lockFolder } from '../../../local/folder-lock.ts';
+import { connectDatabase, type DatabaseConnection, embeddedClientOptionsOf } from '../../../src/database/database.ts';
 import { migrate } from '../../../src/database/migrate.ts';
-import { layEmbeddedDatabase } from '../../servers/embedded.ts';
 import { silentLogger } from '../../harness/silent-logger.ts';
+import { layEmbeddedDatabase } from '../../servers/embedded.ts';
 
 const threads = vi.hoisted(() => [] as workerThreads.Worker[]);
 // The real thing, but the test gets hold of each thread to end it.

@@ -1,16 +1,16 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { endProcess, identityOf, runningProcesses } from '../../../local/processes.ts';
 import { isServerOn } from '../../../local/temporal/dev-server.ts';
 import { isFree } from '../../../local/temporal/ports.ts';
-import { freePort } from '../../../src/worker/free-port.ts';
-import { endProcess, identityOf, runningProcesses } from '../../../local/processes.ts';
 import { provideTemporal, StateFolderInUseError, type Temporal } from '../../../local/temporal/server.ts';
+import { freePort } from '../../../src/worker/free-port.ts';
 
 const host = '127.0.0.1';
 let stateDir: string;
