@@ -6,6 +6,7 @@ import { createAdapters } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
 import { connectDatabase, type DatabaseConnection } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
+import { retryUntilDone } from './timing/retry.ts';
 
 const pingTimeoutMs = 1_000;
 const retryEveryMs = 2_000;
@@ -21,19 +22,20 @@ export async function openStorage({ config, logger }: { config: Config; logger: 
   const { connection, ownerConnection, grantTo } = connectionsOf(config, embedded?.connection);
   let isMigrated = false;
 
-  async function migrateUntilDone(): Promise<void> {
-    while (!isMigrated && !stopping.signal.aborted) {
-      try {
-        await migrate({ ownerConnection, grantTo, logger });
-        isMigrated = true;
-      } catch (error) {
-        if (embedded !== undefined) throw error;
-        logger.warn({ err: error, retryInMs: retryEveryMs }, 'the database schema could not be brought up to date');
-        await sleep(retryEveryMs, undefined, { signal: stopping.signal }).catch(() => undefined);
-      }
-    }
+  async function migrateOnce(): Promise<void> {
+    await migrate({ ownerConnection, grantTo, logger });
+    isMigrated = true;
   }
-  const migration = migrateUntilDone();
+  const migration =
+    embedded === undefined
+      ? retryUntilDone({
+          work: migrateOnce,
+          everyMs: retryEveryMs,
+          signal: stopping.signal,
+          onFailure: (error) =>
+            logger.warn({ err: error, retryInMs: retryEveryMs }, 'the database schema could not be brought up to date'),
+        })
+      : migrateOnce();
   // The embedded engine serves one client at a time: the pool has to wait for the migration.
   if (embedded !== undefined) {
     try {

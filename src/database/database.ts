@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { Problem } from '../problems.ts';
+import { withTimeLimit } from '../timing/time-limit.ts';
 import { databaseFailureOf, unavailable } from './failures.ts';
 
 /** Where the database is. Embedded: the folder that holds the unix socket of `openEmbeddedDatabase`. */
@@ -161,17 +162,8 @@ async function run<Row extends pg.QueryResultRow>(
   }
 }
 
-async function within<T>(limitMs: number, work: Promise<T>, { unknownEffect = false } = {}): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailable(new Error(`not done within ${limitMs} ms`), unknownEffect)), limitMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const within = <T>(limitMs: number, work: Promise<T>, { unknownEffect = false } = {}): Promise<T> =>
+  withTimeLimit(work, limitMs, () => unavailable(new Error(`not done within ${limitMs} ms`), unknownEffect));
 
 /** Statements are ours: one that begins with SELECT changes nothing. */
 const isReading = (text: string): boolean => /^\s*select\b/i.test(text);

@@ -1,3 +1,5 @@
+import { withTimeLimit } from '../timing/time-limit.ts';
+
 /** Something the process needs in order to do its work. */
 export interface ReadinessCheck {
   readonly name: string;
@@ -38,17 +40,11 @@ export function createReadiness(
 }
 
 async function runCheck({ name, check, remedy }: ReadinessCheck, timeoutMs: number): Promise<CheckReport> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-  });
   try {
-    await Promise.race([Promise.resolve().then(check), late]);
+    await withTimeLimit(Promise.resolve().then(check), timeoutMs);
     return { name, status: 'ok' };
   } catch (error) {
     return { name, status: 'failed', reason: reasonOf(error), ...(remedy === undefined ? {} : { remedy }) };
-  } finally {
-    clearTimeout(timer);
   }
 }
 

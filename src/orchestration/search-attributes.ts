@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import {
@@ -6,6 +5,7 @@ import {
   encodeUnifiedSearchAttributes,
 } from '@temporalio/common/lib/converter/payload-search-attributes.js';
 import type { Logger } from 'pino';
+import { retryUntilDone } from '../timing/retry.ts';
 import { grpcCode, grpcCodeOf } from './failures.ts';
 
 const tenant = defineSearchAttributeKey('PorticoTenant', SearchAttributeType.KEYWORD);
@@ -92,20 +92,16 @@ export function ensureSearchAttributes(options: { connection: Connection; namesp
   const stopping = new AbortController();
   let isDone = false;
 
-  async function registerUntilDone(): Promise<void> {
-    while (!isDone && !stopping.signal.aborted) {
-      try {
-        await connection.withDeadline(Date.now() + callDeadlineMs, () =>
-          registerSearchAttributes(connection, namespace),
-        );
-        isDone = true;
-      } catch (error) {
-        logger.warn({ err: error, retryInMs: retryEveryMs }, 'search attributes could not be registered');
-        await sleep(retryEveryMs, undefined, { signal: stopping.signal }).catch(() => undefined);
-      }
-    }
-  }
-  void registerUntilDone();
+  void retryUntilDone({
+    work: async () => {
+      await connection.withDeadline(Date.now() + callDeadlineMs, () => registerSearchAttributes(connection, namespace));
+      isDone = true;
+    },
+    everyMs: retryEveryMs,
+    signal: stopping.signal,
+    onFailure: (error) =>
+      logger.warn({ err: error, retryInMs: retryEveryMs }, 'search attributes could not be registered'),
+  });
 
   return {
     /** Rejects while the attributes are not known to be registered. */

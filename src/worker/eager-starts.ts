@@ -3,7 +3,7 @@ import type { NativeConnection } from '@temporalio/worker';
 import type { ObserveRequest } from '../orchestration/connection.ts';
 import { grpcCode, grpcCodeOf } from '../orchestration/failures.ts';
 import type { EagerStarts } from '../orchestration/start.ts';
-import { withTimeout } from './timeout.ts';
+import { withTimeLimit } from '../timing/time-limit.ts';
 
 /** How many eager starts may be under way: past it the plain connection has more room. */
 const maxInFlight = 32;
@@ -52,7 +52,7 @@ export function createEagerStarts(observe: ObserveRequest) {
         .withDeadline(Date.now() + deadlineMs, () => connection.workflowService.startWorkflowExecution(request))
         .finally(() => (inFlight -= 1));
       try {
-        const response = await withTimeout(call, deadlineMs);
+        const response = await withTimeLimit(call, deadlineMs);
         seen(grpcCode.OK);
         return response;
       } catch (error) {
@@ -84,5 +84,5 @@ export async function probeHealth(connection: NativeConnection): Promise<'health
     () => 'healthy' as const,
     () => 'unhealthy' as const,
   );
-  return withTimeout(answer, probeTimeoutMs).catch(() => 'silent' as const);
+  return withTimeLimit(answer, probeTimeoutMs).catch(() => 'silent' as const);
 }

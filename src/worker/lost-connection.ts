@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
+import { withTimeLimit } from '../timing/time-limit.ts';
 import { probeHealth } from './eager-starts.ts';
-import { withTimeout } from './timeout.ts';
 
 const probeEveryMs = 1_000;
 /** Each of them takes a second. */
@@ -36,7 +36,7 @@ const isSilent = async (connection: NativeConnection): Promise<boolean> => (awai
 async function answersAnew(settings: NativeConnectionOptions): Promise<boolean> {
   const connecting = NativeConnection.connect(settings);
   try {
-    return !(await isSilent(await withTimeout(connecting, connectTimeoutMs)));
+    return !(await isSilent(await withTimeLimit(connecting, connectTimeoutMs)));
   } catch {
     return false;
   } finally {

@@ -3,9 +3,9 @@ import { NativeConnection, type NativeConnectionOptions, Worker, type WorkerOpti
 import type { Logger } from 'pino';
 import { dataConverter } from '../orchestration/codec.ts';
 import { parseWorkflowId } from '../orchestration/identity.ts';
+import { withTimeLimit } from '../timing/time-limit.ts';
 import { type createEagerStarts, probeHealth } from './eager-starts.ts';
 import { closeQuietly, untilLost } from './lost-connection.ts';
-import { withTimeout } from './timeout.ts';
 
 interface WorkersOptions {
   readonly connection: NativeConnectionOptions;
@@ -60,7 +60,7 @@ export function startWorkers(options: WorkersOptions) {
 
   async function build() {
     const connecting = NativeConnection.connect(options.connection);
-    const connection = await withTimeout(connecting, connectTimeoutMs).catch((error: unknown) => {
+    const connection = await withTimeLimit(connecting, connectTimeoutMs).catch((error: unknown) => {
       void connecting.then(closeQuietly, () => undefined);
       throw error;
     });

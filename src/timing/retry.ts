@@ -1,0 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * Repeats `work` until it succeeds or `signal` aborts, `everyMs` milliseconds after each failure. Never rejects. Resolves
+ * to whether the work was done.
+ */
+export async function retryUntilDone(options: {
+  readonly work: () => Promise<void>;
+  readonly everyMs: number;
+  readonly signal: AbortSignal;
+  readonly onFailure: (error: unknown) => void;
+}): Promise<boolean> {
+  const { work, everyMs, signal, onFailure } = options;
+  while (!signal.aborted) {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      onFailure(error);
+      await sleep(everyMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+  return false;
+}
