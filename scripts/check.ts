@@ -12,7 +12,7 @@ const checks: readonly (readonly [headline: string, check: () => boolean])[] = [
   ['generated files', areGeneratedFilesCurrent],
   ['unused files, exports and dependencies', () => tool('knip')],
   ['openapi.yaml', () => tool('redocly', 'lint', 'openapi.yaml')],
-  ['package-lock.json', () => tool('tsx', 'scripts/check-lock.ts')],
+  ['package-lock.json', () => tool('tsx', 'scripts/lock-file.ts')],
 ];
 
 for (const [headline, check] of checks) {

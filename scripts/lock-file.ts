@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 
 const names = z.record(z.string(), z.string()).optional();
@@ -86,4 +88,12 @@ function isAtLeast(version: string, floor: string): boolean {
     if (other !== part) return other > part;
   }
   return true;
+}
+
+/** Run by itself it fails where package-lock.json would not install everywhere, or installs what it must not. */
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const text = readFileSync(new URL('../package-lock.json', import.meta.url), 'utf8');
+  const findings = findingsIn(lockFile.parse(JSON.parse(text)));
+  for (const finding of findings) console.error(finding);
+  process.exitCode = findings.length === 0 ? 0 : 1;
 }
