@@ -89,21 +89,35 @@ export const transfersV1 = defineProcess<typeof workflows>()({
   output: transferOutput,
   labels: { from: 'from', to: 'to' },
   steps: {
-    opening: { label: 'Being recorded', actions: ['cancel'] },
+    opening: {
+      label: 'Being recorded',
+      actions: ['cancel'],
+      next: ['awaiting-approval', 'withdrawing', 'compensating', 'ending', 'end'],
+    },
     'awaiting-approval': {
       label: 'Waiting for a second person',
       waitsFor: 'approve or reject',
       actions: ['approve', 'reject', 'cancel'],
+      next: ['withdrawing', 'compensating', 'ending'],
     },
-    withdrawing: { label: 'Taking the money from the payer', actions: ['cancel'] },
-    depositing: { label: 'Giving the money to the payee', actions: ['cancel'] },
-    compensating: { label: 'Returning the money' },
+    withdrawing: {
+      label: 'Taking the money from the payer',
+      actions: ['cancel'],
+      next: ['depositing', 'compensating', 'ending'],
+    },
+    depositing: {
+      label: 'Giving the money to the payee',
+      actions: ['cancel'],
+      next: ['compensating', 'ending'],
+    },
+    compensating: { label: 'Returning the money', next: ['compensation-stuck', 'ending'] },
     'compensation-stuck': {
       label: 'The money cannot be returned yet',
       waitsFor: 'the payer account, or an operator',
       actions: ['resolve'],
+      next: ['ending'],
     },
-    ending: { label: 'Recording the outcome' },
+    ending: { label: 'Recording the outcome', next: ['compensating', 'end'] },
   },
   actions: {
     approve: { summary: 'Let the transfer go on', input: approval, output: accepted, permission: 'transfers:approve' },

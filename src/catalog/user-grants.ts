@@ -45,8 +45,8 @@ export const userGrantsV1 = defineProcess<typeof workflows>()({
   input: userGrantInput,
   output: userGrantOutput,
   steps: {
-    congratulating: { label: 'Sending the push message' },
-    'congratulating-adult': { label: 'Granting what adults get' },
-    granting: { label: 'Granting the welcome discount' },
+    congratulating: { label: 'Sending the push message', next: ['congratulating-adult', 'granting', 'end'] },
+    'congratulating-adult': { label: 'Granting what adults get', next: ['granting', 'end'] },
+    granting: { label: 'Granting the welcome discount', next: ['end'] },
   },
 });

@@ -87,7 +87,15 @@ type Checked<M, D extends ProcessDraft> = {
   output: CheckOutput<M, D['workflow'], D['output']>;
   key: { from: 'header' } | { from: 'body'; field: FieldOf<D> };
   labels?: Readonly<Record<string, FieldOf<D>>>;
-  steps: Readonly<Record<string, StepDefinition & { readonly actions?: readonly (keyof D['actions'])[] }>>;
+  steps: Readonly<
+    Record<
+      string,
+      StepDefinition & {
+        readonly actions?: readonly (keyof D['actions'])[];
+        readonly next?: readonly (keyof D['steps'] | 'end')[];
+      }
+    >
+  >;
 } & (D extends { actions: infer A } ? { actions: CheckActions<M, A> } : unknown) &
   (D extends { views: infer V } ? { views: CheckViews<M, V> } : unknown) &
   CheckImplementations<M, D['workflow'], D>;

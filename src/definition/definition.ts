@@ -8,6 +8,8 @@ export interface StepDefinition {
   readonly waitsFor?: string;
   /** The actions worth offering here; the workflow itself decides. */
   readonly actions?: readonly string[];
+  /** The steps that may follow this one; `end` where the instance may end here. Documents draw the instance from it. */
+  readonly next?: readonly string[];
 }
 
 /** A verb in the URL, an update underneath. */
