@@ -7,7 +7,7 @@ import { endProcess } from '../local/processes.ts';
 import { provideTemporalCli } from '../local/temporal/cli.ts';
 import { startDevServer } from '../local/temporal/dev-server.ts';
 import { freePort } from '../src/worker/free-port.ts';
-import { record, recordings } from './workflows/recordings.ts';
+import { record, recordings } from './fixtures/recordings.ts';
 
 /**
  * Records histories of workflows on a real server: `npm run record -- NAME …`, or

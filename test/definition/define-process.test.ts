@@ -1,6 +1,6 @@
 import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { rightDefinition, workflowModule, wrongDefinitions } from './wrong-definitions.ts';
+import { rightDefinition, workflowModule, wrongDefinitions } from '../fixtures/wrong-definitions.ts';
 
 const here = import.meta.dirname;
 const definitionFile = (index: number) => `${here}/virtual-definition-${index}.ts`;

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { audit } from '../harness/auditor.ts';
+import { audit } from '../harness/audit.ts';
+import { inParallel } from '../harness/in-parallel.ts';
+import { expectInTime, timed } from '../harness/outage-answers.ts';
 import { eventually, type Portico, type Reply, startPortico, unique } from '../harness/portico.ts';
+import { createChance, scaled } from '../harness/random.ts';
+import { createDeployment, type Deployment, transferOf } from '../servers/deployment.ts';
 import { postgresSkipReason } from '../servers/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
-import { expectInTime, timed } from './answers.ts';
-import { createChance, scaled } from './chance.ts';
-import { createDeployment, type Deployment, transferOf } from './deployment.ts';
-import { inParallel } from './in-parallel.ts';
 
 const chance = createChance();
 

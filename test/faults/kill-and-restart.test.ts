@@ -7,12 +7,12 @@ import { endProcess, runningProcesses } from '../../local/processes.ts';
 import { findTemporalCli } from '../../local/temporal/cli.ts';
 import { isServerOn } from '../../local/temporal/dev-server.ts';
 import { freePort } from '../../src/worker/free-port.ts';
+import { inspectEmbedded } from '../harness/audit-embedded.ts';
+import { inParallel } from '../harness/in-parallel.ts';
 import { eventually, type Reply } from '../harness/portico.ts';
-import { createChance, scaled } from './chance.ts';
-import { type Caller, createCaller, transferOf } from './deployment.ts';
-import { inspectEmbedded } from './embedded-witness.ts';
-import { inParallel } from './in-parallel.ts';
-import { endPrograms, leashOf, type Program, startProgram } from './program.ts';
+import { createChance, scaled } from '../harness/random.ts';
+import { type Caller, createCaller, transferOf } from '../servers/deployment.ts';
+import { endPrograms, leashOf, type Program, startProgram } from '../servers/program.ts';
 
 const chance = createChance();
 const folder = mkdtempSync(join(tmpdir(), 'portico-kill-'));

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectOutage, timed } from '../harness/outage-answers.ts';
 import { eventually, type Portico, startPortico, unique } from '../harness/portico.ts';
+import { openTemporalWitness } from '../harness/temporal-operator.ts';
+import { createSecrets, transferOf } from '../servers/deployment.ts';
 import { temporalAddress } from '../servers/temporal.ts';
-import { expectOutage, timed } from './answers.ts';
-import { createSecrets, transferOf } from './deployment.ts';
-import { openTemporalWitness } from './temporal-witness.ts';
 
 describe('a Portico whose namespace does not exist', () => {
   const namespace = unique('namespace');

@@ -4,16 +4,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleWorkflows } from '../../src/worker/bundle.ts';
+import { expectInTime, expectOutage, timed } from '../harness/outage-answers.ts';
 import { eventually, type Reply, unique } from '../harness/portico.ts';
+import { createChance, scaled } from '../harness/random.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
+import { openTemporalWitness } from '../harness/temporal-operator.ts';
+import { createBalancer } from '../servers/balancer.ts';
+import { type Caller, createCaller, createDeployment, type Deployment, transferOf } from '../servers/deployment.ts';
 import { postgresSkipReason } from '../servers/postgres.ts';
+import { endPrograms, type Program, startProgram } from '../servers/program.ts';
 import { startTemporalServer, type TestTemporalServer } from '../servers/temporal.ts';
-import { expectInTime, expectOutage, timed } from './answers.ts';
-import { createBalancer } from './balancer.ts';
-import { createChance, scaled } from './chance.ts';
-import { type Caller, createCaller, createDeployment, type Deployment, transferOf } from './deployment.ts';
-import { endPrograms, type Program, startProgram } from './program.ts';
-import { openTemporalWitness } from './temporal-witness.ts';
 
 const chance = createChance();
 

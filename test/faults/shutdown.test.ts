@@ -5,16 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bundleWorkflows } from '../../src/worker/bundle.ts';
+import { timed } from '../harness/outage-answers.ts';
 import { eventually, type Reply, unique } from '../harness/portico.ts';
+import { createChance, scaled } from '../harness/random.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
+import { openTemporalWitness } from '../harness/temporal-operator.ts';
+import { type Caller, createCaller, createDeployment, type Deployment, transferOf } from '../servers/deployment.ts';
 import { postgresSkipReason } from '../servers/postgres.ts';
+import { endPrograms, type Program, readiness, startProgram } from '../servers/program.ts';
 import { type Fault, startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { startTemporalServer, type TestTemporalServer } from '../servers/temporal.ts';
-import { timed } from './answers.ts';
-import { createChance, scaled } from './chance.ts';
-import { type Caller, createCaller, createDeployment, type Deployment, transferOf } from './deployment.ts';
-import { endPrograms, type Program, readiness, startProgram } from './program.ts';
-import { openTemporalWitness } from './temporal-witness.ts';
 
 const chance = createChance();
 

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { expectInTime, expectOutage, timed, type TimedReply, verdictOf } from '../harness/outage-answers.ts';
 import { eventually, type Portico, type Reply, startPortico, unique } from '../harness/portico.ts';
+import { openTemporalWitness } from '../harness/temporal-operator.ts';
 import { type Fault, startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { startTemporalServer, type TestTemporalServer } from '../servers/temporal.ts';
-import { expectInTime, expectOutage, timed, type TimedReply, verdictOf } from './answers.ts';
-import { openTemporalWitness } from './temporal-witness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-outage-'));
 const stateDir = join(folder, 'state');

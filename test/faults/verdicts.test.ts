@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { isWithoutEffect } from '../../src/orchestration/failures.ts';
 import { eventually, unique } from '../harness/portico.ts';
+import { openTemporalWitness } from '../harness/temporal-operator.ts';
 import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { temporalAddress } from '../servers/temporal.ts';
-import { openTemporalWitness } from './temporal-witness.ts';
 
 describe('a call over a connection that is lost', () => {
   let proxy: TcpProxy;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { implementationOf } from '../../src/definition/implementation.ts';
 import { userGrantsTwoWays } from '../fixtures/two-ways-definition.ts';
+import { createGate } from '../harness/adapter-calls.ts';
+import { type GrantBench, openGrantBench } from '../harness/grants.ts';
+import { fixtureWorkflows } from '../harness/workers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
-import { type GrantBench, openGrantBench } from './grant-harness.ts';
-import { createGate } from './interference.ts';
-import { fixtureWorkflows } from './stage.ts';
 
 let bench: GrantBench;
 

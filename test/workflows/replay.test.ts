@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { catalog } from '../../src/catalog/index.ts';
 import { outcomesOf } from '../../src/definition/definition.ts';
-import { recordings } from './recordings.ts';
-import { bundleOf, currentWorkflows, fixtureWorkflows } from './stage.ts';
+import { recordings } from '../fixtures/recordings.ts';
+import { bundleOf, currentWorkflows, fixtureWorkflows } from '../harness/workers.ts';
 
 const folder = new URL('../histories/', import.meta.url);
 const files = readdirSync(folder).filter((file) => file.endsWith('.json'));

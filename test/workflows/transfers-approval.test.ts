@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createGate, undisturbed } from '../harness/adapter-calls.ts';
+import { approver, starter } from '../harness/instance-messages.ts';
+import { openTransferBench, type TransferBench } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
-import { createGate, undisturbed } from './interference.ts';
-import { approver, starter } from './messages.ts';
-import { openTransferBench, type TransferBench } from './transfer-harness.ts';
 
 const aboveLimit = { minor: '1000001' };
 let bench: TransferBench;

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Problem } from '../../src/problems.ts';
-import { temporalAddress } from '../servers/temporal.ts';
-import { createGate, failFirst } from './interference.ts';
-import { approver } from './messages.ts';
+import { createGate, failFirst } from '../harness/adapter-calls.ts';
+import { approver } from '../harness/instance-messages.ts';
 import {
   type Interferences,
   openTransferBench,
   type Transfer,
   type TransferBench,
   type TransferCall,
-} from './transfer-harness.ts';
+} from '../harness/transfers.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 
 let bench: TransferBench;
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { breakAfter, breakBefore, createGate, failFirst, loseFirstAnswer } from '../harness/adapter-calls.ts';
+import { openTransferBench, type TransferBench } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
-import { breakAfter, breakBefore, createGate, failFirst, loseFirstAnswer } from './interference.ts';
-import { openTransferBench, type TransferBench } from './transfer-harness.ts';
 
 let bench: TransferBench;
 

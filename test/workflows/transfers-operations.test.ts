@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findTemporalCli } from '../../local/temporal/cli.ts';
+import { createGate, undisturbed } from '../harness/adapter-calls.ts';
+import { openTransferBench, type TransferBench } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
-import { createGate, undisturbed } from './interference.ts';
-import { openTransferBench, type TransferBench } from './transfer-harness.ts';
 
 const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
 const run = promisify(execFile);

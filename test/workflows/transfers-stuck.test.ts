@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createGate, failFirst, undisturbed } from '../harness/adapter-calls.ts';
+import { type Interferences, openTransferBench, type TransferBench } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
-import { createGate, failFirst, undisturbed } from './interference.ts';
-import { type Interferences, openTransferBench, type TransferBench } from './transfer-harness.ts';
 
 let bench: TransferBench;
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createGate } from '../harness/adapter-calls.ts';
+import { type GrantBench, type GrantCall, openGrantBench } from '../harness/grants.ts';
+import { fixtureWorkflows } from '../harness/workers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
-import { type GrantBench, type GrantCall, openGrantBench } from './grant-harness.ts';
-import { createGate } from './interference.ts';
-import { fixtureWorkflows } from './stage.ts';
 
 let bench: GrantBench;
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createGate, failFirst, loseFirstAnswer } from '../harness/adapter-calls.ts';
+import { type GrantBench, openGrantBench } from '../harness/grants.ts';
 import { temporalAddress } from '../servers/temporal.ts';
-import { type GrantBench, openGrantBench } from './grant-harness.ts';
-import { createGate, failFirst, loseFirstAnswer } from './interference.ts';
 
 const adult = '1990-05-31';
 const child = `${new Date().getUTCFullYear() - 10}-01-01`;

@@ -6,7 +6,7 @@ import { connectDatabase, type Database } from '../../../src/database/database.t
 import { migrate } from '../../../src/database/migrate.ts';
 import { startCommitCutter } from '../../database/commit-cutter.ts';
 import { openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
-import { audit } from '../../harness/auditor.ts';
+import { audit } from '../../harness/audit.ts';
 import { silentLogger } from '../../harness/silent-logger.ts';
 import { type PostgresCluster, postgresSkipReason, startPostgres, withClient } from '../../servers/postgres.ts';
 

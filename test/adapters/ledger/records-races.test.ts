@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger } from '../../../src/adapters/ledger/ledger.ts';
 import { createTransferRecords } from '../../../src/adapters/ledger/records.ts';
 import { openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
+import { until } from '../../harness/until.ts';
 import { openTestDatabase, type TestDatabase } from '../../servers/database.ts';
 import { postgresSkipReason } from '../../servers/postgres.ts';
-import { until } from '../../workflows/poll.ts';
 
 // The embedded database has one connection: nothing here can be shown on it.
 describe.skipIf(postgresSkipReason() !== undefined)('the end of a transfer under concurrency', () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createGate, failFirst, undisturbed } from '../harness/adapter-calls.ts';
+import { type Interferences, openTransferBench, type Transfer, type TransferBench } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
-import { createGate, failFirst, undisturbed } from './interference.ts';
-import { type Interferences, openTransferBench, type Transfer, type TransferBench } from './transfer-harness.ts';
 
 const aboveLimit = { minor: '1000001', balance: 5_000_000n };
 const untouched = { payer: 5_000_000n, payee: 0n };

@@ -3,7 +3,7 @@ import { type WorkflowHandle, WorkflowUpdateFailedError } from '@temporalio/clie
 import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import type { ActionAnswer, ActionCall, Actor } from '../../src/definition/envelope.ts';
-import { until } from './poll.ts';
+import { until } from './until.ts';
 
 const { EventType } = proto.temporal.api.enums.v1;
 

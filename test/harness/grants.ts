@@ -3,10 +3,10 @@ import { createUserGrantActivities } from '../../activities/user-grants.ts';
 import { createInbox } from '../../src/adapters/inbox.ts';
 import type { UserGrantOutput } from '../../src/catalog/user-grants.ts';
 import { openTestDatabase } from '../servers/database.ts';
-import { type Interference, interfereWith } from './interference.ts';
-import { createMessages, starter } from './messages.ts';
-import { until } from './poll.ts';
-import { openStage } from './stage.ts';
+import { type Interference, interfereWith } from './adapter-calls.ts';
+import { createMessages, starter } from './instance-messages.ts';
+import { until } from './until.ts';
+import { openStage } from './workers.ts';
 
 export type GrantCall = 'sendMessage' | 'grantDiscount';
 

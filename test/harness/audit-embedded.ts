@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import pg from 'pg';
 import { openEmbeddedDatabase } from '../../local/database/embedded.ts';
-import { silentLogger } from '../harness/silent-logger.ts';
 import { type MoneyReport, reportOf } from './money-report.ts';
+import { silentLogger } from './silent-logger.ts';
 
 /** Looks into the embedded database of a Portico that has ended, without any code of the ledger. */
 export async function inspectEmbedded(stateDir: string, tenant: string): Promise<MoneyReport> {

@@ -7,11 +7,11 @@ import { createTransferRecords, type TransferRecords } from '../../src/adapters/
 import type { TransferInput, TransferOutput } from '../../src/catalog/transfers.ts';
 import type { Actor } from '../../src/definition/envelope.ts';
 import { openTestDatabase } from '../servers/database.ts';
-import { type Interference, interfereWith } from './interference.ts';
-import { createMessages, starter } from './messages.ts';
-import { until } from './poll.ts';
-import { rewind, type RewindOptions } from './rewind.ts';
-import { openStage } from './stage.ts';
+import { type Interference, interfereWith } from './adapter-calls.ts';
+import { createMessages, starter } from './instance-messages.ts';
+import { rewind, type RewindOptions } from './reset.ts';
+import { until } from './until.ts';
+import { openStage } from './workers.ts';
 
 const currency = 'EUR';
 

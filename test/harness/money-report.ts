@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { audit } from '../harness/auditor.ts';
+import { audit } from './audit.ts';
 
 export interface MoneyReport {
   /** What is wrong with the money of all tenants now that nothing moves any more. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Chance } from './chance.ts';
+import type { Chance } from '../harness/random.ts';
 import { readiness } from './program.ts';
 
 interface Target {

@@ -7,10 +7,10 @@ import { developmentAudience, developmentIssuer } from '../../local/development-
 import { signDevelopmentToken } from '../../local/development-token.ts';
 import { catalog } from '../../src/catalog/index.ts';
 import { operationsWith, permissionsOf } from '../../src/operations/index.ts';
+import { type MoneyReport, reportOf } from '../harness/money-report.ts';
 import { checkAgainstOpenApi } from '../harness/openapi.ts';
 import type { Reply } from '../harness/portico.ts';
-import { startPostgres, withClient } from '../servers/postgres.ts';
-import { type MoneyReport, reportOf } from './money-report.ts';
+import { startPostgres, withClient } from './postgres.ts';
 
 export type Deployment = Awaited<ReturnType<typeof createDeployment>>;
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Reply } from '../harness/portico.ts';
+import type { Reply } from './portico.ts';
 
 export interface TimedReply extends Reply {
   readonly tookMs: number;
