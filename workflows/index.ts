@@ -1,3 +1,3 @@
-// Workflow functions alone: two processes may both have an action called `cancel`, exported by their own files.
+// Only workflow functions are exported here: the actions of two processes may have the same name.
 export { transfers } from './transfers.ts';
 export { userGrants } from './user-grants.ts';

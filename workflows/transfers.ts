@@ -1,8 +1,8 @@
 import { CancelledFailure, TemporalFailure } from '@temporalio/common';
-import { CancellationScope, defineUpdate } from '@temporalio/workflow';
-import type { Opening } from '../activities/transfers.ts';
+import { CancellationScope, defineUpdate, proxyActivities } from '@temporalio/workflow';
+import type { FailureType } from '../activities/failures.ts';
+import type { createTransferActivities } from '../activities/transfers.ts';
 import type { TransferKey } from '../src/adapters/ledger/phases.ts';
-import type { MoneyStanding } from '../src/adapters/ledger/records.ts';
 import type {
   Accepted,
   Approval,
@@ -12,158 +12,149 @@ import type {
   TransferInput,
   TransferOutput,
 } from '../src/catalog/transfers.ts';
-import type { ActionAnswer, ActionCall, Envelope } from '../src/definition/envelope.ts';
-import { handleAction, refuseAction } from './instance/actions.ts';
-import { type AwaitDecision, type Decision, handleDecisions, type Requesters } from './instance/approval.ts';
+import type { ActionAnswer, ActionCall, Actor, Envelope } from '../src/definition/envelope.ts';
+import { type Decision, handleDecisions } from './instance/approval.ts';
 import { handleCancels } from './instance/cancellation.ts';
-import { type Compensation, createCompensation, type Undo } from './instance/compensation.ts';
+import { createCompensation, type Undo } from './instance/compensation.ts';
+import { handleResolutions } from './instance/resolution.ts';
 import { endWith, enterStep } from './instance/steps.ts';
-import { type Activities, cautious, persistent } from './transfer-activities.ts';
+
+type Activities = ReturnType<typeof createTransferActivities>;
+
+// A timeout stops no code: the ledger's rows, not these seconds, keep a late attempt from moving money.
+const money = {
+  startToCloseTimeout: '10s',
+  // Any other type may report an activity as cancelled that has moved the money.
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '200ms', maximumInterval: '30s' },
+} as const;
+
+/** Fails where no retry can help. A failure that passes by itself, such as a lost database, is retried for ever. */
+const cautious = proxyActivities<Activities>({
+  ...money,
+  retry: { ...money.retry, nonRetryableErrorTypes: ['unexpected', 'blocked'] satisfies FailureType[] },
+});
+
+/** Retries every failure for ever: these steps must succeed before the transfer may go on. */
+const persistent = proxyActivities<Activities>(money);
 
 export const approve = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Approval>]>('approve');
 export const reject = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Rejection>]>('reject');
 export const cancel = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Cancellation>]>('cancel');
 export const resolve = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Resolution>]>('resolve');
 
-/** An end without the fields that every result has. */
+/** A result without the fields that every result has. */
 type Ending = WithoutCommon<TransferOutput>;
 type WithoutCommon<Result> = Result extends unknown ? Omit<Result, 'transferId' | 'amount'> : never;
 
-/** The note of a settlement whose own is lost with the run that made it. */
-const settledBefore = 'Settled before';
+/** How a refund ended: as such, or as the money had been resolved before. */
+type Refund = { readonly outcome: 'refunded' } | Extract<Ending, { outcome: 'completed' | 'settled' }>;
 
-/** Why money that was taken, or may have been, goes back. */
-type UndoReason = Extract<TransferOutput, { outcome: 'compensated' }>['reason'];
-
-/** What became of money that was to go back. */
-type Undone =
-  | { readonly fate: 'returned' | 'landed' }
-  | { readonly fate: 'settled'; readonly note: string; readonly settledBy?: string };
+/** Undoes what was done, and answers the ending: the wanted one, unless the money was delivered or settled before. */
+type Compensate = (wanted: Ending) => Promise<Ending>;
 
 /**
  * Moves money between two accounts, or leaves both untouched: open, above a limit wait for a second person, withdraw,
- * deposit. A cancel, the action as well as Temporal's own, is honoured while the money can still be returned.
+ * deposit. A cancel, by the action or by Temporal, is honoured while the money can still be refunded.
  */
 export async function transfers({ input, context }: Envelope<TransferInput>): Promise<TransferOutput> {
-  const transfer = { tenant: context.tenant, transferId: input.transferId };
-  const { startedBy, fingerprint } = context;
+  const { tenant, startedBy, fingerprint } = context;
+  const transfer = { tenant, transferId: input.transferId };
   const resultOf = (ending: Ending) => ({ ...ending, transferId: input.transferId, amount: input.amount });
-  const storeEnd = (ending: Ending) => persistent.endTransfer({ ...transfer, result: resultOf(ending) });
+  const { forward, awaitDecision, cancels, refund } = handleActions(transfer);
 
-  const road = new CancellationScope();
-  const awaitDecision = handleDecisions({ approve, reject });
-  const verdict = handleCancels(cancel, road);
-  const compensation = createCompensation<Undone>({
-    onStuck: () => {
-      enterStep('compensation-stuck');
-      verdict.give('accepted');
-    },
-  });
-  handleResolutions(transfer, compensation);
-
-  // The permanent row comes first, cancelled or not: every outcome needs a place to end in.
+  // The permanent row is written even after a cancel: every outcome is stored in it.
   const opening = await CancellationScope.nonCancellable(() =>
     persistent.openTransfer({ ...transfer, input, startedBy, fingerprint }),
   );
   if (opening.state !== 'open') {
-    verdict.give('too-late');
+    cancels.answer('too-late');
     return endWith(opening.state === 'ended' ? opening.result : resultOf({ outcome: 'conflict' }));
   }
-  // Either may be the one whose request this is: who starts it now, and who did before Temporal forgot it.
+
+  // After retention another caller may start the same transfer. Neither of the two may approve it.
   const requesters = { startedBy: [startedBy, opening.firstStartedBy], requestedBy: input.requestedBy };
-  const { cancelledBy } = verdict;
-  const journey = { transfer, opening, requesters, road, awaitDecision, compensation, cancelledBy, storeEnd };
-  const ending = await moveMoney(journey);
-  verdict.close();
-  const result = await CancellationScope.nonCancellable(() => end(journey, ending));
-  // Not before the end is stored, which may be another than this run came to.
-  verdict.give(result.outcome === 'completed' || result.outcome === 'settled' ? 'too-late' : 'accepted');
+  const decide = () => awaitDecision({ requesters, timeoutMs: opening.approvalTimeoutMs });
+  const steps = { transfer, refund, decide: opening.approval === 'required' ? decide : undefined };
+  const ending = await moveMoney(steps, { forward, cancelledBy: cancels.cancelledBy });
+
+  cancels.close();
+  const store = (wanted: Ending) => persistent.endTransfer({ ...transfer, result: resultOf(wanted) });
+  const result = await CancellationScope.nonCancellable(() => storeEnding(ending, { store, refund }));
+  // The stored result decides: after a reset it may differ from the ending of this run.
+  cancels.answer(result.outcome === 'completed' || result.outcome === 'settled' ? 'too-late' : 'accepted');
   return endWith(result);
 }
 
-interface Journey {
+/** Handles the four actions from the first task on. `forward` is what a cancel stops, `refund` what nothing stops. */
+function handleActions(transfer: TransferKey) {
+  const forward = new CancellationScope();
+  const awaitDecision = handleDecisions({ approve, reject });
+  const cancels = handleCancels(cancel, forward);
+  const compensation = createCompensation<Refund>({
+    onStuck: () => {
+      enterStep('compensation-stuck');
+      // Whoever cancelled does not wait for the operator.
+      cancels.answer('accepted');
+    },
+  });
+  handleResolutions(resolve, { compensation, settle: (by) => settle(transfer, by) });
+
+  const refund: Compensate = async (wanted) => {
+    enterStep('compensating');
+    const refunded = await compensation.run(refundOf(transfer));
+    return refunded.outcome === 'refunded' ? wanted : refunded;
+  };
+  return { forward, awaitDecision, cancels, refund };
+}
+
+interface Steps {
   readonly transfer: TransferKey;
-  readonly opening: Extract<Opening, { state: 'open' }>;
-  readonly requesters: Requesters;
-  readonly road: CancellationScope;
-  readonly awaitDecision: AwaitDecision;
-  readonly compensation: Compensation<Undone>;
-  readonly cancelledBy: () => string | undefined;
-  readonly storeEnd: (ending: Ending) => ReturnType<Activities['endTransfer']>;
+  readonly refund: Compensate;
+  /** Undefined where no second person is asked. */
+  readonly decide: (() => Promise<Decision | undefined>) | undefined;
 }
 
-async function moveMoney(journey: Journey): Promise<Ending> {
-  const { road, cancelledBy } = journey;
-  const undo: Undo<Undone>[] = [];
-  const stop = await road.run(() => goForward(journey, undo)).catch(reasonOf);
-  // From here on a cancel changes nothing any more.
-  const cancelled = road.consideredCancelled ? ({ outcome: 'cancelled', by: cancelledBy() } as const) : undefined;
-  if (typeof stop !== 'string') return stop.outcome === 'completed' ? stop : (cancelled ?? stop);
-  const [wayBack] = undo;
-  if (wayBack === undefined) return { outcome: 'cancelled', by: cancelledBy() };
-  return goBack(journey, { wayBack, returned: cancelled ?? { outcome: 'compensated', reason: stop } });
-}
-
-/** Ends as `returned` says, unless the money turns out to be elsewhere. */
-async function goBack(
-  { compensation }: Journey,
-  { wayBack, returned }: { wayBack: Undo<Undone>; returned: Ending },
+/** Takes the steps forward, then undoes them where the transfer was cancelled or cannot complete. */
+async function moveMoney(
+  steps: Steps,
+  { forward, cancelledBy }: { forward: CancellationScope; cancelledBy: () => string | undefined },
 ): Promise<Ending> {
-  enterStep('compensating');
-  const undone = await compensation.run(wayBack);
-  switch (undone.fate) {
-    case 'landed':
-      return { outcome: 'completed' };
-    case 'settled':
-      return { outcome: 'settled', note: undone.note, settledBy: undone.settledBy };
-    case 'returned':
-      return returned;
-  }
+  const undo: Compensate[] = [];
+  const reached = await forward.run(() => goForward(steps, undo)).catch(endingOfFailure);
+  // A cancel that comes later changes nothing.
+  const isCancelled = forward.consideredCancelled && reached.outcome !== 'completed';
+  let ending: Ending = isCancelled ? { outcome: 'cancelled', by: cancelledBy() } : reached;
+  if (reached.outcome === 'compensated') for (const compensate of undo) ending = await compensate(ending);
+  return ending;
 }
 
-/** Ends the permanent row. After a reset this run may not know of the money that moved: then it ends as the money did. */
-async function end(journey: Journey, ending: Ending): Promise<TransferOutput> {
-  enterStep('ending');
-  const stored = await journey.storeEnd(ending);
-  if ('outcome' in stored) return stored;
-  return end(journey, await endingOf(stored, journey, ending));
-}
-
-async function endingOf({ money }: MoneyStanding, journey: Journey, wanted: Ending): Promise<Ending> {
-  if (money === 'posted') return { outcome: 'completed' };
-  if (money === 'settled') return { outcome: 'settled', note: settledBefore };
-  const returned =
-    wanted.outcome === 'cancelled' ? wanted : ({ outcome: 'compensated', reason: 'withdrawal-undone' } as const);
-  return goBack(journey, { wayBack: refundOf(journey.transfer), returned });
-}
-
-/** Ends before any money moved, or with it at the payee, or with the reason for which it must go back. */
-async function goForward(journey: Journey, undo: Undo<Undone>[]): Promise<Ending | UndoReason> {
-  const { transfer, opening, requesters, awaitDecision } = journey;
-  let decision: Decision | undefined;
-  if (opening.approval === 'required') {
+/** Answers `compensated` where the money may have moved and must be refunded: the caller does that. */
+async function goForward({ transfer, refund, decide }: Steps, undo: Compensate[]): Promise<Ending> {
+  let approvedBy: Actor | undefined;
+  if (decide !== undefined) {
     enterStep('awaiting-approval');
-    decision = await awaitDecision({ requesters, timeoutMs: opening.approvalTimeoutMs });
+    const decision = await decide();
     if (decision === undefined) return { outcome: 'expired' };
-    if (!decision.approved) {
-      return { outcome: 'rejected', reason: 'declined', note: decision.note, by: decision.by.sub };
-    }
+    const { approved, note, by } = decision;
+    if (!approved) return { outcome: 'rejected', reason: 'declined', note, by: by.sub };
+    approvedBy = by;
   }
 
-  // Before the steps, whose outcome may stay unknown, and before anything a cancel can stop: a life that Temporal has
-  // forgotten may have taken the money. The refund takes back both steps, whichever of them took place.
-  undo.push(refundOf(transfer));
-  if (decision !== undefined) await persistent.recordApproval({ ...transfer, by: decision.by });
+  // One refund undoes both steps. It is registered before anything that a cancel can stop, because an earlier run of
+  // the same transfer, before retention, may have taken the money.
+  undo.push(refund);
+  if (approvedBy !== undefined) await persistent.recordApproval({ ...transfer, by: approvedBy });
 
   enterUnlessCancelled('withdrawing');
   const withdrawal = await cautious.withdraw(transfer);
   if (withdrawal.kind === 'rejected') return { outcome: 'rejected', reason: withdrawal.reason };
-  if (withdrawal.kind === 'conflict') return 'withdrawal-undone';
+  if (withdrawal.kind === 'conflict') return withdrawalUndone;
 
   enterUnlessCancelled('depositing');
   const deposit = await cautious.deposit(transfer);
   if (deposit.kind === 'posted') return { outcome: 'completed' };
-  return deposit.kind === 'refused' ? 'deposit-refused' : 'withdrawal-undone';
+  return deposit.kind === 'refused' ? { outcome: 'compensated', reason: 'deposit-refused' } : withdrawalUndone;
 }
 
 function enterUnlessCancelled(step: string): void {
@@ -171,46 +162,51 @@ function enterUnlessCancelled(step: string): void {
   enterStep(step);
 }
 
-/** A step that was cancelled or that failed for good leaves open what it did. */
-function reasonOf(error: unknown): UndoReason {
-  if (error instanceof TemporalFailure) return 'withdrawal-undone';
+/** A step that was cancelled, or that failed for good, may have moved the money. Any other error is a defect. */
+function endingOfFailure(error: unknown): Ending {
+  if (error instanceof TemporalFailure) return withdrawalUndone;
   throw error;
 }
 
-const refundOf = (transfer: TransferKey): Undo<Undone> => ({
-  attempt: async () => undoneBy(await cautious.refund(transfer)),
-  insist: async () => undoneBy(await persistent.refund(transfer)),
-});
-
-function undoneBy(answer: Awaited<ReturnType<Activities['refund']>>): Undone {
-  if (answer.kind !== 'conflict') return { fate: 'returned' };
-  return answer.with === 'posted' ? { fate: 'landed' } : { fate: 'settled', note: settledBefore };
+/**
+ * Stores how the transfer ended, and answers the result that stands. After a reset this run may not know of money that
+ * moved before: the row refuses such an ending, and the transfer ends as its money did.
+ */
+async function storeEnding(
+  ending: Ending,
+  { store, refund }: { store: (ending: Ending) => ReturnType<Activities['endTransfer']>; refund: Compensate },
+): Promise<TransferOutput> {
+  enterStep('ending');
+  const stored = await store(ending);
+  if ('outcome' in stored) return stored;
+  const wanted = ending.outcome === 'cancelled' ? ending : withdrawalUndone;
+  const actual = stored.money === 'reserved' ? await refund(wanted) : endingOf(stored.money);
+  return storeEnding(actual, { store, refund });
 }
 
-/** Undefined where there is nothing that could be settled. */
+const refundOf = (transfer: TransferKey): Undo<Refund> => ({
+  attempt: async () => refundedBy(await cautious.refund(transfer)),
+  insist: async () => refundedBy(await persistent.refund(transfer)),
+});
+
+const refundedBy = (answer: Awaited<ReturnType<Activities['refund']>>): Refund =>
+  answer.kind === 'conflict' ? endingOf(answer.with) : { outcome: 'refunded' };
+
+/** Books the money to suspense. Undefined where there is none to settle. */
 async function settle(
   transfer: TransferKey,
   by: { readonly note: string; readonly settledBy: string },
-): Promise<Undone | undefined> {
+): Promise<Refund | undefined> {
   const answer = await persistent.settle(transfer);
-  if (answer.kind === 'settled') return { fate: 'settled', ...by };
+  if (answer.kind === 'settled') return { outcome: 'settled', ...by };
   if (answer.kind === 'nothing-reserved') return undefined;
-  return { fate: answer.with === 'posted' ? 'landed' : 'returned' };
+  return answer.with === 'posted' ? endingOf('posted') : { outcome: 'refunded' };
 }
 
-function handleResolutions(transfer: TransferKey, compensation: Compensation<Undone>): void {
-  handleAction(resolve, {
-    validate: () => {
-      if (!compensation.isStuck()) refuseAction('action-not-allowed');
-    },
-    apply: async ({ input, actor }) => {
-      if (input.how === 'retry') {
-        compensation.retryNow();
-        return { accepted: true };
-      }
-      const undone = await compensation.replaceBy(() => settle(transfer, { note: input.note, settledBy: actor.sub }));
-      if (undone === undefined) refuseAction('action-not-allowed');
-      return undone.fate === 'settled' ? { accepted: true } : refuseAction('too-late');
-    },
-  });
-}
+const withdrawalUndone = { outcome: 'compensated', reason: 'withdrawal-undone' } as const;
+
+/** The ending of money that was resolved before. The note of an earlier settlement is lost with the run that made it. */
+const endingOf = (resolved: 'posted' | 'settled') =>
+  resolved === 'posted'
+    ? ({ outcome: 'completed' } as const)
+    : ({ outcome: 'settled', note: 'Settled before' } as const);

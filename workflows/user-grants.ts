@@ -5,7 +5,7 @@ import type { Envelope } from '../src/definition/envelope.ts';
 import { isAdult } from './coming-of-age.ts';
 import { endWith, enterStep } from './instance/steps.ts';
 
-// Effects are idempotent, so every failure is retried until it passes; cancel ends the wait.
+// Every failure is retried until it passes, because effects are idempotent. A cancel ends the wait.
 const { sendMessage, grantDiscount } = proxyActivities<ReturnType<typeof createUserGrantActivities>>({
   startToCloseTimeout: '10s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
@@ -13,7 +13,8 @@ const { sendMessage, grantDiscount } = proxyActivities<ReturnType<typeof createU
 });
 
 /**
- * Welcomes a user: a push message, what adults get, then a discount. What was given before a cancel stays given.
+ * Welcomes a user: a push message, another message and a discount for adults, then the welcome discount. A cancel
+ * takes nothing back.
  */
 export async function userGrants({ input, context }: Envelope<UserGrantInput>): Promise<UserGrantOutput> {
   const { userId, name, birthDate, locale } = input;
@@ -24,7 +25,7 @@ export async function userGrants({ input, context }: Envelope<UserGrantInput>): 
     await sendMessage({ ...user, kind: 'welcome', name, locale });
     messages.push('welcome');
 
-    // Instances that had passed this point before the step was added go on without it.
+    // Instances that passed this point before the step was added do without it.
     const congratulatesAdults = patched('congratulate-adults');
     if (congratulatesAdults && birthDate !== undefined && isAdult(birthDate, today())) {
       enterStep('congratulating-adult');
@@ -44,5 +45,5 @@ export async function userGrants({ input, context }: Envelope<UserGrantInput>): 
   return endWith({ outcome: 'completed', userId, messages, discounts });
 }
 
-// The clock of a workflow stands still in each of its tasks and shows the same at replay.
+// `Date` in a workflow is deterministic: it shows the time of the current workflow task, also at replay.
 const today = (): string => new Date().toISOString().slice(0, 10);

@@ -3,24 +3,24 @@ import { CancellationScope, currentUpdateInfo, setHandler } from '@temporalio/wo
 import type { ActionAnswer, ActionCall, AnsweredActions } from '../../src/definition/envelope.ts';
 import type { ProblemCode } from '../../src/problems.ts';
 
-// One instance's: module scope runs anew for each.
+// Module scope runs once for each instance, so this map belongs to one.
 const answered = new Map<string, ActionAnswer<unknown>>();
 const maxAnswered = 1_000;
 
-/** What an action answers that has nothing else to say. */
+/** The output of an action that has nothing more to say. */
 export interface Accepted {
   readonly accepted: true;
 }
 
-/** Says no to an action with one of the problems that a caller may see. */
+/** Refuses an action with a problem that its caller sees. */
 export function refuseAction(code: ProblemCode): never {
   throw ApplicationFailure.nonRetryable(code, code);
 }
 
 /**
- * Handles an action. `validate` may throw {@link refuseAction}: a refusal leaves no trace in history.
- * `apply` runs once for each action id, and a cancel of the instance does not cut it short; it may refuse as well, after
- * it has waited. Its answer is kept with the fingerprint of the call that was applied.
+ * Handles an action. Both functions may call {@link refuseAction}; a refusal by `validate` leaves no trace in history.
+ * `apply` runs once for each action id, and a cancel of the instance does not stop it. Its output is kept with the
+ * fingerprint of the call that was applied.
  */
 export function handleAction<Input, Output>(
   definition: UpdateDefinition<ActionAnswer<Output>, [ActionCall<Input>]>,
@@ -43,12 +43,12 @@ export function handleAction<Input, Output>(
   });
 }
 
-/** Temporal forgets action ids when an instance goes on in a new run: what was answered before must be brought along. */
+/** Takes over what earlier runs answered: Temporal deduplicates action ids within one run only. */
 export function recallActions(actions: AnsweredActions | undefined): void {
   for (const [id, answer] of Object.entries(actions ?? {})) answered.set(id, answer);
 }
 
-/** The actions answered so far, the latest thousand, for a new run. */
+/** The actions answered so far, the latest thousand at most, for the next run. */
 export const answeredActions = (): AnsweredActions => Object.fromEntries(answered);
 
 // The id names the action, so an answer found by it has the type of that action.

@@ -9,11 +9,11 @@ interface Note {
 
 type DecisionAction = UpdateDefinition<ActionAnswer<Accepted>, [ActionCall<Note>]>;
 
-/** Those who may not decide, because it is their own request. */
+/** The people whose own request it is: they may not decide. */
 export interface Requesters {
   /** Compared by issuer and subject. */
   readonly startedBy: readonly Actor[];
-  /** Names no issuer, so it is compared by subject alone. */
+  /** Compared by subject alone, because it names no issuer. */
   readonly requestedBy: string | undefined;
 }
 
@@ -22,10 +22,10 @@ export interface Decision extends Note {
   readonly by: Actor;
 }
 
-/** Waits for a decision; undefined where none came in time. A cancel ends the wait with its failure. */
+/** Waits for a decision; undefined where none came in time. A cancel ends the wait with a `CancelledFailure`. */
 export type AwaitDecision = (options: { requesters: Requesters; timeoutMs: number }) => Promise<Decision | undefined>;
 
-/** Handles the two actions by which a second person decides, once, and only while the workflow awaits it. */
+/** Handles the two actions by which a second person decides. One decision is taken, while the workflow awaits it. */
 export function handleDecisions({
   approve,
   reject,

@@ -6,12 +6,12 @@ import { type Accepted, handleAction, refuseAction } from './actions.ts';
 type Verdict = 'accepted' | 'too-late';
 
 /**
- * Handles the cancel of a process that can be too late for it: stops `road` at once and answers when it is known what
- * that was good for. The workflow gives the verdict; a caller learns nothing before.
+ * Handles the cancel of a process that can be too late for it. A cancel stops `forward` at once; its caller waits until
+ * the workflow answers whether the cancel was in time.
  */
 export function handleCancels<Input>(
   cancel: UpdateDefinition<ActionAnswer<Accepted>, [ActionCall<Input>]>,
-  road: CancellationScope,
+  forward: CancellationScope,
 ) {
   let verdict: Verdict | undefined;
   let isClosed = false;
@@ -21,22 +21,22 @@ export function handleCancels<Input>(
       if (isClosed) refuseAction('too-late');
     },
     apply: async ({ actor }): Promise<Accepted> => {
-      if (!road.consideredCancelled) cancelledBy = actor.sub;
-      road.cancel();
+      if (!forward.consideredCancelled) cancelledBy = actor.sub;
+      forward.cancel();
       await condition(() => verdict !== undefined);
       return verdict === 'accepted' ? { accepted: true } : refuseAction('too-late');
     },
   });
   return {
-    /** Answers those who wait and those still to come. The first verdict stands. */
-    give: (given: Verdict): void => {
+    /** Answers the callers who wait and those still to come. The first verdict stands. */
+    answer: (given: Verdict): void => {
       verdict ??= given;
     },
-    /** Whoever comes from now on is too late. Those who wait go on waiting for the verdict. */
+    /** Refuses further cancels as too late. Callers who wait go on waiting for the verdict. */
     close: (): void => {
       isClosed = true;
     },
-    /** The subject who stopped the road; undefined where nobody did, or Temporal's own cancel. */
+    /** The subject whose cancel came first; undefined for Temporal's own cancel, and without any. */
     cancelledBy: () => cancelledBy,
   };
 }

@@ -1,15 +1,15 @@
 import { ActivityFailure } from '@temporalio/common';
 import { CancellationScope, condition } from '@temporalio/workflow';
 
-/** One way back. Both calls run the same idempotent activity and differ in what they retry. */
+/** Undoes a step. Both functions run the same idempotent activity and differ in what they retry. */
 export interface Undo<Undone> {
-  /** Retries what passes by itself; fails once the undo is blocked by something that only a person or time can change. */
+  /** Retries failures that pass by themselves; fails where only a person or time can unblock the undo. */
   readonly attempt: () => Promise<Undone>;
-  /** Retries for ever, whatever the reason. */
+  /** Retries every failure for ever. */
   readonly insist: () => Promise<Undone>;
 }
 
-/** Another end that an operator chose, and what came of it. */
+/** The end that an operator chose in place of the undo, and its result. */
 interface Replacement<Undone> {
   readonly end: () => Promise<Undone | undefined>;
   isTried: boolean;
@@ -19,14 +19,14 @@ interface Replacement<Undone> {
 export type Compensation<Undone> = ReturnType<typeof createCompensation<Undone>>;
 
 /**
- * A compensation that no cancel can stop. While its undo is blocked it goes on trying, and an operator may steer it.
- * Waiting adds nothing to history: the server does the retries.
+ * Creates a compensation that no cancel can stop. A blocked undo is retried until it succeeds or an operator replaces
+ * it. Retries add nothing to history: the server does them.
  */
 export function createCompensation<Undone>({ onStuck }: { onStuck: () => void }) {
   let wait: CancellationScope | undefined;
   let replacement: Replacement<Undone> | undefined;
 
-  /** Undefined where an operator ended the wait. */
+  /** Answers undefined where an operator ended the wait. */
   async function waitFor(undo: Undo<Undone>): Promise<Undone | undefined> {
     const scope = new CancellationScope();
     wait = scope;
@@ -34,7 +34,7 @@ export function createCompensation<Undone>({ onStuck }: { onStuck: () => void })
       return await scope.run(undo.insist);
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
-      // Should the wait ever end by itself, only an operator begins the next one: history must not grow in a loop.
+      // A wait that failed by itself is repeated only on an operator's word, so that history never grows in a loop.
       await condition(() => scope.consideredCancelled);
       return undefined;
     }
@@ -50,15 +50,15 @@ export function createCompensation<Undone>({ onStuck }: { onStuck: () => void })
   }
 
   return {
-    /** True while the undo is blocked and nobody is replacing it. */
+    /** True while the undo is blocked and no replacement is under way. */
     isStuck: () => wait !== undefined && replacement === undefined,
 
     /** Tries the blocked undo again at once. */
     retryNow: () => wait?.cancel(),
 
     /**
-     * Gives the blocked undo up in favour of another `end`, once its last attempt is over. Answers how it ended, which
-     * is not `end` where that attempt succeeded after all; undefined where `end` answered so: then the undo goes on.
+     * Replaces the blocked undo by `end`, once the last attempt of the undo is over. Answers the attempt's result if it
+     * succeeded after all, else that of `end`. Where `end` answers undefined, so does this, and the undo goes on.
      */
     replaceBy: async (end: () => Promise<Undone | undefined>): Promise<Undone | undefined> => {
       const chosen: Replacement<Undone> = { end, isTried: false };
@@ -68,7 +68,7 @@ export function createCompensation<Undone>({ onStuck }: { onStuck: () => void })
       return chosen.undone;
     },
 
-    /** Runs the undo to its end, however long that takes. */
+    /** Runs the undo until it succeeds or is replaced, without a time limit. `onStuck` tells that it is blocked. */
     run: (undo: Undo<Undone>): Promise<Undone> =>
       CancellationScope.nonCancellable(async () => {
         try {

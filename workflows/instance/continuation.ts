@@ -1,15 +1,18 @@
 import { continueAsNew } from '@temporalio/workflow';
 import type { Envelope } from '../../src/definition/envelope.ts';
-import { answeredActions } from './actions.ts';
+import { answeredActions, recallActions } from './actions.ts';
 
 /**
- * Goes on in a new run under the same id, with the same envelope, the actions answered so far, and what the workflow
- * itself wants to remember. A workflow that does so begins with `recallActions(envelope.answered)`.
- * Memo and search attributes go along because none is passed: a passed memo would replace the one that holds the
- * fingerprint of the start.
+ * Lets an instance continue in a new run under the same id. Call it before the first `handleAction`: it recalls the
+ * actions that earlier runs answered. The function it returns ends this run and starts the next one with the same
+ * envelope, all answered actions, and `remembered` as the second argument of the workflow.
+ * Memo and search attributes are kept because none is passed: a passed memo would replace the start's fingerprint.
  */
-export const continueInstance = <Input>(envelope: Envelope<Input>, remembered: unknown): Promise<never> =>
-  continueAsNew<(envelope: Envelope<Input>, remembered: unknown) => Promise<unknown>>(
-    { ...envelope, answered: answeredActions() },
-    remembered,
-  );
+export function prepareContinuation<Input>(envelope: Envelope<Input>): (remembered: unknown) => Promise<never> {
+  recallActions(envelope.answered);
+  return (remembered) =>
+    continueAsNew<(envelope: Envelope<Input>, remembered: unknown) => Promise<unknown>>(
+      { ...envelope, answered: answeredActions() },
+      remembered,
+    );
+}

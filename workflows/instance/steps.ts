@@ -11,7 +11,7 @@ import {
 const stepAttribute = defineSearchAttributeKey('PorticoStep', SearchAttributeType.KEYWORD);
 const outcomeAttribute = defineSearchAttributeKey('PorticoOutcome', SearchAttributeType.KEYWORD);
 
-/** Facts a worker's metrics count once, not again at replay. */
+/** Facts for the metrics of the worker, counted once and not again at replay. */
 export interface InstanceSinks extends Sinks {
   instances: { ended(outcome: string): void };
 }
@@ -19,16 +19,16 @@ export interface InstanceSinks extends Sinks {
 const sinks = proxySinks<InstanceSinks>();
 
 /**
- * Publishes where the instance stands; readers see it without asking a worker.
- * Each call is a command in history: moving one in released code needs `patched`.
+ * Publishes the step that the instance is in. Reading it needs no worker.
+ * Each call is a command in history, so moving one in released code needs `patched`.
  */
 export function enterStep(step: string): void {
   upsertSearchAttributes([{ key: stepAttribute, value: step }]);
 }
 
 /**
- * Publishes how the instance ends, as the last thing before the workflow returns `result`.
- * Waits for the actions that still run, cancelled or not: their callers get their answers.
+ * Publishes the outcome and answers `result`; call it last. It waits first, also after a cancel, until every running
+ * action has answered its caller.
  */
 export async function endWith<Result extends { outcome: string }>(result: Result): Promise<Result> {
   await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
