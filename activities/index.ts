@@ -1,7 +1,12 @@
+import type { Adapters } from '../src/adapters/index.ts';
+import type { SettingsOf } from '../src/config/process-settings.ts';
 import { createTransferActivities } from './transfers.ts';
 import { createUserGrantActivities } from './user-grants.ts';
 
-type Dependencies = Parameters<typeof createTransferActivities>[0] & Parameters<typeof createUserGrantActivities>[0];
+/** What activities may ask for: every adapter, and the settings of their process. */
+interface Dependencies extends Adapters {
+  readonly settingsOf: SettingsOf;
+}
 
 /** Every activity of every process, by the name workflows call it. Names are unique across processes. */
 export const createActivities = (dependencies: Dependencies) => ({

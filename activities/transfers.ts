@@ -1,16 +1,10 @@
 import type { Ledger } from '../src/adapters/ledger/ledger.ts';
 import type { TransferKey } from '../src/adapters/ledger/phases.ts';
 import type { MoneyStanding, TransferRecords } from '../src/adapters/ledger/records.ts';
-import { type TransferInput, type TransferOutput, transferOutput } from '../src/catalog/transfers.ts';
+import { type TransferInput, type TransferOutput, transferOutput, transferSettings } from '../src/catalog/transfers.ts';
+import type { SettingsOf } from '../src/config/process-settings.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import { failureOf, typed } from './failures.ts';
-
-export interface TransferSettings {
-  /** Transfers above this many minor units wait for a second person. */
-  readonly approvalLimitMinor: bigint;
-  /** How long they wait before they expire, in milliseconds. */
-  readonly approvalTimeoutMs: number;
-}
 
 /** What the permanent row remembers of a transfer beside its key. Amounts are strings: payloads have no bigint. */
 export interface TransferOrder extends TransferKey {
@@ -32,22 +26,23 @@ export type Opening =
   | { readonly state: 'conflict' };
 
 /**
- * The steps of a transfer over the ledger's rows. Each is idempotent by (tenant, transferId) and phase, so that a retry,
- * a reset and a second life all meet the first one's answer. Refusals are answers, not failures.
+ * The steps of a transfer over the ledger's rows. Each is idempotent by (tenant, transferId) and phase: a retry, a reset
+ * and a start after retention get the first answer. Refusals are answers, not failures.
  */
 export function createTransferActivities(dependencies: {
   readonly ledger: Ledger;
   readonly transferRecords: TransferRecords;
-  readonly settings: TransferSettings;
+  readonly settingsOf: SettingsOf;
 }) {
-  const { ledger, transferRecords, settings } = dependencies;
+  const { ledger, transferRecords, settingsOf } = dependencies;
+  const { approvalLimitMinor, approvalTimeout: approvalTimeoutMs } = settingsOf(transferSettings);
   return {
     /** Writes the permanent row, or reads it where it exists. The limit that counts is the one of the first time. */
     openTransfer: ({ input, ...order }: TransferOrder) =>
       typed(async (): Promise<Opening> => {
         const { amount, ...parties } = input;
         const amountMinor = BigInt(amount.minor);
-        const approvalRequired = amountMinor > settings.approvalLimitMinor;
+        const approvalRequired = amountMinor > approvalLimitMinor;
         const row = await transferRecords.openTransfer({
           ...parties,
           ...order,
@@ -59,7 +54,7 @@ export function createTransferActivities(dependencies: {
         if (row.state === 'ended') return { state: 'ended', result: transferOutput.parse(row.result) };
         const approval = row.approvedBy !== undefined ? 'given' : row.approvalRequired ? 'required' : 'not-required';
         const { startedBy: firstStartedBy } = row;
-        return { state: 'open', approval, firstStartedBy, approvalTimeoutMs: settings.approvalTimeoutMs };
+        return { state: 'open', approval, firstStartedBy, approvalTimeoutMs };
       }),
 
     /** Writes into the permanent row who let the transfer go on; the first one stays. */

@@ -1,3 +1,4 @@
+import { catalog } from '../src/catalog/index.ts';
 import { type Config, ConfigError, parseConfig } from '../src/config/config.ts';
 import { run } from '../src/main.ts';
 import { operations, permissionsOf } from '../src/operations/index.ts';
@@ -18,7 +19,7 @@ process.exit(await start(stopSignal()));
 /** Runs Portico, and the Temporal server it needs, until it is told to stop. Resolves with the exit code. */
 async function start(signal: AbortSignal): Promise<number> {
   try {
-    const config = parseConfig(process.env);
+    const config = parseConfig(process.env, catalog);
     await refuseTakenPorts(config);
     return config.temporal.isGiven ? await serve(config, signal) : await serveWithTemporal(config, signal);
   } catch (error) {

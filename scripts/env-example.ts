@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { catalog } from '../src/catalog/index.ts';
+import { describeProcessSettings } from '../src/config/process-settings.ts';
 import { describeSettings } from '../src/config/settings.ts';
 
 const file = fileURLToPath(new URL('../.env.example', import.meta.url));
@@ -9,12 +11,10 @@ export function renderEnvExample(): string {
   const head = [
     '# Every setting of Portico. What is commented out is the default, or is not set.',
     '# Durations: 500ms, 15s, 30m, 72h, 2d. An empty value counts as not set. An unknown PORTICO_ name stops the start.',
-    '# Written by `npm run generate`: change src/config/settings.ts, not this file.',
+    '# Written by `npm run generate`: change src/config/settings.ts or the definition of the process, not this file.',
   ];
-  const settings = describeSettings().map(({ name, meaning, fallback }) => [
-    `# ${meaning}`,
-    `# ${name}=${fallback ?? ''}`,
-  ]);
+  const all = [...describeSettings(), ...describeProcessSettings(catalog)];
+  const settings = all.map(({ name, meaning, fallback }) => [`# ${meaning}`, `# ${name}=${fallback ?? ''}`]);
   return [head, ...settings].map((lines) => `${lines.join('\n')}\n`).join('\n');
 }
 

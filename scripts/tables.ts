@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format } from 'prettier';
 import { catalog } from '../src/catalog/index.ts';
+import { describeProcessSettings } from '../src/config/process-settings.ts';
 import { describeSettings } from '../src/config/settings.ts';
 import { outcomesOf } from '../src/definition/definition.ts';
 import { operations } from '../src/operations/index.ts';
@@ -43,7 +44,7 @@ const tables: Readonly<Record<string, string>> = {
   ),
   settings: table(
     ['setting', 'meaning', 'default'],
-    describeSettings().map(({ name, meaning, fallback }) => [
+    [...describeSettings(), ...describeProcessSettings(catalog)].map(({ name, meaning, fallback }) => [
       code(name),
       meaning,
       fallback === undefined ? '–' : code(fallback),

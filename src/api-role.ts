@@ -74,6 +74,7 @@ export async function startApiRole(options: ApiRoleOptions) {
     services: {
       ...storage.adapters,
       gateway,
+      settingsOf: config.settingsOf,
       countStart: metrics.countStart,
     },
     deadlines,

@@ -39,9 +39,9 @@ export interface Running {
  * state folder in use. Temporal and PostgreSQL need not be there yet: `/readyz` says what is missing.
  */
 export async function run(environment: Environment, options: RunOptions = {}): Promise<Running> {
-  const config = parseConfig(environment);
   const definitions = options.definitions ?? catalog;
   checkCatalog(definitions);
+  const config = parseConfig(environment, definitions);
   const logger = options.logger ?? createLogger({ level: config.logLevel });
   const metrics = createMetrics({ version, role: config.role });
   const temporal = temporalSettingsOf(temporalEnvironmentOf(config, options.temporalAddress));
@@ -151,7 +151,7 @@ const temporalEnvironmentOf = ({ temporal }: Config, address: string | undefined
 /** The program itself, as the image runs it: with Temporal and a database from outside, until it is told to stop. */
 async function main(): Promise<void> {
   const environment = readEnvironment();
-  const { temporal, database } = parseConfig(environment);
+  const { temporal, database } = parseConfig(environment, catalog);
   // An embedded database beside a shared Temporal would be one ledger for each process.
   const missing = [
     ...(temporal.isGiven ? [] : ['TEMPORAL_ADDRESS']),

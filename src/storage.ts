@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { openEmbeddedDatabase } from '../local/database/embedded.ts';
-import { createAdapters } from './adapters/index.ts';
+import { createAdapters, grants } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
 import { connectDatabase, type DatabaseConnection } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
@@ -23,7 +23,8 @@ export async function openStorage({ config, logger }: { config: Config; logger: 
   let isMigrated = false;
 
   async function migrateOnce(): Promise<void> {
-    await migrate({ ownerConnection, grantTo, logger });
+    const program = grantTo === undefined ? undefined : { role: grantTo, grants };
+    await migrate({ ownerConnection, program, logger });
     isMigrated = true;
   }
   const migration =
@@ -49,7 +50,7 @@ export async function openStorage({ config, logger }: { config: Config; logger: 
 
   return {
     kind: connection.kind,
-    adapters: createAdapters(database),
+    adapters: createAdapters({ database, settingsOf: config.settingsOf }),
 
     /** Rejects unless the database answers and its schema is up to date. */
     async check(): Promise<void> {

@@ -39,10 +39,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
       workflowsPath: options.workflowsPath,
       logger,
     }),
-    activities: createActivities({
-      ...storage.adapters,
-      settings: { approvalLimitMinor: config.approval.limitMinor, approvalTimeoutMs: config.approval.timeoutMs },
-    }),
+    activities: createActivities({ ...storage.adapters, settingsOf: config.settingsOf }),
     eagerStarts,
     logger,
     countOutcome: metrics.countOutcome,

@@ -1,11 +1,12 @@
 import type { Database } from '../database/database.ts';
+import type { Grants } from '../database/grants.ts';
 import { Problem } from '../problems.ts';
 
 /** What an effect is unique by, together with its kind. */
 interface GrantKey {
   readonly tenant: string;
   readonly userId: string;
-  /** Which life of the user's grant. */
+  /** The generation of the user's grant. */
   readonly generation: number;
   readonly kind: string;
 }
@@ -45,6 +46,9 @@ export interface Page<Item> {
   readonly items: Item[];
   readonly next?: string;
 }
+
+/** What was given to a user stays as it was. */
+export const inboxGrants = { messages: ['select', 'insert'], discounts: ['select', 'insert'] } satisfies Grants;
 
 export type Inbox = ReturnType<typeof createInbox>;
 

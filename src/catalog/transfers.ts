@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type * as workflows from '../../workflows/transfers.ts';
+import { duration, minorUnits } from '../config/kinds.ts';
 import { defineProcess } from '../definition/define-process.ts';
 import { accountId, amount, businessKey, personId } from '../definition/fields.ts';
 
@@ -66,6 +67,13 @@ export const resolution = z
   .meta({ id: 'TransferResolution' });
 export const accepted = z.object({ accepted: z.literal(true) }).meta({ id: 'ActionAccepted' });
 
+export const transferSettings = z.object({
+  approvalLimitMinor: minorUnits
+    .prefault('1000000')
+    .describe('Transfers above this many minor units wait for a second person.'),
+  approvalTimeout: duration('1s', '365d').prefault('72h').describe('How long such a transfer waits before it expires.'),
+});
+
 export type TransferInput = z.output<typeof transferInput>;
 export type TransferOutput = z.output<typeof transferOutput>;
 export type Approval = z.output<typeof approval>;
@@ -88,6 +96,7 @@ export const transfersV1 = defineProcess<typeof workflows>()({
   input: transferInput,
   output: transferOutput,
   labels: { from: 'from', to: 'to' },
+  settings: transferSettings,
   steps: {
     opening: {
       label: 'Being recorded',

@@ -1,8 +1,10 @@
 import { developmentAudience, developmentIssuer } from '../../local/development-key.ts';
 import { contradictionsBetween, contradictionsIn, type Given, hasOwnTemporal, isEmbedded } from './contradictions.ts';
 import { type Algorithm, algorithmsOfPublicKey } from './key-algorithms.ts';
+import { parseProcessSettings, type SettingsOf, type SettingsOwner } from './process-settings.ts';
 import { type Secret, secretOf } from './secret.ts';
 import { type Settings, settings } from './settings.ts';
+import { unknownNamesIn } from './unknown-names.ts';
 
 /** Where the keys come from that verify tokens. */
 export type JwtKeySource =
@@ -38,19 +40,22 @@ export class ConfigError extends Error {
 export const readEnvironment = (): Environment => process.env;
 
 /**
- * Reads the settings, and the files that some of them name. An empty value counts as not set.
- * Throws a {@link ConfigError} for everything that is wrong, together.
+ * Reads the settings of Portico and of the processes it serves, and the files that some of them name. An empty value
+ * counts as not set. Throws a {@link ConfigError} for everything that is wrong, together.
  */
-export function parseConfig(environment: Environment): Config {
+export function parseConfig(environment: Environment, processes: readonly SettingsOwner[]): Config {
   const given = givenIn(environment);
   const parsed = settings.safeParse(given);
+  const ofProcesses = parseProcessSettings(processes, given);
   const problems = [
     ...(parsed.error?.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) ?? []),
+    ...ofProcesses.problems,
+    ...unknownNamesIn(given, [...Object.keys(settings.shape), ...ofProcesses.variables]),
     ...contradictionsIn(given),
     ...(parsed.success ? contradictionsBetween(parsed.data) : []),
   ];
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
-  return deepFreeze(configOf(parsed.data, given));
+  return deepFreeze(configOf(parsed.data, given, ofProcesses.settingsOf));
 }
 
 const givenIn = (environment: Environment): Given =>
@@ -58,7 +63,7 @@ const givenIn = (environment: Environment): Given =>
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
   );
 
-const configOf = (values: Settings, given: Given) => ({
+const configOf = (values: Settings, given: Given, settingsOf: SettingsOf) => ({
   role: values.ROLE,
   /** True without a Temporal server and a database from outside: one process, its own folder, a development key. */
   isEmbedded: isEmbedded(given),
@@ -90,7 +95,8 @@ const configOf = (values: Settings, given: Given) => ({
   jwt: values.ROLE === 'worker' ? undefined : jwtOf(values),
   /** Undefined in embedded mode: derive it from what the state folder holds. */
   cursorSecret: values.PORTICO_CURSOR_SECRET_FILE ?? values.PORTICO_CURSOR_SECRET,
-  approval: { limitMinor: values.PORTICO_APPROVAL_LIMIT_MINOR, timeoutMs: values.PORTICO_APPROVAL_TIMEOUT },
+  /** The settings that a process declares for itself, by their schema. */
+  settingsOf,
   /** Undefined: the embedded database in the state folder. */
   database:
     values.DATABASE_URL === undefined

@@ -1,6 +1,6 @@
 import { algorithmsOfPublicKey, secretBytesFor } from './key-algorithms.ts';
 import { nearestName } from './nearest-name.ts';
-import { type Settings, settings } from './settings.ts';
+import type { Settings } from './settings.ts';
 
 /** The variables of the environment that have a value. */
 export type Given = Readonly<Record<string, string>>;
@@ -14,7 +14,6 @@ export const isEmbedded = (given: Given): boolean => !hasOwnTemporal(given) && g
 
 /** What is wrong with the settings as they were given, one sentence each, whether or not their values are valid. */
 export const contradictionsIn = (given: Given): string[] => [
-  ...unknownNames(given),
   ...temporalContradictions(given),
   ...jwtContradictions(given),
   ...roleContradictions(given),
@@ -28,16 +27,6 @@ export function contradictionsBetween(values: Settings): string[] {
     problems.push('PORTICO_WORKER_FORCE must be longer than PORTICO_WORKER_GRACE');
   }
   return [...problems, ...algorithmContradictions(values)];
-}
-
-function unknownNames(given: Given): string[] {
-  const known = Object.keys(settings.shape);
-  return Object.keys(given)
-    .filter((name) => name.startsWith('PORTICO_') && !known.includes(name))
-    .map((name) => {
-      const nearest = nearestName(name, known);
-      return `${name} is no setting of Portico${nearest === undefined ? '' : `; did you mean ${nearest}?`}`;
-    });
 }
 
 /** What Temporal's own tools read, of which a misspelt one would be passed over in silence. */

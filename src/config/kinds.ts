@@ -87,8 +87,20 @@ export const databaseUrl = parsed('a URL such as postgres://user:password@host:5
   URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol) ? secretOf(text) : undefined,
 );
 
-/** At least 32 bytes of key material, written into the setting itself. */
-export const secretText = parsed('a secret of at least 32 bytes', (text) => secretBytes(Buffer.from(text)));
+/** What {@link secretText} is known by, also where a description or a default was added to it. */
+const secrets = z.registry<{ readonly isSecret: true }>();
+
+/** At least 32 bytes of key material, written into the setting itself. A process's setting of this kind has a file twin. */
+export const secretText = parsed('a secret of at least 32 bytes', (text) => secretBytes(Buffer.from(text))).register(
+  secrets,
+  { isSecret: true },
+);
+
+/** Whether a setting is a {@link secretText}, with or without a default. */
+export const isSecret = (kind: z.ZodType): boolean =>
+  kind instanceof z.ZodOptional || kind instanceof z.ZodPrefault
+    ? isSecret(kind.unwrap() as z.ZodType)
+    : secrets.get(kind) !== undefined;
 
 /** The path of a file that holds a secret; one line break at its end is not part of the secret. */
 export const secretFile = parsed('the path of a readable file with a secret of at least 32 bytes', (path) => {

@@ -4,7 +4,6 @@ import {
   addressBlocks,
   databaseUrl,
   duration,
-  minorUnits,
   oneOf,
   plainText,
   port,
@@ -94,12 +93,6 @@ export const settings = z.object({
     .prefault('default')
     .describe('The tenant of a token without `tenant` claim.'),
 
-  PORTICO_APPROVAL_LIMIT_MINOR: minorUnits
-    .prefault('1000000')
-    .describe('Transfers above this many minor units wait for a second person.'),
-  PORTICO_APPROVAL_TIMEOUT: duration('1s', '365d')
-    .prefault('72h')
-    .describe('How long such a transfer waits before it expires.'),
   PORTICO_CURSOR_SECRET_FILE: secretFile
     .optional()
     .describe(
@@ -186,10 +179,13 @@ export interface SettingDescription {
   readonly fallback: string | undefined;
 }
 
-/** Every setting in the order of the schema, for `.env.example` and the documentation. */
+/** Every setting of Portico itself in the order of the schema, for `.env.example` and the documentation. */
 export const describeSettings = (): readonly SettingDescription[] =>
-  Object.entries(settings.shape).map(([name, schema]) => ({
-    name,
-    meaning: schema.description ?? '',
-    fallback: schema instanceof z.ZodPrefault ? schema.def.defaultValue : undefined,
-  }));
+  Object.entries(settings.shape).map(([name, schema]) => describeSetting(name, schema));
+
+/** One setting as people read about it. */
+export const describeSetting = (name: string, schema: z.ZodType): SettingDescription => ({
+  name,
+  meaning: schema.description ?? '',
+  fallback: schema instanceof z.ZodPrefault ? String(schema.def.defaultValue) : undefined,
+});

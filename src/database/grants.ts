@@ -1,17 +1,40 @@
+import pg from 'pg';
+
+/** What the program's role may do with the rows of a table. An update names its columns. */
+type Privilege = 'select' | 'insert' | 'delete' | { readonly update: readonly string[] };
+
+/** Privileges by table. Each adapter grants the tables that it owns. */
+export type Grants = Readonly<Record<string, readonly Privilege[]>>;
+
+/** The migrations' own table, by which the program knows that there is a schema. */
+const ownGrants = { schema_migrations: ['select'] } satisfies Grants;
+
+// Two transactions that change the privileges of one table at once fail. The number is any, the same in all processes.
+const lockId = 4_716_092_380_177;
+
 /**
- * What the program's role may do, and no more: money is only ever added to, permanent rows never change.
- * `role` is a quoted identifier. A migration that adds a table adds its line here.
+ * Grants a role what `grants` says and revokes all else, for every table in the schema `public` that belongs to the
+ * client's own role. One transaction: a program that runs meanwhile never lacks what it has before and after. Where this
+ * rejects, the transaction is open: end the client.
  */
-export const grantsTo = (role: string): string => `
-  begin;
-  revoke all on schema_migrations, accounts, entries, transfers, transfer_phases, messages, discounts from ${role};
-  grant usage on schema public to ${role};
-  grant select on schema_migrations to ${role};
-  grant select, insert, update (balance_minor, frozen) on accounts to ${role};
-  grant select, insert on entries to ${role};
-  grant select, insert, update (approved_by_iss, approved_by_sub, approved_at, outcome, result, ended_at)
-    on transfers to ${role};
-  grant select, insert, update (outcome, reason) on transfer_phases to ${role};
-  grant select, insert on messages, discounts to ${role};
-  commit;
-`;
+export async function applyGrants(client: pg.Client, role: string, grants: Grants): Promise<void> {
+  const grantee = pg.escapeIdentifier(role);
+  await client.query('begin');
+  await client.query(`select pg_advisory_xact_lock(${lockId})`);
+  const { rows: tables } = await client.query<{ name: string }>(
+    `select relname as name from pg_class
+       where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
+         and pg_has_role(relowner, 'usage')`,
+  );
+  for (const { name } of tables) await client.query(`revoke all on ${tableOf(name)} from ${grantee}`);
+  await client.query(`grant usage on schema public to ${grantee}`);
+  for (const [table, privileges] of Object.entries({ ...grants, ...ownGrants })) {
+    await client.query(`grant ${privileges.map(privilegeOf).join(', ')} on ${tableOf(table)} to ${grantee}`);
+  }
+  await client.query('commit');
+}
+
+const tableOf = (name: string): string => `public.${pg.escapeIdentifier(name)}`;
+
+const privilegeOf = (privilege: Privilege): string =>
+  typeof privilege === 'string' ? privilege : `update (${privilege.update.map(pg.escapeIdentifier).join(', ')})`;

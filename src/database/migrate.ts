@@ -3,7 +3,7 @@ import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { type DatabaseConnection, embeddedClientOptionsOf } from './database.ts';
-import { grantsTo } from './grants.ts';
+import { applyGrants, type Grants } from './grants.ts';
 
 const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
 
@@ -15,8 +15,8 @@ const statementLimitMs = 600_000;
 interface MigrateOptions {
   /** The role that owns the schema. An embedded database must not be in use meanwhile. */
   readonly ownerConnection: DatabaseConnection;
-  /** The program's role, where it is another than the owner: it is granted what the program needs and nothing else. */
-  readonly grantTo?: string | undefined;
+  /** The program's role and all that it may do, where it is another role than the owner. */
+  readonly program?: { readonly role: string; readonly grants: Grants } | undefined;
   readonly logger: Logger;
 }
 
@@ -24,7 +24,7 @@ interface MigrateOptions {
  * Brings the schema up to date by the SQL files in `migrations/`, each in a transaction, and the grants of the program's
  * role with it. Safe to call at every start and by many processes at once. Never goes back.
  */
-export async function migrate({ ownerConnection, grantTo, logger }: MigrateOptions): Promise<void> {
+export async function migrate({ ownerConnection, program, logger }: MigrateOptions): Promise<void> {
   const client = new pg.Client(clientOptionsOf(ownerConnection));
   client.on('error', (error) => logger.warn({ reason: error.message }, 'a database connection was lost'));
   await client.connect();
@@ -44,7 +44,7 @@ export async function migrate({ ownerConnection, grantTo, logger }: MigrateOptio
         error: (message) => logger.error(message),
       },
     });
-    if (grantTo !== undefined) await client.query(grantsTo(pg.escapeIdentifier(grantTo)));
+    if (program !== undefined) await applyGrants(client, program.role, program.grants);
   } finally {
     await client.end();
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { settingFaultsIn } from './check-settings.ts';
 import { outcomesOf, type ProcessDefinition } from './definition.ts';
 
 const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
@@ -15,6 +16,7 @@ export function checkCatalog(catalog: readonly ProcessDefinition[]): void {
   const faults = [
     ...duplicatesOf(catalog, 'the process', ({ name, version }) => `${name} version ${version}`),
     ...duplicatesOf(catalog, 'the address', ({ collection, version }) => `/v${version}/${collection}`),
+    ...settingFaultsIn(catalog),
     ...catalog.flatMap((definition) =>
       faultsOf(definition).map((fault) => `process ${definition.name} version ${definition.version}: ${fault}`),
     ),

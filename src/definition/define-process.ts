@@ -1,9 +1,9 @@
 import type { QueryDefinition, UpdateDefinition } from '@temporalio/common';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ProcessDefinition, StepDefinition } from './definition.ts';
 import type { ActionAnswer, ActionCall, Envelope } from './envelope.ts';
 
-type Defaulted = 'implementations' | 'actions' | 'views' | 'labels';
+type Defaulted = 'implementations' | 'actions' | 'views' | 'labels' | 'settings';
 
 /** What a definition file writes: {@link defineProcess} fills in empty lists. */
 export type ProcessDraft = Omit<ProcessDefinition, Defaulted> & Partial<Pick<ProcessDefinition, Defaulted>>;
@@ -109,4 +109,6 @@ type Checked<M, D extends ProcessDraft> = {
 export const defineProcess =
   <M>() =>
   <const D extends ProcessDraft>(draft: D & Checked<M, D>): ProcessDefinition =>
-    Object.freeze({ implementations: [], actions: {}, views: {}, labels: {}, ...(draft as D) });
+    Object.freeze({ implementations: [], actions: {}, views: {}, labels: {}, settings: noSettings, ...(draft as D) });
+
+const noSettings = z.object({});

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { SettingsSchema } from '../config/process-settings.ts';
 
 /** Where an instance may stand. The first step of a definition is the one every instance begins in. */
 export interface StepDefinition {
@@ -72,6 +73,11 @@ export interface ProcessDefinition {
   readonly views: Readonly<Record<string, ViewDefinition>>;
   /** What lists can be searched for: names to input fields, `{ from: 'from' }`. */
   readonly labels: Readonly<Record<string, string>>;
+  /**
+   * What an operator can set, by names in camelCase: `approvalTimeout` of `transfers` is read from
+   * `PORTICO_TRANSFERS_APPROVAL_TIMEOUT`. All versions of a process share one schema. `settingsOf(schema)` gives the values.
+   */
+  readonly settings: SettingsSchema;
   /** An effect or an example worth a sentence in the documentation's process table. */
   readonly effects: string;
 }

@@ -8,6 +8,9 @@ import { accountOperations } from './resources/accounts.ts';
 import { userOperations } from './resources/users.ts';
 import { startOperationOf } from './start.ts';
 
+/** Every resource that is no process, each in a file of its own in `resources/`. */
+const resources: readonly Operation[] = [...accountOperations, ...userOperations];
+
 /** All that can be asked of one process over HTTP. */
 export const operationsOf = (definition: ProcessDefinition): Operation[] => [
   startOperationOf(definition),
@@ -20,8 +23,7 @@ export const operationsOf = (definition: ProcessDefinition): Operation[] => [
 /** Everything Portico serves: one list for the routes and for the OpenAPI document. */
 export const operationsWith = (definitions: readonly ProcessDefinition[]): Operation[] => [
   ...definitions.flatMap(operationsOf),
-  ...accountOperations,
-  ...userOperations,
+  ...resources,
 ];
 
 export const operations = operationsWith(catalog);

@@ -4,6 +4,8 @@ import { createTransferActivities } from '../../activities/transfers.ts';
 import { createAccounts } from '../../src/adapters/ledger/accounts.ts';
 import { createLedger } from '../../src/adapters/ledger/ledger.ts';
 import { createTransferRecords } from '../../src/adapters/ledger/records.ts';
+import { transferSettings } from '../../src/catalog/transfers.ts';
+import { settingsWith } from '../harness/settings.ts';
 import { openTestDatabase, type TestDatabase } from '../servers/database.ts';
 
 const tenant = 'acme';
@@ -19,7 +21,7 @@ const activitiesWith = ({ approvalLimitMinor }: { approvalLimitMinor: bigint }) 
   createTransferActivities({
     ledger: createLedger(storage.database),
     transferRecords: createTransferRecords(storage.database),
-    settings: { approvalLimitMinor, approvalTimeoutMs: 1_000 },
+    settingsOf: settingsWith(transferSettings, { approvalLimitMinor, approvalTimeout: 1_000 }),
   });
 
 /** A transfer of 1,250 minor units between two accounts of its own, not opened yet. */

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { renderEnvExample } from '../../scripts/env-example.ts';
-import { type Config, parseConfig } from '../../src/config/config.ts';
+import { catalog } from '../../src/catalog/index.ts';
+import { transferSettings } from '../../src/catalog/transfers.ts';
+import { type Config, type Environment, parseConfig as parseConfigFor } from '../../src/config/config.ts';
+import { describeProcessSettings } from '../../src/config/process-settings.ts';
 import { describeSettings } from '../../src/config/settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-config-'));
@@ -25,6 +28,8 @@ const outside = {
   PORTICO_JWT_SECRET: 'canary-secret-canary-secret-canary-secret',
   PORTICO_CURSOR_SECRET: 'canary-cursor-canary-cursor-canary-cursor',
 };
+
+const parseConfig = (environment: Environment) => parseConfigFor(environment, catalog);
 
 const jsonOf = (config: Config): string =>
   JSON.stringify(config, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
@@ -50,7 +55,6 @@ describe('an empty environment', () => {
       jwt: { issuer: 'portico-development', audience: 'portico', algorithms: ['HS256'], keys: { kind: 'development' } },
       database: undefined,
       defaultTenant: 'default',
-      approval: { limitMinor: 1_000_000n, timeoutMs: 259_200_000 },
       temporal: { isGiven: false, address: '127.0.0.1:7233', namespace: 'default' },
       shutdown: { drainDelayMs: 0 },
     });
@@ -71,7 +75,7 @@ describe('a mistake', () => {
     const message = problemsOf({
       PORT: 'eighty',
       LOG_LEVEL: 'loud',
-      PORTICO_APPROVAL_TIMEOUT: '72',
+      PORTICO_TRANSFERS_APPROVAL_TIMEOUT: '72',
       PORTICO_TRUST_PROXY: '10.0.0.0/8, everyone',
       PORTICO_DEFAULT_TENENT: 'acme',
       PORTICO_JWT_ISSUER: 'https://issuer.example',
@@ -80,8 +84,8 @@ describe('a mistake', () => {
       'The configuration cannot be used:',
       '  PORT must be a whole number from 0 to 65535',
       '  LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent',
-      '  PORTICO_APPROVAL_TIMEOUT must be a duration from 1s to 365d, such as 500ms, 15s, 30m or 72h',
       '  PORTICO_TRUST_PROXY must be a list of addresses or CIDR blocks such as 10.0.0.0/8',
+      '  PORTICO_TRANSFERS_APPROVAL_TIMEOUT must be a duration from 1s to 365d, such as 500ms, 15s, 30m or 72h',
       '  PORTICO_DEFAULT_TENENT is no setting of Portico; did you mean PORTICO_DEFAULT_TENANT?',
       expect.stringMatching(/^ {2}one of PORTICO_JWT_JWKS_URL, .* is needed beside the other PORTICO_JWT_ settings$/),
     ]);
@@ -180,7 +184,8 @@ describe('values', () => {
     ['72h', 259_200_000],
     ['2d', 172_800_000],
   ])('reads the duration %s', (text, expected) => {
-    expect(parseConfig({ PORTICO_APPROVAL_TIMEOUT: text }).approval.timeoutMs).toBe(expected);
+    const { settingsOf } = parseConfig({ PORTICO_TRANSFERS_APPROVAL_TIMEOUT: text });
+    expect(settingsOf(transferSettings).approvalTimeout).toBe(expected);
   });
 
   it('reads a duration in milliseconds', () => {
@@ -281,7 +286,7 @@ describe('.env.example', () => {
   });
 
   it('gives every setting a meaning and defaults that are accepted', () => {
-    const described = describeSettings();
+    const described = [...describeSettings(), ...describeProcessSettings(catalog)];
     expect(described.every(({ meaning }) => meaning.endsWith('.'))).toBe(true);
     const defaults = Object.fromEntries(described.map(({ name, fallback }) => [name, fallback]));
     const { TEMPORAL_ADDRESS: _address, ...embedded } = defaults;

@@ -19,8 +19,8 @@ beforeAll(async () => {
     startPortico({
       stateDir,
       environment: {
-        PORTICO_APPROVAL_LIMIT_MINOR: '10000',
-        PORTICO_APPROVAL_TIMEOUT: '3s',
+        PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR: '10000',
+        PORTICO_TRANSFERS_APPROVAL_TIMEOUT: '3s',
         PORTICO_ACTIVITY_SLOTS: '4',
       },
     }),

@@ -16,7 +16,7 @@ let temporal: Connection;
 
 beforeAll(async () => {
   [portico, temporal] = await Promise.all([
-    startPortico({ stateDir, environment: { PORTICO_APPROVAL_LIMIT_MINOR: '1000' } }),
+    startPortico({ stateDir, environment: { PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR: '1000' } }),
     Connection.connect({ address: temporalAddress() }),
   ]);
   await portico.untilReady();

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createInbox } from '../../src/adapters/inbox.ts';
+import { grants } from '../../src/adapters/index.ts';
 import { createLedger } from '../../src/adapters/ledger/ledger.ts';
 import { createTransferRecords } from '../../src/adapters/ledger/records.ts';
 import { connectDatabase, type Database } from '../../src/database/database.ts';
@@ -63,7 +64,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the schema on PostgreSQL', 
       name = await cluster.createDatabase();
       await withClient(cluster.urlOf(name), (client) => client.query('grant all on schema public to schema_owner'));
       const ownerConnection = connectionOf(name, 'schema_owner');
-      await migrate({ ownerConnection, grantTo: 'the program', logger: silentLogger });
+      await migrate({ ownerConnection, program: { role: 'the program', grants }, logger: silentLogger });
     });
 
     const connectAsProgram = () =>

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
-import { createTransferActivities, type TransferSettings } from '../../activities/transfers.ts';
+import { createTransferActivities } from '../../activities/transfers.ts';
 import { createAccounts } from '../../src/adapters/ledger/accounts.ts';
 import { createLedger, type Ledger } from '../../src/adapters/ledger/ledger.ts';
 import { createTransferRecords, type TransferRecords } from '../../src/adapters/ledger/records.ts';
-import type { TransferInput, TransferOutput } from '../../src/catalog/transfers.ts';
+import { type TransferInput, type TransferOutput, transferSettings } from '../../src/catalog/transfers.ts';
 import type { Actor } from '../../src/definition/envelope.ts';
+import { settingsWith } from '../harness/settings.ts';
 import { openTestDatabase } from '../servers/database.ts';
 import { type Interference, interfereWith } from './adapter-calls.ts';
 import { createMessages, starter } from './instance-messages.ts';
@@ -44,7 +45,11 @@ interface Begun {
 }
 
 /** Transfers between accounts of their own, through the real workflow, activities, adapters, database and server. */
-export async function openTransferBench(options: { address: string } & Partial<TransferSettings>) {
+export async function openTransferBench(options: {
+  address: string;
+  approvalLimitMinor?: bigint;
+  approvalTimeoutMs?: number;
+}) {
   const { address, approvalLimitMinor = 1_000_000n, approvalTimeoutMs = 60_000 } = options;
   const tenant = `tenant-${randomUUID().slice(0, 8)}`;
   const [stage, storage] = await Promise.all([openStage({ address }), openTestDatabase('embedded')]);
@@ -57,7 +62,7 @@ export async function openTransferBench(options: { address: string } & Partial<T
   const activities = createTransferActivities({
     ledger: meddler.adapter,
     transferRecords: meddler.adapter,
-    settings: { approvalLimitMinor, approvalTimeoutMs },
+    settingsOf: settingsWith(transferSettings, { approvalLimitMinor, approvalTimeout: approvalTimeoutMs }),
   });
   const startWorker = (taskQueue?: string) => stage.startWorker({ activities, taskQueue });
   const shared = await startWorker();

@@ -1,4 +1,5 @@
 import type { Database, Queryable } from '../../database/database.ts';
+import type { Grants } from '../../database/grants.ts';
 import { openInternalAccounts, postToCustomer } from './postings.ts';
 
 export interface Account {
@@ -29,6 +30,11 @@ export interface AccountOpened {
   readonly kind: 'created' | 'replayed' | 'conflict';
   readonly account: Account;
 }
+
+/** An account keeps its identity and is never deleted. */
+export const accountGrants = {
+  accounts: ['select', 'insert', { update: ['balance_minor', 'frozen'] }],
+} satisfies Grants;
 
 export type Accounts = ReturnType<typeof createAccounts>;
 

@@ -1,4 +1,10 @@
 import type { Queryable } from '../../database/database.ts';
+import type { Grants } from '../../database/grants.ts';
+
+/** A phase changes once, when its own transaction finds that it must reject. A trigger holds that. */
+export const phaseGrants = {
+  transfer_phases: ['select', 'insert', { update: ['outcome', 'reason'] }],
+} satisfies Grants;
 
 /** Names one transfer for ever. */
 export interface TransferKey {

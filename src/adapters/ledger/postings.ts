@@ -1,7 +1,11 @@
 import type { Queryable } from '../../database/database.ts';
+import type { Grants } from '../../database/grants.ts';
 
 /** Portico's own accounts of a tenant, one of each for a currency. Customers' ids never begin with `~`. */
 export type InternalAccount = 'clearing' | 'equity' | 'suspense';
+
+/** Money is only ever added to. */
+export const entryGrants = { entries: ['select', 'insert'] } satisfies Grants;
 
 interface Posting {
   readonly tenant: string;

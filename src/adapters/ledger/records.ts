@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import type { Database, Queryable } from '../../database/database.ts';
+import type { Grants } from '../../database/grants.ts';
 import type { Actor } from '../../definition/envelope.ts';
 import { readTransfer, type Transfer, type TransferKey } from './phases.ts';
+
+const approvalColumns = ['approved_by_iss', 'approved_by_sub', 'approved_at'];
+const endColumns = ['outcome', 'result', 'ended_at'];
+
+/** What was asked never changes; approval and end are written once. */
+export const transferGrants = {
+  transfers: ['select', 'insert', { update: [...approvalColumns, ...endColumns] }],
+} satisfies Grants;
 
 /** What is asked for when a transfer is opened. */
 export interface TransferOpening extends TransferKey {
