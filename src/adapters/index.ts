@@ -8,18 +8,18 @@ import { phaseGrants } from './ledger/phases.ts';
 import { entryGrants } from './ledger/postings.ts';
 import { createTransferRecords, transferGrants } from './ledger/records.ts';
 
-/** What adapters are made of: the database, and `settingsOf` for those that a process can set. */
-interface Dependencies {
+/** What adapters are made of. An adapter gets the values of its settings, not `settingsOf`. */
+interface Given {
   readonly database: Database;
   readonly settingsOf: SettingsOf;
 }
 
 /** Everything that activities and operations reach beside Temporal, by the name they ask for it. */
-export const createAdapters = ({ database }: Dependencies) => ({
-  accounts: createAccounts(database),
-  inbox: createInbox(database),
-  ledger: createLedger(database),
-  transferRecords: createTransferRecords(database),
+export const createAdapters = (given: Given) => ({
+  accounts: createAccounts(given.database),
+  inbox: createInbox(given.database),
+  ledger: createLedger(given.database),
+  transferRecords: createTransferRecords(given.database),
 });
 
 export type Adapters = ReturnType<typeof createAdapters>;

@@ -1,14 +1,25 @@
+import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createInbox } from '../../src/adapters/inbox.ts';
 import { grants } from '../../src/adapters/index.ts';
 import { createLedger } from '../../src/adapters/ledger/ledger.ts';
 import { createTransferRecords } from '../../src/adapters/ledger/records.ts';
 import { connectDatabase, type Database } from '../../src/database/database.ts';
+import type { Grants } from '../../src/database/grants.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { openTenant, openTransfer } from '../fixtures/opened-transfer.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
 import { databaseKinds, openTestDatabase } from '../servers/database.ts';
 import { type PostgresCluster, postgresSkipReason, startPostgres, withClient } from '../servers/postgres.ts';
+
+const migrations = readdirSync(new URL('../../src/database/migrations', import.meta.url))
+  .map((file) => file.replace(/\.sql$/, ''))
+  .sort();
+
+it('migrations are named by the UTC time in seconds, those before that rule by a number', () => {
+  const rule = /^(000[1-3]|20\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d){2})(_[a-z0-9]+)+$/;
+  expect(migrations.filter((name) => !rule.test(name))).toEqual([]);
+});
 
 describe.each(databaseKinds)('migrations on %s', { timeout: 60_000 }, (kind) => {
   it('change nothing when they have run', async () => {
@@ -25,7 +36,7 @@ describe.each(databaseKinds)('migrations on %s', { timeout: 60_000 }, (kind) => 
     const readMigrations = (database: Database) =>
       database.query<{ name: string }>('select id, name, run_on from schema_migrations order by id');
     const before = await look(readMigrations);
-    expect(before.map((row) => row.name)).toEqual(['0001_accounts', '0002_transfers', '0003_inbox']);
+    expect(before.map((row) => row.name)).toEqual(migrations);
     const tenant = await look(openTenant);
     await migrate({ ownerConnection: test.connection, logger: silentLogger });
     expect(await look(readMigrations)).toEqual(before);
@@ -55,7 +66,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the schema on PostgreSQL', 
     const rows = await withClient(ownerConnection.connectionString, (client) =>
       client.query('select name from schema_migrations'),
     );
-    expect(rows.rowCount).toBe(3);
+    expect(rows.rowCount).toBe(migrations.length);
   });
 
   describe('with an owner and a role of the program', () => {
@@ -69,6 +80,59 @@ describe.skipIf(postgresSkipReason() !== undefined)('the schema on PostgreSQL', 
 
     const connectAsProgram = () =>
       connectDatabase({ connection: connectionOf(name, 'the%20program'), poolMax: 2, logger: silentLogger });
+
+    /** Each privilege of the program as `table: PRIVILEGE`, or `table.column: PRIVILEGE` where it has no more. */
+    const privilegesInDatabase = () =>
+      withClient(cluster.urlOf(name), async (client) => {
+        const { rows } = await client.query<{ privilege: string }>(
+          `with whole as (
+             select table_name, privilege_type from information_schema.table_privileges where grantee = 'the program'
+           )
+           select table_name || ': ' || privilege_type as privilege from whole
+           union all
+           select table_name || '.' || column_name || ': ' || privilege_type
+           from information_schema.column_privileges c
+           where grantee = 'the program' and not exists (
+             select 1 from whole w where (w.table_name, w.privilege_type) = (c.table_name, c.privilege_type)
+           )`,
+        );
+        return rows.map(({ privilege }) => privilege).sort();
+      });
+    const declared = Object.entries<Grants[string]>({ ...grants, schema_migrations: ['select'] })
+      .flatMap(([table, privileges]) =>
+        privileges.flatMap((privilege) =>
+          typeof privilege === 'string'
+            ? [`${table}: ${privilege.toUpperCase()}`]
+            : privilege.update.map((column) => `${table}.${column}: UPDATE`),
+        ),
+      )
+      .sort();
+
+    it('grants what the adapters declare, and nothing else', async () => {
+      expect(declared.length).toBeGreaterThan(10);
+      expect(await privilegesInDatabase()).toEqual(declared);
+    });
+
+    it('revokes what was granted otherwise, also on a table that no adapter knows, and leaves the tables of others', async () => {
+      await withClient(cluster.urlOf(name), async (client) => {
+        await client.query('create table others (id int); create table unknown (id int, note text)');
+        await client.query('alter table unknown owner to schema_owner');
+        await client.query('grant all on unknown to "the program"; grant update (note) on unknown to "the program"');
+        await client.query('grant delete, truncate on entries to "the program"');
+        await client.query('grant update (currency) on accounts to "the program"');
+      });
+      expect(await privilegesInDatabase()).not.toEqual(declared);
+      const ownerConnection = connectionOf(name, 'schema_owner');
+      await migrate({ ownerConnection, program: { role: 'the program', grants }, logger: silentLogger });
+      expect(await privilegesInDatabase()).toEqual(declared);
+    });
+
+    it('is granted by many who start at the same time', async () => {
+      const ownerConnection = connectionOf(name, 'schema_owner');
+      const program = { role: 'the program', grants };
+      await Promise.all(Array.from({ length: 8 }, () => migrate({ ownerConnection, program, logger: silentLogger })));
+      expect(await privilegesInDatabase()).toEqual(declared);
+    });
 
     it('lets the program do all it needs', async () => {
       const database = connectAsProgram();

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { catalog } from '../../src/catalog/index.ts';
+import { secretText, wholeNumber } from '../../src/config/kinds.ts';
 import { checkCatalog } from '../../src/definition/check-catalog.ts';
 import { probesV1 } from '../fixtures/probes.ts';
 
@@ -7,6 +9,8 @@ const fault =
   (...definitions: Parameters<typeof checkCatalog>[0]) =>
   () =>
     checkCatalog(definitions);
+
+const secret = secretText.optional().describe('A key.');
 
 describe('the catalog', () => {
   it('of Portico is fine', () => {
@@ -64,6 +68,61 @@ describe('the catalog', () => {
     expect(fault(withField('colour'))).toThrow('the rule of probesAnew names the unknown field colour');
     expect(fault(withField('color.depth'))).toThrow('the rule of probesAnew names the unknown field color.depth');
     expect(fault(withField('color'))).not.toThrow();
+  });
+
+  describe('with settings', () => {
+    const tries = wholeNumber(1, 9).prefault('3').describe('Tries at most.');
+    const settings = z.object({ tries });
+    const others = { ...probesV1, name: 'others', collection: 'others' };
+
+    it('takes one schema for all versions of a process, and refuses two', () => {
+      const second = { ...probesV1, version: 2 };
+      expect(fault({ ...probesV1, settings }, { ...second, settings })).not.toThrow();
+      expect(fault({ ...probesV1, settings }, second)).not.toThrow();
+      expect(fault({ ...probesV1, settings }, { ...second, settings: z.object({ pause: tries }) })).toThrow(
+        'process probes version 2: another version declares other settings',
+      );
+    });
+
+    it('refuses one schema for two processes', () => {
+      expect(fault({ ...probesV1, settings }, { ...others, settings })).toThrow(
+        'process others version 1: its settings are those of probes',
+      );
+    });
+
+    it.each([
+      ['of two processes', 'probes-x', { tries }, 'probes', { xTries: tries }, 'PORTICO_PROBES_X_TRIES'],
+      ['beside a file', 'probes', { key: secret, keyFile: tries }, 'others', {}, 'PORTICO_PROBES_KEY_FILE'],
+    ])('names a setting that is declared twice: %s', (_what, name, one, otherName, other, expected) => {
+      const first = { ...probesV1, name, settings: z.object(one) };
+      const second = { ...others, name: otherName, settings: z.object(other) };
+      expect(fault(first, second)).toThrow(`the setting ${expected} is declared twice`);
+    });
+
+    it.each([
+      ["one of Portico's own", 'worker', { grace: tries }, "the setting PORTICO_WORKER_GRACE is one of Portico's own"],
+      [
+        "a secret beside one of Portico's own",
+        'cursor',
+        { secret },
+        "the setting PORTICO_CURSOR_SECRET_FILE is one of Portico's own",
+      ],
+      ['no camelCase', 'probes', { 'max-tries': tries }, 'the setting max-tries is not in camelCase'],
+      [
+        'no meaning',
+        'probes',
+        { tries: wholeNumber(1, 9) },
+        'the setting PORTICO_PROBES_TRIES does not say what it means',
+      ],
+      [
+        'a secret that all know',
+        'probes',
+        { key: secret.prefault('x') },
+        'the secret PORTICO_PROBES_KEY has a default',
+      ],
+    ])('refuses %s', (_what, name, shape, message) => {
+      expect(fault({ ...probesV1, name, settings: z.object(shape) })).toThrow(message);
+    });
   });
 
   it('reports everything at once', () => {
