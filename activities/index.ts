@@ -3,7 +3,7 @@ import { createUserGrantActivities } from './user-grants.ts';
 
 type Dependencies = Parameters<typeof createTransferActivities>[0] & Parameters<typeof createUserGrantActivities>[0];
 
-/** Every activity of every process, by the name workflows call it. Names are unique across processes. */
+/** Every activity of every process, by the name that workflows call. Names are unique across processes. */
 export const createActivities = (dependencies: Dependencies) => ({
   ...createTransferActivities(dependencies),
   ...createUserGrantActivities(dependencies),

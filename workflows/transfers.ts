@@ -205,7 +205,7 @@ async function settle(
 
 const withdrawalUndone = { outcome: 'compensated', reason: 'withdrawal-undone' } as const;
 
-/** The ending of money that was resolved before. The note of an earlier settlement is lost with the run that made it. */
+/** The ending of money that was resolved before. The note of such a settlement is lost with the run that made it. */
 const endingOf = (resolved: 'posted' | 'settled') =>
   resolved === 'posted'
     ? ({ outcome: 'completed' } as const)

@@ -4,7 +4,7 @@ import { createAccounts } from './ledger/accounts.ts';
 import { createLedger } from './ledger/ledger.ts';
 import { createTransferRecords } from './ledger/records.ts';
 
-/** Everything that activities and operations reach beside Temporal, by the name they ask for it. */
+/** Every adapter, by the name that activities and operations ask for. */
 export const createAdapters = (database: Database) => ({
   accounts: createAccounts(database),
   inbox: createInbox(database),
