@@ -49,7 +49,7 @@ export interface Page<Item> {
 export type Inbox = ReturnType<typeof createInbox>;
 
 /**
- * Messages and discounts: for ever at most one of each kind for a tenant, user and generation. Lists end with the newest.
+ * Messages and discounts: at most one of each kind for a tenant, user and generation, for ever. Newest items come last.
  */
 export const createInbox = (database: Database) => ({
   async sendMessage(message: GrantKey & { readonly title: string; readonly body: string }): Promise<EffectApplied> {

@@ -93,7 +93,7 @@ type Checked<M, D extends ProcessDraft> = {
   CheckImplementations<M, D['workflow'], D>;
 
 /**
- * Declares a process, and returns it as frozen data: `defineProcess<typeof workflows>()({ workflow: 'transfers', … })`.
+ * Declares a process as frozen data: `defineProcess<typeof workflows>()({ workflow: 'transfers', … })`.
  * The type argument is the module of the workflow file, so that the compiler compares the two.
  * `checkCatalog` checks at start-up what types cannot see, such as duplicates and names that do not fit a URL.
  */
