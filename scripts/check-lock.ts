@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { findingsIn, lockFile } from './lock-file.ts';
 
-/** Fails if package-lock.json would not install everywhere, or installs what it must not. */
+/** Fails where package-lock.json would not install on some platform, or installs what is not allowed. */
 const text = readFileSync(new URL('../package-lock.json', import.meta.url), 'utf8');
 const findings = findingsIn(lockFile.parse(JSON.parse(text)));
 for (const finding of findings) console.error(finding);
