@@ -2,22 +2,22 @@ import { ApplicationFailure } from '@temporalio/common';
 import { Problem } from '../src/problems.ts';
 
 /**
- * The types of failure an activity may end in. Each is retryable by itself: the retry policy beside the workflow's
- * `proxyActivities` names those at which it gives up, because a compensation must insist where a first step must not.
+ * The types of failure an activity may end in. All are retryable by default. The retry policy at the workflow's
+ * `proxyActivities` names those it does not retry: a refund is retried where a withdrawal is not.
  */
 export type FailureType =
-  /** Passes by itself: the database cannot be reached, a lock was held too long. */
+  /** A failure that passes by itself: the database cannot be reached, or a lock was held too long. */
   | 'unavailable'
-  /** An account does not take money that must go to it; only a person or time can change that. */
+  /** An account refuses money that must go to it. Only a person or time can change that. */
   | 'blocked'
-  /** A defect or a broken rule of the database: repeating the same call cannot help. */
+  /** A defect, or a violated rule of the database. Repeating the same call cannot help. */
   | 'unexpected';
 
-/** A failure with a type of ours, so that retry policies do not depend on the names of error classes. */
+/** Creates a failure of one of our types, so that retry policies do not depend on the names of error classes. */
 export const failureOf = (type: FailureType, message: string, cause?: unknown): ApplicationFailure =>
   ApplicationFailure.create({ type, message, ...(cause instanceof Error ? { cause } : {}) });
 
-/** Runs the body of an activity; whatever an adapter throws leaves it as a failure with one of our types. */
+/** Runs the body of an activity, and turns whatever an adapter throws into a failure of one of our types. */
 export async function typed<Result>(body: () => Promise<Result>): Promise<Result> {
   try {
     return await body();

@@ -8,7 +8,7 @@ interface Dependencies extends Adapters {
   readonly settingsOf: SettingsOf;
 }
 
-/** Every activity of every process, by the name workflows call it. Names are unique across processes. */
+/** Every activity of every process, by the name that workflows call. Names are unique across processes. */
 export const createActivities = (dependencies: Dependencies) => ({
   ...createTransferActivities(dependencies),
   ...createUserGrantActivities(dependencies),

@@ -6,19 +6,19 @@ import type { SettingsOf } from '../src/config/process-settings.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import { failureOf, typed } from './failures.ts';
 
-/** What the permanent row remembers of a transfer beside its key. Amounts are strings: payloads have no bigint. */
+/** What the permanent row keeps of a transfer. Amounts are strings, because payloads have no bigint. */
 export interface TransferOrder extends TransferKey {
   readonly input: TransferInput;
   readonly startedBy: Actor;
   readonly fingerprint: string;
 }
 
-/** What the permanent row says to a transfer that begins, or begins again after Temporal forgot it. */
+/** What the permanent row says to a transfer that begins, or begins again after retention. */
 export type Opening =
   | {
       readonly state: 'open';
       readonly approval: 'required' | 'not-required' | 'given';
-      /** Who started the transfer first: after Temporal forgot it, that may be another than who starts it now. */
+      /** Who started the transfer first. After retention another caller may start it again. */
       readonly firstStartedBy: Actor;
       readonly approvalTimeoutMs: number;
     }
@@ -37,7 +37,7 @@ export function createTransferActivities(dependencies: {
   const { ledger, transferRecords, settingsOf } = dependencies;
   const { approvalLimitMinor, approvalTimeout: approvalTimeoutMs } = settingsOf(transferSettings);
   return {
-    /** Writes the permanent row, or reads it where it exists. The limit that counts is the one of the first time. */
+    /** Writes the permanent row, or reads the one that exists. The approval limit of the first opening counts. */
     openTransfer: ({ input, ...order }: TransferOrder) =>
       typed(async (): Promise<Opening> => {
         const { amount, ...parties } = input;
@@ -57,7 +57,7 @@ export function createTransferActivities(dependencies: {
         return { state: 'open', approval, firstStartedBy, approvalTimeoutMs };
       }),
 
-    /** Writes into the permanent row who let the transfer go on; the first one stays. */
+    /** Writes into the permanent row who approved. The first approval stands. */
     recordApproval: (approval: TransferKey & { by: Actor }) =>
       typed(async () => {
         await transferRecords.recordApproval(approval);
@@ -66,12 +66,12 @@ export function createTransferActivities(dependencies: {
     /** Moves the money from the payer into clearing, or records why not. */
     withdraw: (transfer: TransferKey) => typed(() => ledger.withdraw(transfer)),
 
-    /** Moves the money from clearing to the payee, unless it was returned before. */
+    /** Moves the money from clearing to the payee, unless it was refunded or settled before. */
     deposit: (transfer: TransferKey) => typed(() => ledger.deposit(transfer)),
 
     /**
-     * Returns the money, and leaves a tombstone where there is none to return, so that a late withdrawal moves nothing.
-     * Fails as `blocked` while the payer cannot take the money back.
+     * Returns the money to the payer. Where nothing was withdrawn it voids the transfer, so that a late withdrawal
+     * moves nothing. Fails as `blocked` while the payer's account does not take the money.
      */
     refund: (transfer: TransferKey) =>
       typed(async () => {
@@ -82,12 +82,12 @@ export function createTransferActivities(dependencies: {
         return answer;
       }),
 
-    /** Books the money to the tenant's suspense account, on an operator's word. */
+    /** Books the money to the tenant's suspense account, as an operator decided. */
     settle: (transfer: TransferKey) => typed(() => ledger.settle(transfer)),
 
     /**
-     * Ends the permanent row; the answer is the result that stands, which is the first one ever given. Where the money
-     * stands otherwise than this end says, nothing is written, and the answer is how it stands.
+     * Stores the result in the permanent row, and answers the result that stands: the first one ever stored. A result
+     * that contradicts the money is not stored: the answer then says where the money is.
      */
     endTransfer: ({ result, ...transfer }: TransferKey & { result: TransferOutput }) =>
       typed(async (): Promise<TransferOutput | MoneyStanding> => {

@@ -1,4 +1,4 @@
-/** The messages of user-grants. Wording may change at any time: it is outside the workflow's history. */
+/** The messages of user-grants. Their wording may change at any time, because no workflow history holds it. */
 
 export type MessageKind = 'welcome' | 'adult';
 
@@ -27,7 +27,7 @@ const textsByLanguage: ReadonlyMap<string, Texts> = new Map([
   ['de', german],
 ]);
 
-/** The text of a message in the language of a BCP 47 tag such as `de-AT`; English where it is not spoken here. */
+/** The text of a message in the language of a BCP 47 tag such as `de-AT`; English for a language without texts. */
 export function messageTextOf(message: { kind: MessageKind; name: string; locale?: string | undefined }): MessageText {
   const [language = 'en'] = (message.locale ?? 'en').toLowerCase().split('-');
   return (textsByLanguage.get(language) ?? english)[message.kind](message.name);

@@ -2,11 +2,11 @@ import type { Inbox } from '../src/adapters/inbox.ts';
 import { typed } from './failures.ts';
 import { type MessageKind, messageTextOf } from './user-grants-texts.ts';
 
-/** A user as effects are keyed: each kind of effect exists once for each user and generation, for ever. */
+/** The user of an effect. Each kind of effect exists once for each user and generation, for ever. */
 export interface UserKey {
   readonly tenant: string;
   readonly userId: string;
-  /** 1 for the first life of the key. */
+  /** The generation of the key, from 1. */
   readonly generation: number;
 }
 
@@ -15,8 +15,8 @@ export type DiscountKind = 'welcome' | 'adult';
 const discountPercents: Readonly<Record<DiscountKind, number>> = { welcome: 10, adult: 5 };
 
 /**
- * What user-grants does to the world. Each activity is idempotent by (tenant, user, generation, kind):
- * the answer is `replayed` where an earlier attempt, or a life that Temporal has forgotten, was first.
+ * The effects of user-grants. Each activity is idempotent by (tenant, user, generation, kind): it answers `replayed`
+ * where an earlier attempt, or a run before retention ended, was first.
  */
 export function createUserGrantActivities({ inbox }: { inbox: Inbox }) {
   return {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run once by the PostgreSQL image on an empty volume: one database for Portico, with an owner who migrates and a role
-# that runs, and a role for Temporal, which makes its own databases.
+# The PostgreSQL image runs this once, on an empty volume. It creates a database for Portico, whose owner migrates and
+# whose second role runs the program, and a role for Temporal, which creates its own databases.
 set -eu
 psql --username postgres --no-psqlrc --quiet -v ON_ERROR_STOP=1 \
   -v owner_password="$PORTICO_OWNER_PASSWORD" \

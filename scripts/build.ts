@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Builds `dist/`: the compiled program, the SQL files it reads, and the workflow bundle its workers load. */
+/** Builds `dist/`: the compiled program, its SQL files, and the workflow bundle that its workers load. */
 const project = join(import.meta.dirname, '..');
 const output = join(project, 'dist');
 

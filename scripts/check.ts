@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** `npm run check`: everything about a change but its tests. Stops at the first check that fails, and says which. */
+/** `npm run check`: all checks of a change except its tests. Stops at the first check that fails, and names it. */
 const project = join(import.meta.dirname, '..');
 
 const checks: readonly (readonly [headline: string, check: () => boolean])[] = [
@@ -25,13 +25,13 @@ for (const [headline, check] of checks) {
 console.log(`All ${checks.length} checks pass.`);
 
 function tool(name: string, ...args: string[]): boolean {
-  // Redocly would ask for its newest version and report its use.
+  // Redocly looks for newer versions and reports its use unless told otherwise.
   const env = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' };
   const program = join(project, 'node_modules', '.bin', name);
   return spawnSync(program, args, { cwd: project, stdio: 'inherit', env }).status === 0;
 }
 
-/** Generates them anew and compares, so that it works with changes that are not committed as well. */
+/** Generates the files again and compares the two, which also works with changes that are not committed. */
 function areGeneratedFilesCurrent(): boolean {
   const before = generatedFiles();
   if (spawnSync('npm', ['run', '--silent', 'generate'], { cwd: project, stdio: 'inherit' }).status !== 0) return false;

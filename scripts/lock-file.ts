@@ -13,15 +13,15 @@ const lockedPackage = z.object({
   peerDependenciesMeta: z.record(z.string(), z.object({ optional: z.boolean().optional() })).optional(),
 });
 
-/** As much of `package-lock.json` as is checked: what is installed at each path, from `""` for the project itself. */
+/** The checked parts of `package-lock.json`: the package at each path, where `""` is the project itself. */
 export const lockFile = z.object({ packages: z.record(z.string(), lockedPackage) });
 
 export type LockFile = z.output<typeof lockFile>;
 
-/** The lowest versions without known holes that touch what Portico does with these packages. */
+/** The lowest versions without known vulnerabilities in the parts that Portico uses. */
 const floors = { 'fast-jwt': '6.3.6', fastify: '5.8.1' } as const;
 
-/** Everything of the lock file that would fail or mislead on another machine, one sentence each. */
+/** The faults of the lock file that would fail or mislead on another machine, one sentence each. */
 export const findingsIn = ({ packages }: LockFile): string[] => [
   ...missingIn(packages),
   ...temporalFindings(packages),
@@ -32,8 +32,8 @@ export const findingsIn = ({ packages }: LockFile): string[] => [
 type Packages = LockFile['packages'];
 
 /**
- * A registry that does not show the packages of other platforms makes npm leave them out without a word; then
- * `npm ci` fails on those platforms.
+ * Some registries do not list the packages of other platforms. npm then leaves them out silently, and `npm ci` fails on
+ * those platforms.
  */
 function missingIn(packages: Packages): string[] {
   return Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies, ...entry }]) => {
@@ -72,7 +72,7 @@ const registryFindings = (packages: Packages): string[] =>
     .filter(([, { resolved, link }]) => resolved !== undefined && link !== true)
     .map(([path]) => `${path} names the registry it came from: install with omit-lockfile-registry-resolved`);
 
-/** The path at which a package finds another, as Node.js looks for it: beside it, then in every folder above. */
+/** The path at which Node.js finds a dependency of a package: in its own folder, else in the nearest one above. */
 function resolve(packages: Packages, from: string, name: string): string | undefined {
   for (let folder = from; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')))) {
     const candidate = `${folder === '' ? '' : `${folder}/`}node_modules/${name}`;

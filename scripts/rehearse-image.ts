@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { refuseWithoutSettings, serveOnce } from './rehearse-start.ts';
 
 /**
- * `npm run rehearse-image`: the steps of the Dockerfile by hand, for machines without a container engine. Builds from
- * the files that git tracks in a clean folder, then runs the result as the image would, against a real Temporal server
- * and a real PostgreSQL, without the right to write anywhere.
+ * `npm run rehearse-image`: the steps of the Dockerfile, for machines without a container engine. Builds the files that
+ * git tracks in a clean folder. Then runs the result as the image would: with a real Temporal server and PostgreSQL,
+ * and without the right to write anywhere.
  */
 const project = join(import.meta.dirname, '..');
 const root = mkdtempSync(join(tmpdir(), 'portico-image-'));
@@ -65,7 +65,7 @@ function npm(cwd: string, ...args: string[]): void {
   if (status !== 0) throw new Error(`npm ${args.join(' ')} failed: ${stderr}`);
 }
 
-/** A file that is tracked may be gone from the working tree. */
+/** Copies a tracked file, unless it is deleted in the working tree. */
 function copy(file: string, from: string, to: string): void {
   if (!existsSync(join(from, file))) return;
   mkdirSync(dirname(join(to, file)), { recursive: true });

@@ -11,7 +11,7 @@ import { postgresBinaries, startPostgres } from '../test/servers/postgres.ts';
 
 const unprivileged = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
-/** Without an address of Temporal and of a database the image must end with a sentence that names both settings. */
+/** Throws unless the image, without Temporal and database, ends with an error that names both settings. */
 export async function refuseWithoutSettings(image: string): Promise<void> {
   const { ended, printed } = start(image, {});
   const code = await ended;
@@ -21,7 +21,7 @@ export async function refuseWithoutSettings(image: string): Promise<void> {
   console.log(`Without settings it ends with: ${printed().trim()}`);
 }
 
-/** Starts the program until it is ready, asks it a little, and ends it. Throws unless it ends with 0. */
+/** Starts the program, waits until it is ready, sends a few requests, and ends it. Throws unless it ends with 0. */
 export async function serveOnce(image: string, logFolder: string): Promise<void> {
   if (postgresBinaries === undefined) {
     console.log('NOT RUN: it was not started, since no PostgreSQL is installed.');
@@ -44,7 +44,7 @@ export async function serveOnce(image: string, logFolder: string): Promise<void>
   }
 }
 
-/** As the PostgreSQL of compose.yaml begins. */
+/** Prepares PostgreSQL as compose.yaml does. */
 function makeRoles(port: number): void {
   execFileSync(join(import.meta.dirname, '../deploy/postgres-roles.sh'), {
     env: {
@@ -103,7 +103,7 @@ function start(image: string, given: Record<string, string>) {
   return { child, ended, printed: () => printed };
 }
 
-/** The ENV of the Dockerfile, with what is given on top. */
+/** The ENV of the Dockerfile, overridden by the given variables. */
 const environmentOf = (image: string, given: Record<string, string>) => ({
   PATH: process.env['PATH'] ?? '',
   NODE_ENV: 'production',
@@ -114,7 +114,7 @@ const environmentOf = (image: string, given: Record<string, string>) => ({
   ...given,
 });
 
-/** Runs the very command that the Dockerfile names. */
+/** Runs the command that the Dockerfile names. */
 function healthCheck(image: string, adminPort: number): number | null {
   const dockerfile = readFileSync(new URL('../Dockerfile', import.meta.url), 'utf8');
   const text = /^HEALTHCHECK[^]*?CMD (\[.*\])$/m.exec(dockerfile)?.[1] ?? '';

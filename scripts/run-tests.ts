@@ -45,7 +45,7 @@ function vitest(args: string[], reportFile: string): Promise<number> {
     stdio: 'inherit',
     env: { ...process.env, [reportVariable]: reportFile },
   });
-  // A terminal tells the whole group, so that vitest hears of ctrl-C itself; any other signal came to us alone.
+  // Ctrl-C in a terminal reaches vitest by itself, because it goes to the whole group. Other signals are passed on.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => child.kill('SIGTERM'));
   return new Promise((resolve, reject) => {

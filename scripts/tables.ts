@@ -8,7 +8,7 @@ import { operations } from '../src/operations/index.ts';
 import { collectionPathOf } from '../src/operations/representation.ts';
 import { problems } from '../src/problems.ts';
 
-/** Writes the tables of the documents that follow from the code, between `<!-- name -->` and `<!-- /name -->`. */
+/** Writes the tables that are generated from code into the documents, between `<!-- name -->` and `<!-- /name -->`. */
 const root = new URL('../', import.meta.url);
 
 const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 import { z } from 'zod';
 
-/** What became of a test run. A file that could not be loaded, and an error outside any test, count as failed. */
+/** The counts of a test run. A file that cannot be loaded, and an error outside any test, count as failed. */
 export const testReport = z.object({
   passed: z.number(),
   failed: z.number(),
@@ -11,10 +11,10 @@ export const testReport = z.object({
 
 export type TestReport = z.output<typeof testReport>;
 
-/** The environment variable that says where the report is written to. */
+/** The environment variable that names the file of the report. */
 export const reportVariable = 'TEST_REPORT_FILE';
 
-/** A reporter for vitest: unlike its JSON it keeps the reason that `context.skip('…')` gives. */
+/** A reporter for vitest. Unlike vitest's JSON it keeps the reason that `context.skip('…')` gives. */
 export default class ReportWriter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly unknown[]): void {
     const file = process.env[reportVariable];

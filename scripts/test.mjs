@@ -1,6 +1,6 @@
 import { prepare } from '../local/prepare.mjs';
 
-/** `npm test`: what is missing is installed first; arguments are vitest's. */
+/** `npm test`: installs what is missing, then runs the tests. Arguments are passed to vitest. */
 try {
   await prepare();
 } catch (error) {

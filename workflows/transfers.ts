@@ -24,7 +24,7 @@ type Activities = ReturnType<typeof createTransferActivities>;
 // A timeout stops no code: the ledger's rows, not these seconds, keep a late attempt from moving money.
 const money = {
   startToCloseTimeout: '10s',
-  // Any other type may report an activity as cancelled that has moved the money.
+  // Other cancellation types may call an activity cancelled that has moved the money.
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '200ms', maximumInterval: '30s' },
 } as const;
@@ -47,7 +47,7 @@ export const resolve = defineUpdate<ActionAnswer<Accepted>, [ActionCall<Resoluti
 type Ending = WithoutCommon<TransferOutput>;
 type WithoutCommon<Result> = Result extends unknown ? Omit<Result, 'transferId' | 'amount'> : never;
 
-/** How a refund ended: as such, or as the money had been resolved before. */
+/** How a refund ended: refunded, or as the money had been resolved before. */
 type Refund = { readonly outcome: 'refunded' } | Extract<Ending, { outcome: 'completed' | 'settled' }>;
 
 /** Undoes what was done, and answers the ending: the wanted one, unless the money was delivered or settled before. */
@@ -86,7 +86,7 @@ export async function transfers({ input, context }: Envelope<TransferInput>): Pr
   return endWith(result);
 }
 
-/** Handles the four actions from the first task on. `forward` is what a cancel stops, `refund` what nothing stops. */
+/** Handles the four actions from the first task on. A cancel stops `forward`; nothing stops `refund`. */
 function handleActions(transfer: TransferKey) {
   const forward = new CancellationScope();
   const awaitDecision = handleDecisions({ approve, reject });
@@ -129,7 +129,7 @@ async function moveMoney(
   return ending;
 }
 
-/** Answers `compensated` where the money may have moved and must be refunded: the caller does that. */
+/** Takes the steps in order. A `compensated` ending is true only once the caller has run what stands in `undo`. */
 async function goForward({ transfer, refund, decide }: Steps, undo: Compensate[]): Promise<Ending> {
   let approvedBy: Actor | undefined;
   if (decide !== undefined) {
@@ -141,8 +141,8 @@ async function goForward({ transfer, refund, decide }: Steps, undo: Compensate[]
     approvedBy = by;
   }
 
-  // One refund undoes both steps. It is registered before anything that a cancel can stop, because an earlier run of
-  // the same transfer, before retention, may have taken the money.
+  // One refund undoes both steps. It is registered before anything that a cancel can stop: an earlier run, forgotten
+  // after retention, may have taken the money.
   undo.push(refund);
   if (approvedBy !== undefined) await persistent.recordApproval({ ...transfer, by: approvedBy });
 
@@ -205,7 +205,7 @@ async function settle(
 
 const withdrawalUndone = { outcome: 'compensated', reason: 'withdrawal-undone' } as const;
 
-/** The ending of money that was resolved before. The note of an earlier settlement is lost with the run that made it. */
+/** The ending of money that was resolved before. The note of such a settlement is lost with the run that made it. */
 const endingOf = (resolved: 'posted' | 'settled') =>
   resolved === 'posted'
     ? ({ outcome: 'completed' } as const)

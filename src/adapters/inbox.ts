@@ -2,11 +2,11 @@ import type { Database } from '../database/database.ts';
 import type { Grants } from '../database/grants.ts';
 import { Problem } from '../problems.ts';
 
-/** What an effect is unique by, together with its kind. */
+/** What an effect is unique by. */
 interface GrantKey {
   readonly tenant: string;
   readonly userId: string;
-  /** The generation of the user's grant. */
+  /** The generation of the user's grant, from 1. */
   readonly generation: number;
   readonly kind: string;
 }
@@ -27,7 +27,7 @@ export interface Discount {
   readonly grantedAt: Date;
 }
 
-/** `replayed`: there was one for this tenant, user, generation and kind; it stays as it was. */
+/** `replayed`: this tenant, user, generation and kind had the effect before, and it stays as it was. */
 export interface EffectApplied {
   readonly kind: 'created' | 'replayed';
 }
@@ -37,11 +37,11 @@ interface PageRequest {
   readonly userId: string;
   /** Items at most. */
   readonly limit: number;
-  /** The `next` of the page before. */
+  /** The `next` of the previous page. */
   readonly after?: string | undefined;
 }
 
-/** `next` is there when more may follow. */
+/** One page of a list. `next` is present where more items may follow. */
 export interface Page<Item> {
   readonly items: Item[];
   readonly next?: string;
@@ -52,7 +52,9 @@ export const inboxGrants = { messages: ['select', 'insert'], discounts: ['select
 
 export type Inbox = ReturnType<typeof createInbox>;
 
-/** Messages and discounts of users, each at most once for a tenant, user, generation and kind, for ever. Newest last. */
+/**
+ * Messages and discounts: at most one of each kind for a tenant, user and generation, for ever. Newest items come last.
+ */
 export const createInbox = (database: Database) => ({
   async sendMessage(message: GrantKey & { readonly title: string; readonly body: string }): Promise<EffectApplied> {
     const { tenant, userId, generation, kind, title, body } = message;
@@ -103,15 +105,15 @@ export const createInbox = (database: Database) => ({
 });
 
 /**
- * Writers of one user's list take turns until they commit: positions are drawn before the commit, and without turns a
- * later one may be seen first, so that a reader who pages by position would miss the earlier for ever.
+ * Makes the writers of one user's list take turns until they commit. A position is drawn before the commit: without
+ * turns a later position may appear first, and a reader who pages by position would never see the earlier one.
  */
 const turnOf = (table: string): string =>
   `with turn as materialized (select pg_advisory_xact_lock(hashtextextended('${table}/' || $1 || '/' || $2, 0)))`;
 
 const pageClause = 'where tenant = $1 and user_id = $2 and position > $3 order by position limit $4';
 
-// One more than asked for tells whether there is a next page.
+// One row more than asked for tells whether there is a next page.
 const pageValuesOf = ({ tenant, userId, limit, after }: PageRequest) => [tenant, userId, positionOf(after), limit + 1];
 
 function positionOf(cursor = '0'): bigint {

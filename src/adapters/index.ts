@@ -14,7 +14,7 @@ interface Given {
   readonly settingsOf: SettingsOf;
 }
 
-/** Everything that activities and operations reach beside Temporal, by the name they ask for it. */
+/** Every adapter, by the name that activities and operations ask for. */
 export const createAdapters = (given: Given) => ({
   accounts: createAccounts(given.database),
   inbox: createInbox(given.database),

@@ -18,7 +18,7 @@ export const transferInput = z
 
 const ended = { transferId: businessKey, amount };
 
-/** Why the ledger or a person refused before any money moved. */
+/** Why a person or the ledger refused, before any money moved. */
 const refusal = z.enum(['declined', 'insufficient-funds', 'account-unknown', 'account-frozen', 'currency-differs']);
 
 export const transferOutput = z

@@ -4,12 +4,12 @@ import { outcomesOf, type ProcessDefinition } from './definition.ts';
 
 const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
-/** Names that every collection uses itself. */
+/** Names that every collection uses itself, for its operations and for its list filters. */
 const reservedActions = new Set(['result', 'timeline', 'events']);
 const reservedFilters = new Set(['status', 'step', 'outcome', 'startedAfter', 'startedBefore', 'limit', 'cursor']);
 
 /**
- * Throws one error that names everything wrong with the catalog which types cannot see. Run at start-up, so a program
+ * Throws one error that names every fault of the catalog that types cannot see. It runs at start-up, so that a program
  * with a bad catalog never serves.
  */
 export function checkCatalog(catalog: readonly ProcessDefinition[]): void {
@@ -81,7 +81,7 @@ function isOptional(definition: ProcessDefinition, field: string): boolean {
   return schema?.safeParse(undefined).success ?? false;
 }
 
-/** Whether a dotted path such as `amount.currency` leads to a field. */
+/** True where a dotted path such as `amount.currency` leads to a field. */
 function hasField(schema: unknown, path: string): boolean {
   const [name = '', ...rest] = path.split('.');
   const field: unknown = schema instanceof z.ZodObject ? schema.shape[name] : undefined;

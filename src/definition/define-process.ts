@@ -5,7 +5,7 @@ import type { ActionAnswer, ActionCall, Envelope } from './envelope.ts';
 
 type Defaulted = 'implementations' | 'actions' | 'views' | 'labels' | 'settings';
 
-/** What a definition file writes: {@link defineProcess} fills in empty lists. */
+/** A definition as its file writes it. {@link defineProcess} fills in empty lists. */
 export type ProcessDraft = Omit<ProcessDefinition, Defaulted> & Partial<Pick<ProcessDefinition, Defaulted>>;
 
 /** An impossible type whose message the compiler prints where a definition and its workflow file disagree. */
@@ -15,8 +15,8 @@ interface Disagree<Message extends string, Definition, Workflow> {
   readonly workflow: Workflow;
 }
 
-// Identity rather than assignability, which would let an extra optional field pass: the workflow takes its types from
-// the schemas, so there is nothing to be lenient about.
+// Types must be identical, not assignable: an extra optional field is assignable, and would pass. Workflows take their
+// types from the schemas, so no leniency is needed.
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the two deferred types are what is compared
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
@@ -63,7 +63,7 @@ type CheckViews<M, V> = {
     : V[K];
 };
 
-/** A second implementation must keep the contract of the first: same input, same result. */
+/** Holds a second implementation to the contract of the first: same input, same result. */
 type CheckImplementations<M, W, D> = D extends { implementations: readonly { workflow: infer Second }[] }
   ? Second extends keyof M
     ? W extends keyof M
@@ -78,7 +78,7 @@ type CheckImplementations<M, W, D> = D extends { implementations: readonly { wor
 
 type FieldOf<D extends ProcessDraft> = keyof z.input<D['input']> & string;
 
-/** What the compiler can hold a definition to, given the module of its workflow file. */
+/** What the compiler checks in a definition, given the module of its workflow file. */
 type Checked<M, D extends ProcessDraft> = {
   workflow: D['workflow'] extends Workflows<M>
     ? unknown
@@ -101,10 +101,9 @@ type Checked<M, D extends ProcessDraft> = {
   CheckImplementations<M, D['workflow'], D>;
 
 /**
- * Declares a process. Curried over the module of its workflow file, so that the compiler compares the two:
- * `defineProcess<typeof transfers>()({ workflow: 'transfers', input, output, … })`.
- * The definition is frozen data. What types cannot see (duplicates between definitions, names that do not fit a URL)
- * is checked by `checkCatalog` at start-up.
+ * Declares a process as frozen data: `defineProcess<typeof workflows>()({ workflow: 'transfers', … })`.
+ * The type argument is the module of the workflow file, so that the compiler compares the two.
+ * `checkCatalog` checks at start-up what types cannot see, such as duplicates and names that do not fit a URL.
  */
 export const defineProcess =
   <M>() =>

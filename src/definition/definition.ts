@@ -1,19 +1,19 @@
 import type { z } from 'zod';
 import type { SettingsSchema } from '../config/process-settings.ts';
 
-/** Where an instance may stand. The first step of a definition is the one every instance begins in. */
+/** A step that an instance may be in. Every instance begins in the first step of its definition. */
 export interface StepDefinition {
-  /** What a person reads. */
+  /** The name of the step for people. */
   readonly label: string;
-  /** What the instance waits for here, if it is not Portico's own work. */
+  /** What the instance waits for here, where that is not Portico's own work. */
   readonly waitsFor?: string;
-  /** The actions worth offering here; the workflow itself decides. */
+  /** The actions that answers link to here. The workflow itself decides whether to accept one. */
   readonly actions?: readonly string[];
   /** The steps that may follow this one; `end` where the instance may end here. Documents draw the instance from it. */
   readonly next?: readonly string[];
 }
 
-/** A verb in the URL, an update underneath. */
+/** An action of callers: a verb in the URL, a Temporal update underneath. */
 export interface ActionDefinition {
   readonly summary: string;
   readonly input: z.ZodType;
@@ -22,23 +22,23 @@ export interface ActionDefinition {
   readonly permission?: string;
 }
 
-/** A question to the instance's own code, a query underneath: it needs a worker that runs. */
+/** A view on an instance, a Temporal query underneath. Reading one needs a running worker. */
 export interface ViewDefinition {
   readonly summary: string;
   readonly output: z.ZodType;
 }
 
-/** Where the business key comes from: a field of the body, or the `Idempotency-Key` header. */
+/** The source of the business key: a field of the body, or the `Idempotency-Key` header. */
 export type BusinessKey =
   | {
       readonly from: 'body';
       readonly field: string;
-      /** For keys that are free text or personal data: the instance id is a digest of the key. */
+      /** Makes the instance id a digest of the key, for keys that are free text or personal data. */
       readonly hashed?: boolean;
     }
   | { readonly from: 'header'; readonly hashed?: boolean };
 
-/** Which new starts a second implementation takes. Instances that run stay with the code they began with. */
+/** Which new starts a second implementation takes. Running instances keep the implementation they began with. */
 export type ImplementationRule =
   | { readonly share: number }
   | { readonly tenants: readonly string[] }
@@ -49,7 +49,7 @@ export interface Implementation {
   readonly when: ImplementationRule;
 }
 
-/** One process of the catalog as everything outside the catalog sees it. */
+/** One process of the catalog, as everything outside the catalog sees it. */
 export interface ProcessDefinition {
   /** Part of ids, permissions and metric labels: `transfers`. */
   readonly name: string;
@@ -61,35 +61,35 @@ export interface ProcessDefinition {
   readonly description: string;
   /** The name of the workflow function. */
   readonly workflow: string;
-  /** Further implementations of the same contract; the first rule that fits a new start wins. */
+  /** Further implementations of the same contract. The first whose rule fits takes a new start. */
   readonly implementations: readonly Implementation[];
   readonly taskQueue: string;
   readonly key: BusinessKey;
   readonly input: z.ZodObject;
-  /** One member for each outcome, told apart by `outcome`. */
+  /** A union with one member for each value of `outcome`. */
   readonly output: OutcomeUnion;
   readonly steps: Readonly<Record<string, StepDefinition>>;
   readonly actions: Readonly<Record<string, ActionDefinition>>;
   readonly views: Readonly<Record<string, ViewDefinition>>;
-  /** What lists can be searched for: names to input fields, `{ from: 'from' }`. */
+  /** Filters of lists: their names, and the input fields they compare, as in `{ from: 'from' }`. */
   readonly labels: Readonly<Record<string, string>>;
   /**
    * What an operator can set, by names in camelCase: `approvalTimeout` of `transfers` is read from
    * `PORTICO_TRANSFERS_APPROVAL_TIMEOUT`. All versions of a process share one schema. `settingsOf(schema)` gives the values.
    */
   readonly settings: SettingsSchema;
-  /** An effect or an example worth a sentence in the documentation's process table. */
+  /** The effects of the process, in a few words for the documentation's process table. */
   readonly effects: string;
 }
 
 export type OutcomeUnion = z.ZodDiscriminatedUnion<readonly OutcomeMember[]>;
 type OutcomeMember = z.ZodObject<{ outcome: z.ZodLiteral<string> }>;
 
-/** The outcomes a definition declares, in its order. */
+/** The outcomes that a definition declares, in its order. */
 export const outcomesOf = (definition: ProcessDefinition): string[] =>
   definition.output.options.map((option) => option.shape.outcome.value);
 
-/** The step every instance of a definition begins in. */
+/** The step that every instance of a definition begins in. */
 export function firstStepOf(definition: ProcessDefinition): string {
   const [first] = Object.keys(definition.steps);
   if (first === undefined) throw new Error(`process ${definition.name} declares no step`);

@@ -1,20 +1,20 @@
 /**
- * What crosses from Portico into a workflow and back. Types only: workflows import them, and nothing here may carry code.
- * Everything in `context` is Portico's word, never the caller's.
+ * The data that Portico and workflows exchange. This file holds types only, because workflows import it. Portico itself
+ * sets everything in `context`; no caller can.
  */
 
-/** Who asks: the issuer and the subject of a verified token. Two subjects are equal only if both parts are. */
+/** The issuer and the subject of a verified token. Two actors are the same only if both are equal. */
 export interface Actor {
   readonly iss: string;
   readonly sub: string;
 }
 
-/** Facts about an instance that Portico vouches for. */
+/** Facts about an instance, verified or computed by Portico. */
 export interface ProcessContext {
   readonly tenant: string;
   /** The business key, unique within tenant, process and generation. */
   readonly key: string;
-  /** 1 for the first life of a key. */
+  /** 1 for the first generation of a key. */
   readonly generation: number;
   readonly startedBy: Actor;
   /** `f1.{sha256 hex}` of the validated body before defaults, with process and tenant. */
@@ -27,22 +27,22 @@ export interface ProcessContext {
 export interface Envelope<Input> {
   readonly input: Input;
   readonly context: ProcessContext;
-  /** What earlier runs of the same instance have answered; absent in the first. */
+  /** The answers of earlier runs of the same instance; absent in the first run. */
   readonly answered?: AnsweredActions | undefined;
 }
 
-/** Answers of actions by their ids, so that a repetition is answered alike in a later run. */
+/** Answers of actions by their ids, so that a later run answers a repetition in the same way. */
 export type AnsweredActions = Readonly<Record<string, ActionAnswer<unknown>>>;
 
 /** The one argument of every action (an update underneath). */
 export interface ActionCall<Input> {
   readonly input: Input;
   readonly actor: Actor;
-  /** Digest of actor and body: the same `Idempotency-Key` with another fingerprint is a mismatch, not a repetition. */
+  /** Digest of actor and body. The same `Idempotency-Key` with another fingerprint is a mismatch, not a repetition. */
   readonly fingerprint: string;
 }
 
-/** What an action answers. The fingerprint of the call that was applied comes back, so that a mismatch can be seen. */
+/** The answer of an action, with the fingerprint of the call that was applied: another fingerprint is a mismatch. */
 export interface ActionAnswer<Output> {
   readonly output: Output;
   readonly fingerprint: string;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What a key, an account id and every other name in a URL or a list filter is made of. */
+/** The characters of a key, an account id and every other name in a URL or a list filter. */
 const nameText = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/, {
   message: 'must be 1 to 128 of the characters A-Z a-z 0-9 . _ : - and neither . nor ..',
 });
@@ -16,7 +16,7 @@ export const personId = z.string().min(1).max(255);
 
 export const currency = z.string().regex(/^[A-Z]{3}$/, { message: 'must be an ISO 4217 code such as EUR' });
 
-// Nine quintillion is the end of a PostgreSQL bigint; fifteen digits leave room for the sum of a thousand such entries.
+// Fifteen digits leave room: a PostgreSQL bigint holds the sum of nine thousand such entries.
 const minorDigits = '(0|[1-9][0-9]{0,14})';
 
 /** A positive amount in minor units (cents), as a string: JSON numbers lose integers above 2^53. */

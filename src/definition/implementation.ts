@@ -9,7 +9,7 @@ interface NewStart {
 
 /**
  * The workflow that a new start runs: the first implementation whose rule fits, otherwise the definition's own.
- * The answer depends on nothing but the definition and the start, so a repeated start picks the same.
+ * The choice depends on the definition and the start alone, so a repeated start makes the same choice.
  */
 export const implementationOf = (definition: ProcessDefinition, start: NewStart): string =>
   definition.implementations.find(({ when }) => fits(when, start))?.workflow ?? definition.workflow;

@@ -1,6 +1,6 @@
 /**
- * Joins two expositions in Prometheus' text format 0.0.4. A metric family that both have is taken from `own`, since a
- * family may stand in a scrape once. An `other` that does not follow the format is left out as a whole.
+ * Joins two expositions in Prometheus' text format 0.0.4. A metric family that both have is taken from `own`, because
+ * the format allows each family once. An `other` that does not follow the format is left out as a whole.
  */
 export function mergeExpositions(own: string, other: string): string {
   const families = familiesIn(other);
@@ -35,6 +35,6 @@ function familiesIn(text: string): Map<string, string[]> | undefined {
   return families;
 }
 
-/** Histograms and summaries have samples of their family's name with an ending. */
+/** Samples of histograms and summaries are named for their family, with a suffix. */
 const belongsTo = (family: string, name: string): boolean =>
   name === family || ['_bucket', '_sum', '_count'].some((ending) => name === family + ending);

@@ -3,7 +3,7 @@ import { readableLineOf } from './readable-line.ts';
 
 export type { Logger };
 
-/** Where lines go. `process.stdout` is one. */
+/** A destination of log lines, such as `process.stdout`. */
 export interface LogDestination {
   write(text: string): unknown;
   readonly isTTY?: boolean;
@@ -11,8 +11,8 @@ export interface LogDestination {
 
 /**
  * The program's logger: one JSON object a line, or on a terminal one readable line. Line breaks in values are escaped,
- * so nobody can forge a line. What may hold a token, a secret, an amount or a body is shown as `[redacted]`: that is
- * the second wall, the first is not to pass such things.
+ * so nobody can forge a line. Members that may hold a token, a secret, an amount or a body are shown as `[redacted]`.
+ * Callers must not rely on that: they pass no such values.
  */
 export function createLogger(options: { level: string; destination?: LogDestination }): Logger {
   const destination = options.destination ?? process.stdout;
@@ -61,8 +61,8 @@ interface LoggedError {
 const causesShown = 5;
 
 /**
- * What the log shows of an error: its kind, message, code, stack and causes. Other members are left out: drivers keep
- * rows and requests there.
+ * The parts of an error that the log shows: kind, message, code, stack and causes. Other members are left out, because
+ * drivers keep rows and requests in them.
  */
 function toLoggedError(error: unknown, depth = 0): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: 'something that is no Error was thrown' };

@@ -25,7 +25,7 @@ interface AccountOpening extends AccountKey {
   readonly openingBalanceMinor: bigint;
 }
 
-/** `replayed`: it was opened before with the same facts, whatever its balance is by now. `conflict`: with others. */
+/** `replayed`: the account was opened before with the same facts. `conflict`: it was opened with other facts. */
 export interface AccountOpened {
   readonly kind: 'created' | 'replayed' | 'conflict';
   readonly account: Account;
@@ -38,9 +38,9 @@ export const accountGrants = {
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
-/** Customers' accounts. Everything is scoped by tenant: another tenant's account is an absent one. */
+/** Accounts of customers. For a tenant, another tenant's account does not exist. */
 export const createAccounts = (database: Database) => ({
-  /** Opens an account and books its opening balance, once, from the tenant's equity account of that currency. */
+  /** Opens an account once, and books its opening balance from the tenant's equity account of that currency. */
   openAccount: (opening: AccountOpening): Promise<AccountOpened> =>
     database.transaction(async (tx) => {
       const { tenant, accountId, currency, openingBalanceMinor } = opening;

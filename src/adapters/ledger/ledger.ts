@@ -11,15 +11,15 @@ import {
 } from './phases.ts';
 import { postInternally, postToCustomer } from './postings.ts';
 
-/** `conflict`: the transfer was called off (`voided`) or had `ended` before any money was taken, and none was. */
+/** `conflict`: no money was taken, because the transfer had been `voided` or had `ended` before. */
 export type Withdrawn =
   | { readonly kind: 'reserved' }
   | { readonly kind: 'rejected'; readonly reason: RejectReason }
   | { readonly kind: 'conflict'; readonly with: 'voided' | 'ended' };
 
 /**
- * `refused`: nothing was written, and what was reserved waits for a refund. The last three reasons say that nothing was
- * reserved, which a correct process never meets.
+ * `refused`: nothing was written, and reserved money waits for a refund. The last three reasons say that nothing was
+ * reserved; a correct process never gets them.
  */
 export type Deposited =
   | { readonly kind: 'posted' }
@@ -29,7 +29,7 @@ export type Deposited =
     }
   | { readonly kind: 'conflict'; readonly with: 'refunded' | 'settled' };
 
-/** `voided`: nothing was reserved, and now never will be. `nothing-reserved`: the withdrawal had been rejected. */
+/** `voided`: nothing was reserved, and never will be. `nothing-reserved`: the withdrawal had been rejected. */
 export type Refunded =
   | { readonly kind: 'refunded' }
   | { readonly kind: 'voided' }
@@ -48,17 +48,17 @@ export type AccountRefusal = Exclude<RejectReason, 'insufficient-funds'>;
 export type Ledger = ReturnType<typeof createLedger>;
 
 /**
- * The money of transfers, in two phases: reserve takes it from the payer into clearing; resolve gives it to the payee,
- * back to the payer, or into suspense. Amount and accounts are those of the transfer's permanent row.
+ * The money of transfers, in two phases. Reserve takes it from the payer into clearing; resolve moves it from there to
+ * the payee, to the payer, or into suspense. Amount and accounts are those of the transfer's permanent row.
  *
- * Every operation may be repeated, come late, and run beside any other: each phase is reached once, and the answer says
- * how. Rejects as `Database` does; an effect that is unknown is learned by repeating.
+ * Every operation may be repeated, delayed, and run beside any other: each phase is reached once, and the answer says
+ * how. Rejects as `Database` does. Repeating an operation tells an unknown effect.
  */
 export const createLedger = (database: Database) => ({
   /** Payer to clearing. Both accounts must exist in the transfer's currency; a frozen payer gives nothing. */
   withdraw: (key: TransferKey): Promise<Withdrawn> =>
     database.transaction(async (tx) => {
-      // An ended transfer takes no money, so it must not end while it does.
+      // The lock keeps the transfer from ending meanwhile: an ended transfer takes no money.
       const transfer = await readTransfer(tx, key, { lock: true });
       const isFirst = transfer.reserve === null && !transfer.is_ended && (await recordReserve(tx, key, 'reserved'));
       if (!isFirst) return withdrawnOf(await readTransfer(tx, key));
@@ -81,7 +81,7 @@ export const createLedger = (database: Database) => ({
       return { kind: 'refused', reason };
     }),
 
-  /** Clearing to payer. Where nothing was withdrawn it leaves a mark that forbids a late withdrawal. */
+  /** Clearing to payer. Where nothing was withdrawn, it voids the transfer, which forbids a late withdrawal. */
   refund: (key: TransferKey): Promise<Refunded> =>
     database.transaction(async (tx) => {
       if (await recordReserve(tx, key, 'voided')) return { kind: 'voided' };
@@ -96,7 +96,7 @@ export const createLedger = (database: Database) => ({
       return { kind: 'blocked', reason };
     }),
 
-  /** Clearing to suspense, where people settle it by hand. */
+  /** Clearing to suspense, where people settle the money by hand. */
   settle: (key: TransferKey): Promise<Settled> =>
     database.transaction(async (tx) => {
       const transfer = await readTransfer(tx, key);
@@ -127,7 +127,7 @@ function withoutReserve({ reserve }: Transfer) {
   return reserve === 'voided' ? 'withdrawal-voided' : 'nothing-reserved';
 }
 
-/** `undefined` when the transfer is resolved so by this call; else how it was resolved before. */
+/** `undefined` where this call resolved the transfer, else how it was resolved before. */
 async function resolveAs<Mine extends ResolveOutcome>(mine: Mine, tx: Queryable, key: TransferKey) {
   if (await recordResolve(tx, key, mine)) return undefined;
   const { resolve } = await readTransfer(tx, key);
@@ -159,7 +159,7 @@ async function giveTo(
 
 type Move = Omit<Parameters<typeof postToCustomer>[1], 'against'>;
 
-/** Moves between an account and clearing; `undefined` when it did, else why it cannot. */
+/** Moves money between an account and clearing. `undefined` where it moved, else the reason why not. */
 async function move(tx: Queryable, { tenant, accountId, currency, amountMinor, postingId }: Move) {
   for (;;) {
     const posting = { tenant, postingId, currency, accountId, amountMinor, against: 'clearing' } as const;
@@ -169,7 +169,7 @@ async function move(tx: Queryable, { tenant, accountId, currency, amountMinor, p
     if (account.currency !== currency) return 'currency-differs';
     if (account.frozen) return 'account-frozen';
     if (account.balance_minor + amountMinor < 0n) return 'insufficient-funds';
-    // What stood in the way went before the account was locked; now nothing can come.
+    // The refusal's cause ended before the account was locked. The lock lets no new cause arise, so try again.
   }
 }
 

@@ -16,7 +16,7 @@ export type RejectReason = 'insufficient-funds' | 'account-unknown' | 'account-f
 export type ReserveOutcome = 'reserved' | 'rejected' | 'voided';
 export type ResolveOutcome = 'posted' | 'refunded' | 'settled';
 
-/** A transfer as its rows stand. A phase that has not been reached is null; one that has never changes. */
+/** A transfer as its rows say. A phase is null until it is reached, and never changes after that. */
 export type Transfer = {
   readonly payer_id: string;
   readonly payee_id: string;
@@ -28,7 +28,7 @@ export type Transfer = {
   readonly resolve: ResolveOutcome | null;
 };
 
-/** Reads a transfer; with `lock` it cannot end before the transaction does. */
+/** Reads a transfer. With `lock` it cannot end before the transaction ends. */
 export async function readTransfer(from: Queryable, key: TransferKey, { lock = false } = {}): Promise<Transfer> {
   const [transfer] = await from.query<Transfer>(
     `select t.payer_id, t.payee_id, t.currency, t.amount_minor, t.outcome is not null as is_ended,
@@ -44,17 +44,17 @@ export async function readTransfer(from: Queryable, key: TransferKey, { lock = f
 }
 
 /**
- * Writes that the reserve phase was reached, unless it was before. Waits for a transaction that is about to write it:
- * that may be a stalled one, so the wait can end in the database's lock timeout.
+ * Writes that the reserve phase was reached. Answers false where it was reached before. Waits for another transaction
+ * that writes it; where that one stalls, the wait ends in the database's lock timeout.
  */
 export const recordReserve = (tx: Queryable, key: TransferKey, outcome: ReserveOutcome): Promise<boolean> =>
   recordPhase(tx, key, { phase: 'reserve', outcome });
 
-/** As {@link recordReserve}. The database refuses it for a transfer whose money was not reserved. */
+/** Does for the resolve phase what {@link recordReserve} does. The database refuses it where nothing was reserved. */
 export const recordResolve = (tx: Queryable, key: TransferKey, outcome: ResolveOutcome): Promise<boolean> =>
   recordPhase(tx, key, { phase: 'resolve', outcome });
 
-/** Turns the reserve that this very transaction has recorded into a rejection. */
+/** Turns the reserve that this transaction has recorded into a rejection. */
 export async function rejectReserve(tx: Queryable, key: TransferKey, reason: RejectReason): Promise<void> {
   await tx.query(
     `update transfer_phases set outcome = 'rejected', reason = $3

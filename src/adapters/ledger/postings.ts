@@ -1,7 +1,7 @@
 import type { Queryable } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
 
-/** Portico's own accounts of a tenant, one of each for a currency. Customers' ids never begin with `~`. */
+/** Portico's own accounts: one of each for a tenant and currency. Customers' ids never begin with `~`. */
 export type InternalAccount = 'clearing' | 'equity' | 'suspense';
 
 /** Money is only ever added to. */
@@ -9,16 +9,16 @@ export const entryGrants = { entries: ['select', 'insert'] } satisfies Grants;
 
 interface Posting {
   readonly tenant: string;
-  /** Names what happened, once for ever: a second posting of the same name is refused by its primary key. */
+  /** Names what happened. The primary key refuses a second posting of the same name, for ever. */
   readonly postingId: string;
   readonly currency: string;
 }
 
 interface CustomerPosting extends Posting {
   readonly accountId: string;
-  /** What the customer's account receives, in minor units; negative is what it gives. */
+  /** What the customer's account receives, in minor units; negative where it gives. */
   readonly amountMinor: bigint;
-  /** The other side. */
+  /** The account on the other side. */
   readonly against: InternalAccount;
 }
 
@@ -26,7 +26,7 @@ const internalIdOf = (kind: InternalAccount, currency: string): string => `~${ki
 
 /**
  * Moves money between a customer's account and one of the tenant's own, balance and entries in one statement. Answers
- * false and moves nothing when the account is absent, of another currency, frozen or short of money.
+ * false and moves nothing where the account is absent, frozen, short of money or of another currency.
  * Until the transaction ends, only the customer's account is locked.
  */
 export async function postToCustomer(tx: Queryable, posting: CustomerPosting): Promise<boolean> {
@@ -53,7 +53,7 @@ interface InternalPosting extends Posting {
   readonly to: InternalAccount;
 }
 
-/** Moves money between two of the tenant's own accounts. Locks nothing: they keep no balance. */
+/** Moves money between two of the tenant's own accounts. It locks nothing, because they keep no balance. */
 export async function postInternally(tx: Queryable, posting: InternalPosting): Promise<void> {
   const { tenant, postingId, currency, amountMinor, from, to } = posting;
   await tx.query(
@@ -63,7 +63,7 @@ export async function postInternally(tx: Queryable, posting: InternalPosting): P
   );
 }
 
-/** Makes the tenant's own accounts of a currency, unless they are there. */
+/** Opens the tenant's own accounts of a currency where they are missing. */
 export async function openInternalAccounts(tx: Queryable, tenant: string, currency: string): Promise<void> {
   await tx.query(
     `insert into accounts (tenant, account_id, currency, kind)

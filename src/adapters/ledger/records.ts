@@ -12,7 +12,7 @@ export const transferGrants = {
   transfers: ['select', 'insert', { update: [...approvalColumns, ...endColumns] }],
 } satisfies Grants;
 
-/** What is asked for when a transfer is opened. */
+/** The facts of a transfer that its permanent row keeps. */
 export interface TransferOpening extends TransferKey {
   readonly from: string;
   readonly to: string;
@@ -28,15 +28,15 @@ export interface TransferOpening extends TransferKey {
   readonly approvalRequired: boolean;
 }
 
-/** How a transfer ended, as it was stored: `outcome` and whatever came with it. */
+/** The stored result of a transfer: `outcome` and the fields that belong to it. */
 export type StoredResult = z.output<typeof storedResult>;
 
-/** Where the money of a transfer is that cannot end as it was to: in clearing, at the payee, or in suspense. */
+/** Where the money is, if it contradicts a result: in clearing, at the payee, or in suspense. */
 export interface MoneyStanding {
   readonly money: 'reserved' | 'posted' | 'settled';
 }
 
-/** `conflict`: the id stands for another transfer. `startedBy` and `approvalRequired` are those of the first opening. */
+/** `conflict`: the id belongs to another transfer. `startedBy` and `approvalRequired` are from the first opening. */
 export type TransferOpened =
   | {
       readonly state: 'open';
@@ -47,17 +47,17 @@ export type TransferOpened =
   | { readonly state: 'ended'; readonly result: StoredResult }
   | { readonly state: 'conflict' };
 
-/** `approvedBy` is who approved first. */
+/** `approvedBy` is the person who approved first. */
 export type ApprovalRecorded =
   { readonly kind: 'recorded'; readonly approvedBy: Actor } | { readonly kind: 'ended'; readonly result: StoredResult };
 
 export type TransferRecords = ReturnType<typeof createTransferRecords>;
 
-/** The permanent row of each transfer: what was asked, who approved, how it ended. It outlives everything else. */
+/** The permanent row of each transfer: what was asked, who approved, how it ended. Rows are never deleted. */
 export const createTransferRecords = (database: Database) => ({
   /**
-   * Writes the row, or tells what the row that is there says. The stored fields themselves are compared; another
-   * starter is none of them, because a second relay may finish what the first began.
+   * Writes the row, or reads the one that exists and compares its fields with the opening. The starter is not
+   * compared: a second relay may finish what the first began.
    */
   async openTransfer(opening: TransferOpening): Promise<TransferOpened> {
     await database.query(
@@ -78,7 +78,7 @@ export const createTransferRecords = (database: Database) => ({
     };
   },
 
-  /** Writes down who approved. The first approval stands; none is taken after the end. */
+  /** Stores who approved. The first approval stands, and an ended transfer takes none. */
   async recordApproval({ tenant, transferId, by }: TransferKey & { readonly by: Actor }): Promise<ApprovalRecorded> {
     await database.query(
       `update transfers set approved_by_iss = $3, approved_by_sub = $4, approved_at = now()
@@ -92,8 +92,8 @@ export const createTransferRecords = (database: Database) => ({
   },
 
   /**
-   * Writes down how the transfer ended and answers what is stored: the first end stands. Where the money stands
-   * otherwise than that end says, it writes nothing and answers how; a late step may have moved it.
+   * Stores how the transfer ended, and answers the result that is stored: the first one stands. A result that
+   * contradicts the money is not stored, since a late step may have moved it; the answer then says where it is.
    */
   endTransfer: ({
     tenant,
@@ -102,7 +102,7 @@ export const createTransferRecords = (database: Database) => ({
   }: TransferKey & { readonly result: StoredResult }): Promise<StoredResult | MoneyStanding> =>
     database.transaction(async (tx) => {
       const key = { tenant, transferId };
-      // A new phase refers to this row and waits for the lock: what is read below holds until the commit.
+      // A new phase refers to this row and waits for its lock, so the phases read below hold until the commit.
       const stored = await lockResult(tx, key);
       if (stored !== null) return storedResult.parse(stored);
       const money = standingAgainst(result.outcome, await readTransfer(tx, key));
@@ -169,7 +169,7 @@ async function lockResult(tx: Queryable, { tenant, transferId }: TransferKey): P
   return row.result;
 }
 
-/** Undefined where nothing stands against the outcome, or where the database alone says what does. */
+/** Undefined where the phases agree with the outcome. A trigger of the database refuses the other contradictions. */
 function standingAgainst(outcome: string, { reserve, resolve }: Transfer): MoneyStanding['money'] | undefined {
   if (reserve === 'reserved' && resolve === null) return 'reserved';
   if (resolve === 'posted' && outcome !== 'completed') return 'posted';
@@ -185,7 +185,7 @@ const isSame = (row: TransferRow, opening: TransferOpening): boolean =>
   row.requested_by === (opening.requestedBy ?? null) &&
   isSameFingerprint(row.fingerprint, opening.fingerprint);
 
-/** Fingerprints of two schemes, or of two keys, differ for the same request: they say nothing, the fields decide. */
+/** Fingerprints of two schemes, or of two keys, differ even for the same request. Then the fields alone decide. */
 const isSameFingerprint = (one: string, other: string): boolean => one === other || schemeOf(one) !== schemeOf(other);
 
 const schemeOf = (fingerprint: string): string => fingerprint.slice(0, fingerprint.lastIndexOf('.'));
