@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
 import { createApp } from './http/app.ts';
+import { listen } from './http/listen.ts';
 import { longestAnswerMs, registerRoutes } from './http/routes.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
@@ -80,8 +80,7 @@ export async function startApiRole(options: ApiRoleOptions) {
     deadlines,
     maxWaitMs: config.http.maxWaitMs,
   });
-  await app.listen({ host: config.http.host, port: config.http.port });
-  const { port } = app.server.address() as AddressInfo;
+  const url = await listen(app, config.http);
   const openInstances = watchOpenInstances({
     processes: definitions.map(({ name }) => name),
     count: gateway.countOpen,
@@ -91,7 +90,7 @@ export async function startApiRole(options: ApiRoleOptions) {
   });
 
   return {
-    url: `http://${config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host}:${port}`,
+    url,
     checks: { temporal: gateway.check, keys: keys.check },
 
     /** Lets requests in flight end, at most as long as the configuration says. Rejects where some had to be cut. */

@@ -166,6 +166,9 @@ export class Problem extends Error {
   }
 }
 
+/** The media type of every problem. */
+export const problemMediaType = 'application/problem+json';
+
 /** The `application/problem+json` body. `instance` is the path of the request that met the problem. */
 export function problemBodyOf(problem: Problem, instance: string) {
   const { kind, code, options } = problem;

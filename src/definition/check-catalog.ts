@@ -1,12 +1,9 @@
 import { z } from 'zod';
 import { settingFaultsIn } from './check-settings.ts';
 import { outcomesOf, type ProcessDefinition } from './definition.ts';
+import { reservedFilters, reservedVerbs } from './reserved-names.ts';
 
 const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
-
-/** Names that every collection uses itself, for its operations and for its list filters. */
-const reservedActions = new Set(['result', 'timeline', 'events']);
-const reservedFilters = new Set(['status', 'step', 'outcome', 'startedAfter', 'startedBefore', 'limit', 'cursor']);
 
 /**
  * Throws one error that names every fault of the catalog that types cannot see. It runs at start-up, so that a program
@@ -63,7 +60,7 @@ function faultsOf(definition: ProcessDefinition): string[] {
         .map((action) => `the step ${step} offers the unknown action ${action}`),
     ),
     ...duplicatesOf(verbs, 'the action or view', (verb) => verb),
-    ...verbs.filter((verb) => reservedActions.has(verb)).map((verb) => `the name ${verb} is taken by every process`),
+    ...verbs.filter((verb) => reservedVerbs.has(verb)).map((verb) => `the name ${verb} is taken by every process`),
     ...duplicatesOf(outcomesOf(definition), 'the outcome', (outcome) => outcome),
     ...definition.implementations.flatMap(({ workflow, when }) =>
       'field' in when && !hasField(definition.input, when.field)

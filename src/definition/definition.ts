@@ -95,3 +95,7 @@ export function firstStepOf(definition: ProcessDefinition): string {
   if (first === undefined) throw new Error(`process ${definition.name} declares no step`);
   return first;
 }
+
+/** What a token must grant for a verb: `transfers:start`, unless the definition gives the action a permission of its own. */
+export const permissionOf = ({ name, actions }: ProcessDefinition, verb: string): string =>
+  actions[verb]?.permission ?? `${name}:${verb}`;

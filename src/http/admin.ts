@@ -1,21 +1,17 @@
-import type { AddressInfo } from 'node:net';
-import { fastify, type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.ts';
 import { mergeExpositions } from '../observability/exposition.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { Problem } from '../problems.ts';
-import { createClientErrors } from './client-errors.ts';
-import { handleError } from './error-handler.ts';
+import { listen } from './listen.ts';
+import { refuseMissingHost } from './missing-host.ts';
 import { createReadiness, type ReadinessCheck } from './readiness.ts';
-import { requestIdOf } from './request-id.ts';
-import { securityHeaders } from './security-headers.ts';
-import { refuseUnknownRoute } from './unknown-routes.ts';
-import { closeUnusedConnections } from './unused-connections.ts';
+import { createServer } from './server.ts';
+import { refuseUnknownRoutes } from './unknown-routes.ts';
 
 export interface AdminOptions {
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics, 'text' | 'observeRequest'>;
+  readonly metrics: Pick<Metrics, 'text'>;
   /** What this role needs; in the order in which `/readyz` shows it. */
   readonly checks: readonly ReadinessCheck[];
   /** What `/readyz` says about the process, such as its role and its kind of storage. */
@@ -36,30 +32,10 @@ const coreTimeoutMs = 1_000;
  * be sent work, naming what is missing; `/metrics` what it did. It asks for no token: keep its port to yourself.
  */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const loggerInstance: FastifyBaseLogger = options.logger;
-  const clientErrors = createClientErrors({ observeRequest: () => undefined }, options.logger);
-  const app = fastify({
-    loggerInstance,
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
-    genReqId: requestIdOf,
-    requestTimeout: 5_000,
-    connectionTimeout: 35_000,
-    bodyLimit: 1_024,
-    clientErrorHandler: clientErrors.handle,
-    frameworkErrors: handleError,
-    // To the last moment it tells that the process is going away.
-    return503OnClosing: false,
-    http: { headersTimeout: 3_000, connectionsCheckingInterval: 1_000 },
-  });
-  clientErrors.watch(app);
-  closeUnusedConnections(app);
-  app.setErrorHandler(handleError);
-  app.setNotFoundHandler(() => {
-    throw new Problem('not-found');
-  });
-  app.addHook('onRequest', (request, reply, done) => {
-    reply.headers({ ...securityHeaders, 'X-Request-Id': request.id });
-    refuseUnknownRoute(app, request);
+  const app = createServer({ logger: options.logger, quietMs: 35_000, maxBodyBytes: 1_024 });
+  const guards = [refuseUnknownRoutes(app), refuseMissingHost];
+  app.addHook('onRequest', (request, _reply, done) => {
+    for (const guard of guards) guard(request);
     done();
   });
 
@@ -90,10 +66,8 @@ export async function startAdminListener({
     ...options,
     coreMetricsUrl: coreMetricsPort === undefined ? undefined : `http://127.0.0.1:${coreMetricsPort}/metrics`,
   });
-  await app.listen({ host: config.admin.host, port: config.admin.port });
-  const { port } = app.server.address() as AddressInfo;
   return {
-    url: `http://${config.admin.host.includes(':') ? `[${config.admin.host}]` : config.admin.host}:${port}`,
+    url: await listen(app, config.admin),
     stop: (): Promise<void> => app.close(),
   };
 }

@@ -5,8 +5,9 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
-import { pathOf, renderProblem } from './error-handler.ts';
-import { requestIdOf } from './request-id.ts';
+import { renderProblem } from './error-handler.ts';
+import { factsOf } from './request-facts.ts';
+import { pathOf } from './request-target.ts';
 import { securityHeaders } from './security-headers.ts';
 
 interface Exchange {
@@ -56,7 +57,7 @@ export function createClientErrors(metrics: Pick<Metrics, 'observeRequest'>, log
       ...securityHeaders,
       ...headers,
       'Content-Length': Buffer.byteLength(text),
-      'X-Request-Id': requestIdOf(request),
+      'X-Request-Id': factsOf(request).id,
       Connection: 'close',
     });
     response.end(text, () => socket.destroy());

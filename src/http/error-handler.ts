@@ -1,11 +1,9 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { Problem, problemBodyOf, type ProblemCode } from '../problems.ts';
-
-/** The media type of every error. */
-export const problemMediaType = 'application/problem+json';
-
-/** The path of a request target, without query. */
-export const pathOf = (url: string): string => /^[^?#]*/.exec(url)?.[0] ?? '';
+import { Problem, problemBodyOf, type ProblemCode, problemMediaType } from '../problems.ts';
+import { challenge } from '../tokens/authentication.ts';
+import { isSafe } from './methods.ts';
+import { factsOf } from './request-facts.ts';
+import { pathOf } from './request-target.ts';
 
 /** A problem as it goes over the wire. `instance` is the path of the request that met it. */
 export function renderProblem(problem: Problem, instance: string) {
@@ -14,19 +12,14 @@ export function renderProblem(problem: Problem, instance: string) {
   const headers: Record<string, string> = { 'Content-Type': problemMediaType, ...problem.options.headers };
   if (retryAfterMs !== undefined) headers['Retry-After'] = String(Math.ceil(retryAfterMs / 1_000));
   // RFC 9110, 11.6.1: a 401 names a challenge; RFC 6750, 3: so may a 403.
-  if (body.status === 401 || body.status === 403) headers['WWW-Authenticate'] ??= 'Bearer realm="portico"';
+  if (body.status === 401 || body.status === 403) headers['WWW-Authenticate'] ??= challenge;
   return { status: body.status, headers, text: JSON.stringify(body) };
 }
-
-const codes = new WeakMap<FastifyRequest, ProblemCode>();
-
-/** The code of the problem that the request ended in. */
-export const problemCodeOf = (request: FastifyRequest): ProblemCode | undefined => codes.get(request);
 
 /** Fastify's error handler: answers every error, of every origin, with a problem. Why it is one is for the log alone. */
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = toProblem(error, request);
-  codes.set(request, problem.code);
+  factsOf(request.raw).problem = problem.code;
   logCause(problem, request);
   const { status, headers, text } = renderProblem(problem, pathOf(request.url));
   // As bytes, or Fastify would add a charset, which the media type does not have.
@@ -62,11 +55,8 @@ export function toProblem(error: unknown, request: FastifyRequest): Problem {
   const known = code === undefined ? undefined : ofFastify[code];
   // Not as cause: some of their messages repeat the address.
   if (known !== undefined) return new Problem(known);
-  return new Problem('internal', { effect: isSafe(request) ? 'none' : 'unknown', cause: error });
+  return new Problem('internal', { effect: isSafe(request.method) ? 'none' : 'unknown', cause: error });
 }
-
-/** RFC 9110, 9.2.1: such a request changes nothing. */
-export const isSafe = ({ method }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD';
 
 const isCoded = (error: unknown): error is FastifyError =>
   error instanceof Error && 'code' in error && typeof error.code === 'string';

@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import underPressure from '@fastify/under-pressure';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../problems.ts';
 
 /** Above these, requests are shed; 0 for no limit. */
@@ -13,10 +13,13 @@ export interface Pressure {
 }
 
 /**
- * Answers `overloaded` while the process is under pressure, before any work is done. Reads and lists go first: a caller
+ * The guard that throws `overloaded` while the process is under pressure. Reads and lists are refused first: a caller
  * loses little. Starts and actions are refused only where going on would take the whole process down.
  */
-export async function shedUnderPressure(app: FastifyInstance, pressure: Pressure): Promise<void> {
+export async function shedUnderPressure(
+  app: FastifyInstance,
+  pressure: Pressure,
+): Promise<(request: FastifyRequest) => void> {
   const limits = {
     eventLoopDelay: pressure.maxEventLoopDelayMs,
     eventLoopUtilized: pressure.maxEventLoopUtilization,
@@ -27,14 +30,17 @@ export async function shedUnderPressure(app: FastifyInstance, pressure: Pressure
     maxEventLoopUtilization: limits.eventLoopUtilized,
     maxRssBytes: limits.rssBytes,
     eventLoopUtilizationMode: 'interval',
-    pressureHandler: (request) => {
-      const { cost } = request.routeOptions.config;
-      const isDear = cost === 'start' || cost === 'action';
-      if (isDear && !isFarBeyond(limits, app.memoryUsage())) return undefined;
-      // Jitter, so that those who were refused together do not come back together.
-      return Promise.reject(new Problem('overloaded', { retryAfterMs: 1_000 + Math.round(Math.random() * 2_000) }));
-    },
+    // The plugin measures, in a hook of its own that lets everything pass. The guard refuses, at its place in the list.
+    pressureHandler: () => undefined,
   });
+  return (request) => {
+    if (!app.isUnderPressure()) return;
+    const { cost } = request.routeOptions.config;
+    const isDear = cost === 'start' || cost === 'action';
+    if (isDear && !isFarBeyond(limits, app.memoryUsage())) return;
+    // Jitter, so that those who were refused together do not come back together.
+    throw new Problem('overloaded', { retryAfterMs: 1_000 + Math.round(Math.random() * 2_000) });
+  };
 }
 
 /** Memory that a control group leaves to this process, in bytes; 0 if it is not limited. */

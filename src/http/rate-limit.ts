@@ -2,7 +2,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Cost } from '../operations/operation.ts';
 import { Problem } from '../problems.ts';
-import { knownPrincipalOf } from '../tokens/authentication.ts';
+import { factsOf } from './request-facts.ts';
 
 /** Requests a second, averaged over ten; 0 for no limit. They count in this process alone. */
 export interface RateLimits extends Readonly<Record<Cost, number>> {
@@ -12,15 +12,18 @@ export interface RateLimits extends Readonly<Record<Cost, number>> {
 
 const windowSeconds = 10;
 
-type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
-/** Two hooks that throw `rate-limited`: one by address, one by tenant and subject with a limit for each cost. */
+/**
+ * Two guards that throw `rate-limited`: one by address, one by tenant and subject with a limit for each cost. The second
+ * lets pass whoever is not known.
+ */
 export async function createRateLimits(
   app: FastifyInstance,
   limits: RateLimits,
-): Promise<{ byAddress: Hook; bySubject: Hook }> {
+): Promise<{ byAddress: Guard; bySubject: Guard }> {
   await app.register(rateLimit, { global: false });
-  const byCost: Readonly<Record<Cost, Hook>> = {
+  const byCost: Readonly<Record<Cost, Guard>> = {
     start: createLimit(app, limits.start, subjectOf),
     action: createLimit(app, limits.action, subjectOf),
     read: createLimit(app, limits.read, subjectOf),
@@ -30,7 +33,7 @@ export async function createRateLimits(
     byAddress: createLimit(app, limits.address),
     bySubject: async (request, reply) => {
       const { cost } = request.routeOptions.config;
-      if (cost !== undefined) await byCost[cost](request, reply);
+      if (cost !== undefined && factsOf(request.raw).principal !== undefined) await byCost[cost](request, reply);
     },
   };
 }
@@ -39,7 +42,7 @@ function createLimit(
   app: FastifyInstance,
   perSecond: number,
   keyGenerator?: (request: FastifyRequest) => string,
-): Hook {
+): Guard {
   if (perSecond === 0) return () => Promise.resolve();
   const count = app.createRateLimit({
     max: perSecond * windowSeconds,
@@ -61,6 +64,6 @@ function createLimit(
 }
 
 function subjectOf(request: FastifyRequest): string {
-  const principal = knownPrincipalOf(request);
+  const { principal } = factsOf(request.raw);
   return JSON.stringify([principal?.tenant, principal?.actor.iss, principal?.actor.sub]);
 }

@@ -1,32 +1,49 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Operation } from '../operations/operation.ts';
+import type { Carried, Operation, RequestFeature, TagCondition } from '../operations/operation.ts';
 import { Problem } from '../problems.ts';
+import { parseTagCondition } from './entity-tags.ts';
+import { isSafe } from './methods.ts';
+
+type Declared = Pick<Operation, 'method' | 'understands' | 'requires' | 'refuses'>;
 
 /**
- * How long the caller is willing to wait, in milliseconds, by `Prefer: wait=10` (RFC 7240); at most `maxWaitMs`.
- * A preference that cannot be understood is ignored, as the RFC says.
+ * What a request carries in its headers, by the rules of `Operation.understands`. Throws `invalid-key` or
+ * `invalid-request`. A wait is at most `maxWaitMs` long.
  */
-export function waitMsOf(headers: IncomingHttpHeaders, maxWaitMs: number): number {
+export function carriedBy(headers: IncomingHttpHeaders, operation: Declared, maxWaitMs: number): Carried {
+  return {
+    idempotencyKey: idempotencyKeyOf(headers, operation),
+    ifMatch: conditionOf('if-match', headers, operation),
+    ifNoneMatch: conditionOf('if-none-match', headers, operation),
+    lastEventId: understands(operation, 'last-event-id') ? lastEventIdOf(headers) : undefined,
+    waitMs: understands(operation, 'prefer-wait') ? waitMsOf(headers, maxWaitMs) : 0,
+    traceparent: traceparentOf(headers),
+  };
+}
+
+/** Whether an operation understands what a request may carry. What it requires it understands. */
+export const understands = (operation: Declared, feature: RequestFeature): boolean =>
+  [...(operation.understands ?? []), ...(operation.requires ?? [])].includes(feature);
+
+/** A preference that cannot be understood is ignored (RFC 7240, 2). */
+function waitMsOf(headers: IncomingHttpHeaders, maxWaitMs: number): number {
   const prefer = headers['prefer'];
   const text = Array.isArray(prefer) ? prefer.join(',') : (prefer ?? '');
   const seconds = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(text)?.[1];
   return seconds === undefined ? 0 : Math.min(Number(seconds) * 1_000, maxWaitMs);
 }
 
-/**
- * The key in the `Idempotency-Key` header, quoted or bare. Throws `invalid-key` where the operation needs one and there
- * is none, where it refuses one, and where it is not 1 to 255 visible ASCII characters.
- */
-export function idempotencyKeyOf(headers: IncomingHttpHeaders, operation: Operation): string | undefined {
-  const rule = operation.idempotencyKey;
+/** The key, quoted or bare. */
+function idempotencyKeyOf(headers: IncomingHttpHeaders, operation: Declared): string | undefined {
   const header = headers['idempotency-key'];
-  if (rule === undefined) return undefined;
+  const reason = operation.refuses?.['idempotency-key'];
   if (header === undefined) {
-    if (rule === 'required')
+    if (operation.requires?.includes('idempotency-key'))
       throw new Problem('invalid-key', { detail: 'The Idempotency-Key header is required here.' });
     return undefined;
   }
-  if (typeof rule === 'object') throw new Problem('invalid-key', { detail: rule.refused });
+  if (reason !== undefined) throw new Problem('invalid-key', { detail: reason });
+  if (!understands(operation, 'idempotency-key')) return undefined;
   const key =
     typeof header === 'string' ? /^"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?$/.exec(header.trim())?.[1] : undefined;
   if (key === undefined) {
@@ -37,8 +54,39 @@ export function idempotencyKeyOf(headers: IncomingHttpHeaders, operation: Operat
   return key;
 }
 
+const conditionNames = { 'if-match': 'If-Match', 'if-none-match': 'If-None-Match' } as const;
+
+function conditionOf(
+  feature: keyof typeof conditionNames,
+  headers: IncomingHttpHeaders,
+  operation: Declared,
+): TagCondition | undefined {
+  const header = headers[feature];
+  if (header === undefined) return undefined;
+  if (!understands(operation, feature)) {
+    if (feature === 'if-none-match' && isSafe(operation.method)) return undefined;
+    throw refusal(conditionNames[feature], 'is not understood here, so what it asks for cannot be checked');
+  }
+  const condition = parseTagCondition(header);
+  if (condition === undefined) throw refusal(conditionNames[feature], 'must be a list of entity tags, or *');
+  return condition;
+}
+
+/** A caller that has seen no event may send an empty id. */
+function lastEventIdOf(headers: IncomingHttpHeaders): string | undefined {
+  const header = headers['last-event-id'];
+  if (header === undefined || header === '') return undefined;
+  if (typeof header !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(header)) {
+    throw refusal('Last-Event-ID', 'must be 1 to 255 visible ASCII characters, once');
+  }
+  return header;
+}
+
+const refusal = (parameter: string, message: string): Problem =>
+  new Problem('invalid-request', { detail: 'A header does not fit.', errors: [{ parameter, message }] });
+
 /** The W3C trace context, if it is well formed. */
-export function traceparentOf(headers: IncomingHttpHeaders): string | undefined {
+function traceparentOf(headers: IncomingHttpHeaders): string | undefined {
   const traceparent = headers['traceparent'];
   return typeof traceparent === 'string' && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)
     ? traceparent

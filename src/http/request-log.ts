@@ -1,22 +1,14 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../observability/metrics.ts';
-import { knownPrincipalOf } from '../tokens/authentication.ts';
-import { problemCodeOf } from './error-handler.ts';
+import { methods } from './methods.ts';
+import { factsOf } from './request-facts.ts';
 
 /** The status that logs and metrics show where the caller went away before the answer was written. */
 const callerGone = 499;
 
 type RequestMetrics = Pick<Metrics, 'observeRequest'>;
 
-/** Writes one line and one observation for each request that has passed the router. */
-export function logRequests(app: FastifyInstance, metrics: RequestMetrics): void {
-  app.addHook('onRequest', (request, reply, done) => {
-    logWhenOver(metrics, request, reply);
-    done();
-  });
-}
-
-/** Writes them for one request, when its answer is written or its caller is gone. */
+/** Writes one line and one observation for a request, when its answer is written or its caller is gone. */
 export function logWhenOver(metrics: RequestMetrics, request: FastifyRequest, reply: FastifyReply): void {
   let isOver = false;
   const once = () => {
@@ -27,23 +19,18 @@ export function logWhenOver(metrics: RequestMetrics, request: FastifyRequest, re
   reply.raw.once('close', once);
 }
 
-const named = new WeakMap<FastifyRequest, string>();
-
-/** Gives the line of a request the instance that it is about, where its address has none. */
-export const nameInstance = (request: FastifyRequest, id: string): void => void named.set(request, id);
-
 /** Names, numbers and templates only: no address, header or body, which may hold what nobody should read. */
 function logRequest(metrics: RequestMetrics, request: FastifyRequest, reply: FastifyReply): void {
-  const { operationId, process, url } = request.routeOptions.config;
-  const status = reply.raw.writableFinished ? reply.statusCode : callerGone;
-  const principal = knownPrincipalOf(request);
+  const { operationId, process: processName, url } = request.routeOptions.config;
+  const { principal, problem, isStream = false } = factsOf(request.raw);
+  const status = reply.raw.writableFinished || isStream ? reply.statusCode : callerGone;
   const line = {
     method: request.method,
     operation: operationId,
-    process,
+    process: processName,
     instanceId: instanceIdOf(request),
     status,
-    problem: problemCodeOf(request),
+    problem,
     durationMs: Math.round(reply.elapsedTime),
     tenant: principal?.tenant,
     subject: principal?.actor.sub,
@@ -63,16 +50,17 @@ const instanceId = /^[A-Za-z0-9._:-]{1,128}$/;
 
 /** The instance a request is about, once its caller is known: from the address, or from who found it. */
 function instanceIdOf(request: FastifyRequest): string | undefined {
-  if (request.routeOptions.config.process === undefined || knownPrincipalOf(request) === undefined) return undefined;
+  const { principal, instance } = factsOf(request.raw);
+  if (request.routeOptions.config.process === undefined || principal === undefined) return undefined;
   const { id } = { id: undefined, ...Object(request.params) } as { id: unknown };
-  const candidate = id ?? named.get(request);
+  const candidate = id ?? instance;
   return typeof candidate === 'string' && instanceId.test(candidate) ? candidate : undefined;
 }
 
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const methodLabels: ReadonlySet<string> = new Set([...methods, 'OPTIONS']);
 
 /** From a closed set, since a caller can send some forty methods. */
-const methodLabel = (method: string): string => (methods.includes(method) ? method : 'other');
+const methodLabel = (method: string): string => (methodLabels.has(method) ? method : 'other');
 
 /** `/v1/transfers/{id}`; `none` where no route was found. */
 const routeLabel = (url: string | undefined): string => url?.replaceAll(/:(\w+)/g, '{$1}') ?? 'none';

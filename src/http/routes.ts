@@ -2,8 +2,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Answer, Call, Cost, Operation, Services } from '../operations/operation.ts';
 import type { Deadlines } from '../orchestration/gateway.ts';
-import { idempotencyKeyOf, traceparentOf, waitMsOf } from './request-headers.ts';
-import { nameInstance } from './request-log.ts';
+import { Problem } from '../problems.ts';
+import { withTimeLimit } from '../timing/time-limit.ts';
+import { endStream, replySchemasOf, sendAnswer } from './answers.ts';
+import { isSafe } from './methods.ts';
+import { factsOf } from './request-facts.ts';
+import { carriedBy, understands } from './request-headers.ts';
 import { parsePart } from './validation.ts';
 
 interface RouteOptions {
@@ -11,21 +15,25 @@ interface RouteOptions {
   readonly deadlines: Deadlines;
   /** The longest wait a caller gets, in milliseconds, whatever it prefers. */
   readonly maxWaitMs: number;
+  /** Time for a handler's own work beside its calls to Temporal, such as a transaction; milliseconds, 4,000 unless told. */
+  readonly ownWorkMs?: number;
 }
 
-/** Time for a handler's own work beside its calls to Temporal, such as a transaction of the database; milliseconds. */
-const ownWorkMs = 4_000;
-
 /** How long a handler may take beyond the wait asked for: longer than the deadlines of its calls together. */
-const timeoutMsOf = (cost: Cost, { startMs, readMs, actionMs }: Deadlines): number =>
-  ownWorkMs + 2 * readMs + { read: 0, list: 0, start: startMs, action: actionMs }[cost];
+const limitMsOf = (cost: Cost, { deadlines, ownWorkMs = 4_000 }: Omit<RouteOptions, 'services'>): number =>
+  ownWorkMs + 2 * deadlines.readMs + { read: 0, list: 0, start: deadlines.startMs, action: deadlines.actionMs }[cost];
 
 /** The longest time that an answer may be prepared; milliseconds. */
-export const longestAnswerMs = ({ deadlines, maxWaitMs }: Pick<RouteOptions, 'deadlines' | 'maxWaitMs'>): number =>
-  Math.max(timeoutMsOf('start', deadlines), timeoutMsOf('action', deadlines)) + maxWaitMs;
+export const longestAnswerMs = (options: Omit<RouteOptions, 'services'>): number =>
+  Math.max(limitMsOf('start', options), limitMsOf('action', options)) + options.maxWaitMs;
 
 /** Serves each operation: the request is parsed by its schemas, the answer serialised by them. */
 export function registerRoutes(app: FastifyInstance, operations: readonly Operation[], options: RouteOptions): void {
+  const closing = new AbortController();
+  app.addHook('preClose', (done) => {
+    closing.abort();
+    done();
+  });
   for (const operation of operations) {
     app.route({
       method: operation.method,
@@ -36,53 +44,74 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
         cost: operation.cost,
         ...(operation.process === undefined ? {} : { process: operation.process }),
       },
-      handlerTimeout: timeoutMsOf(operation.cost, options.deadlines) + (operation.canWait ? options.maxWaitMs : 0),
       schema: { response: replySchemasOf(operation) },
-      handler: async (request, reply) =>
-        send(reply, await operation.handle(toCall(operation, request, options), options.services)),
+      handler: async (request, reply) => {
+        const control = controlOf(reply);
+        const answer = await answerInTime(operation, request, control, options);
+        return sendAnswer({ operation, request, reply, answer, control, closing: closing.signal });
+      },
     });
   }
 }
 
-function toCall(operation: Operation, request: FastifyRequest, { maxWaitMs }: RouteOptions): Call {
-  const { headers } = request;
-  const idempotencyKey = idempotencyKeyOf(headers, operation);
-  return {
-    principal: request.principal,
-    params: parsePart('params', operation.params ?? z.object({}), request.params),
-    query: parsePart('query', operation.query ?? z.strictObject({}), request.query),
-    body: operation.body === undefined ? undefined : parsePart('body', operation.body, request.body),
-    rawBody: request.body,
-    waitMs: operation.canWait ? waitMsOf(headers, maxWaitMs) : 0,
-    idempotencyKey,
-    traceparent: traceparentOf(headers),
-    nameInstance: (instanceId) => nameInstance(request, instanceId),
-    signal: request.signal,
-  };
-}
-
-function send(reply: FastifyReply, { status, body, headers }: Answer): FastifyReply {
-  return reply
-    .code(status)
-    .headers(headers ?? {})
-    .send(body);
-}
-
 /**
- * Fastify's serializer picks members of a union by Ajv, where `additionalProperties: false` would turn an extra key into
- * a 500; without it extra keys are still left out.
+ * Aborts when the caller goes before its answer is written. Fastify's own signal and time limit end with the arrival of
+ * the body (docs/decisions/0007-request-signals.md), which leaves a POST without both.
  */
-function replySchemasOf(operation: Operation): Record<number, unknown> {
-  return Object.fromEntries(
-    Object.entries(operation.responses).map(([status, { body }]) => [
-      status,
-      z.toJSONSchema(body, {
-        io: 'output',
-        target: 'draft-7',
-        override: ({ jsonSchema }) => {
-          if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
-        },
-      }),
-    ]),
-  );
+function controlOf({ raw }: FastifyReply): AbortController {
+  const control = new AbortController();
+  const abortIfUnwritten = () => {
+    if (!raw.writableFinished) control.abort();
+  };
+  if (raw.destroyed) abortIfUnwritten();
+  else raw.once('close', abortIfUnwritten);
+  return control;
 }
+
+/** What the operation answers, or a problem once its time is up. What a late handler still gives is dropped. */
+async function answerInTime(
+  operation: Operation,
+  request: FastifyRequest,
+  control: AbortController,
+  options: RouteOptions,
+): Promise<Answer> {
+  const limitMs = limitMsOf(operation.cost, options) + (understands(operation, 'prefer-wait') ? options.maxWaitMs : 0);
+  const answered = answerOf(operation, request, control.signal, options);
+  try {
+    return await withTimeLimit(
+      answered,
+      limitMs,
+      () => new Problem(isSafe(request.method) ? 'orchestration-timeout' : 'outcome-unknown'),
+    );
+  } catch (error) {
+    control.abort(error);
+    answered.then(endStream, () => undefined);
+    throw error;
+  }
+}
+
+async function answerOf(
+  operation: Operation,
+  request: FastifyRequest,
+  signal: AbortSignal,
+  { services, maxWaitMs }: RouteOptions,
+): Promise<Answer> {
+  const call = toCall(operation, request, signal, maxWaitMs);
+  const instance = operation.instanceOf?.(call);
+  if (instance !== undefined) factsOf(request.raw).instance = instance;
+  return await operation.handle(call, services);
+}
+
+const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSignal, maxWaitMs: number): Call => ({
+  ...carriedBy(request.headers, operation, maxWaitMs),
+  get principal() {
+    const { principal } = factsOf(request.raw);
+    if (principal === undefined) throw new Error('a public operation has no principal');
+    return principal;
+  },
+  params: parsePart('params', operation.params ?? z.object({}), request.params),
+  query: parsePart('query', operation.query ?? z.strictObject({}), request.query),
+  body: operation.body === undefined ? undefined : parsePart('body', operation.body, request.body),
+  rawBody: request.body,
+  signal,
+});

@@ -1,20 +1,18 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../problems.ts';
-import { pathOf } from './error-handler.ts';
+import { methods } from './methods.ts';
+import { pathOf } from './request-target.ts';
 
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
-
-/**
- * Throws `not-found`, or `method-not-allowed` with `Allow` where the address is known. It runs before anything else
- * looks at the request: a body that nobody asked for is not read.
- */
-export function refuseUnknownRoute(app: FastifyInstance, request: FastifyRequest): void {
-  if (!request.is404 && !hasEmptyPart(request.params)) return;
-  const url = pathOf(request.url);
-  const allowed = methods.filter((method) => isKnown(app, method, url));
-  if (allowed.length === 0) throw new Problem('not-found');
-  throw new Problem('method-not-allowed', { headers: { Allow: allowed.join(', ') } });
-}
+/** The guard that throws `not-found`, or `method-not-allowed` with `Allow` where the address is known. */
+export const refuseUnknownRoutes =
+  (app: FastifyInstance) =>
+  (request: FastifyRequest): void => {
+    if (!request.is404 && !hasEmptyPart(request.params)) return;
+    const url = pathOf(request.url);
+    const allowed = methods.filter((method) => isKnown(app, method, url));
+    if (allowed.length === 0) throw new Problem('not-found');
+    throw new Problem('method-not-allowed', { headers: { Allow: allowed.join(', ') } });
+  };
 
 function isKnown(app: FastifyInstance, method: (typeof methods)[number], url: string): boolean {
   // Its type says that it always finds a route; it does not.

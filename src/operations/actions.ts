@@ -1,11 +1,13 @@
-import type { ActionDefinition, ProcessDefinition, ViewDefinition } from '../definition/definition.ts';
+import {
+  type ActionDefinition,
+  permissionOf,
+  type ProcessDefinition,
+  type ViewDefinition,
+} from '../definition/definition.ts';
 import { Problem } from '../problems.ts';
 import { defineOperation, type Operation } from './operation.ts';
 import { addressOf, instanceParams, waitForResult } from './reads.ts';
-import { collectionPathOf, instanceSchemasOf, schemaStemOf } from './representation.ts';
-
-const pascalCase = (name: string): string =>
-  name.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
+import { collectionPathOf, instanceSchemasOf, pascalCase, schemaStemOf } from './representation.ts';
 
 /** The declared verbs of a definition: `POST …/{id}/approve`. */
 export const actionOperationsOf = (definition: ProcessDefinition): Operation[] =>
@@ -19,13 +21,12 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
     path: `${collectionPathOf(definition)}/{id}/${name}`,
     summary: action.summary,
     tag: definition.name,
-    permission: action.permission ?? `${definition.name}:${name}`,
+    permission: permissionOf(definition, name),
     cost: 'action',
     process: definition.name,
     params: instanceParams,
     body: action.input,
-    canWait: true,
-    idempotencyKey: 'optional',
+    understands: ['prefer-wait', 'idempotency-key'],
     responses: {
       200: { description: 'Applied, and the instance has ended.', body: withResult, headers: ['Preference-Applied'] },
       202: {
@@ -68,7 +69,7 @@ const viewOperationOf = (definition: ProcessDefinition, name: string, view: View
     path: `${collectionPathOf(definition)}/{id}/${name}`,
     summary: view.summary,
     tag: definition.name,
-    permission: `${definition.name}:read`,
+    permission: permissionOf(definition, 'read'),
     cost: 'read',
     process: definition.name,
     params: instanceParams,

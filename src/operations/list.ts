@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
+import type { GeneralFilter } from '../definition/reserved-names.ts';
 import { defineOperation, type Operation } from './operation.ts';
 import { readOf } from './reads.ts';
 import {
@@ -20,7 +21,7 @@ const instant = z.iso
 
 /** `GET` of the collection: a tenant's instances of one definition, page by page. */
 export function listOperationOf(definition: ProcessDefinition): Operation {
-  const query = z.strictObject({
+  const filters = {
     status: z.enum(['running', 'closed']).optional(),
     step: z.enum(Object.keys(definition.steps)).optional().describe('Implies status running.'),
     outcome: z.enum(allOutcomesOf(definition)).optional().describe('Implies status closed.'),
@@ -28,6 +29,9 @@ export function listOperationOf(definition: ProcessDefinition): Operation {
     startedBefore: instant.optional().describe('Exclusive.'),
     limit: z.coerce.number().int().min(1).max(100).default(20),
     cursor: z.string().max(4_096).optional().describe('From the page before; good for the same filters only.'),
+  } satisfies Record<GeneralFilter, z.ZodType>;
+  const query = z.strictObject({
+    ...filters,
     ...Object.fromEntries(Object.keys(definition.labels).map((label) => [label, businessKey.optional()])),
   });
   return defineOperation({

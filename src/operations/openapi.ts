@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
-import { type ProblemCode, problems } from '../problems.ts';
-import type { Operation, ResponseHeader } from './operation.ts';
+import { type ProblemCode, problemMediaType, problems } from '../problems.ts';
+import { problemHeaders, requestHeaders, responseHeaders } from './openapi-headers.ts';
+import type { Operation, ResponseDeclaration } from './operation.ts';
 
 /** Problems that every operation can have. */
 const commonProblems: readonly ProblemCode[] = [
@@ -37,39 +38,6 @@ const problemBody = z
     retryAfterMs: z.int().optional().describe('How long to wait before the next try, in milliseconds.'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457, with the retry verdict as extension members.' });
-
-const responseHeaders: Readonly<Record<ResponseHeader, z.ZodType>> = {
-  Location: z
-    .string()
-    .describe('The resource.')
-    .meta({ header: { id: 'Location' } }),
-  'Retry-After': z
-    .string()
-    .describe('Seconds after which asking again is worth while.')
-    .meta({ header: { id: 'RetryAfter' } }),
-  'Idempotency-Status': z
-    .enum(['created', 'joined', 'replayed'])
-    .describe('Whether this request created the instance, joined it while it runs, or found it closed.')
-    .meta({ header: { id: 'IdempotencyStatus' } }),
-  'Preference-Applied': z
-    .string()
-    .optional()
-    .describe('The wait that was granted (RFC 7240).')
-    .meta({ header: { id: 'PreferenceApplied' } }),
-};
-
-const problemHeaders = {
-  'WWW-Authenticate': z
-    .string()
-    .describe('The challenge (RFC 6750).')
-    .meta({ header: { id: 'Challenge' } }),
-  'Retry-After': responseHeaders['Retry-After'],
-  Location: z
-    .string()
-    .optional()
-    .describe('Where to look for what may have been started.')
-    .meta({ header: { id: 'PerhapsLocation' } }),
-};
 
 /** The OpenAPI 3.1 document of a list of operations. */
 export function renderOpenApi(operations: readonly Operation[], version: string) {
@@ -117,33 +85,32 @@ function toOperationObject(operation: Operation): ZodOpenApiOperationObject {
   };
 }
 
-function requestHeadersOf({ canWait, idempotencyKey }: Operation): z.ZodObject {
-  const key = z
-    .string()
-    .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/)
-    .describe('1 to 255 visible ASCII characters: equal requests with one key are applied once.');
+function requestHeadersOf({ understands = [], requires = [] }: Operation): z.ZodObject {
+  const optional = understands.map((feature) => requestHeaders[feature]);
+  const required = requires.map((feature) => requestHeaders[feature]);
   return z.object({
-    ...(canWait
-      ? { Prefer: z.string().optional().describe('`wait=10` holds the answer for up to that many seconds (RFC 7240).') }
-      : {}),
-    ...(idempotencyKey === 'required' ? { 'Idempotency-Key': key } : {}),
-    ...(idempotencyKey === 'optional' ? { 'Idempotency-Key': key.optional() } : {}),
+    ...Object.fromEntries(optional.map(({ name, schema }) => [name, schema])),
+    ...Object.fromEntries(required.map(({ name, schema }) => [name, schema.unwrap() as z.ZodType])),
   });
 }
 
 const answersOf = ({ responses }: Operation) =>
   Object.fromEntries(
-    Object.entries(responses).map(([status, { description, body, headers = [] }]) => [
+    Object.entries(responses).map(([status, response]) => [
       status,
-      {
-        description,
-        content: { 'application/json': { schema: body } },
-        ...(headers.length === 0
-          ? {}
-          : { headers: z.object(Object.fromEntries(headers.map((name) => [name, responseHeaders[name]]))) }),
-      },
+      { description: response.description, ...contentOf(response), ...headersOf(response) },
     ]),
   );
+
+function contentOf({ body, stream }: ResponseDeclaration) {
+  if (body !== undefined) return { content: { 'application/json': { schema: body } } };
+  return stream === undefined ? {} : { content: { [stream]: { schema: z.string() } } };
+}
+
+const headersOf = ({ headers = [] }: ResponseDeclaration) =>
+  headers.length === 0
+    ? {}
+    : { headers: z.object(Object.fromEntries(headers.map((name) => [name, responseHeaders[name]]))) };
 
 /** One response for each status, whose description lists the codes that come with it. */
 function problemsOf(operation: Operation) {
@@ -170,7 +137,7 @@ function problemsOf(operation: Operation) {
         {
           description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' '),
           ...headersOfProblem(operation, status, codes),
-          content: { 'application/problem+json': { schema: problemBody } },
+          content: { [problemMediaType]: { schema: problemBody } },
         },
       ]),
   );

@@ -13,39 +13,97 @@ export interface Services extends Adapters {
   readonly countStart: (process: string, status: string) => void;
 }
 
+/** An entity tag (RFC 9110, 8.8.3), its value without the quotes. */
+export interface EntityTag {
+  readonly value: string;
+  readonly isWeak: boolean;
+}
+
+/** What `If-Match` and `If-None-Match` compare with: the tags that they list, or `*` for any representation. */
+export type TagCondition = '*' | readonly EntityTag[];
+
+/** What a request carries in its headers, as far as its operation understands them. */
+export interface Carried {
+  /** How long the caller is willing to wait, in milliseconds; 0 unless it sent `Prefer: wait`. */
+  readonly waitMs: number;
+  readonly idempotencyKey?: string | undefined;
+  /** The operation compares strongly (RFC 9110, 13.1.1). */
+  readonly ifMatch?: TagCondition | undefined;
+  /** The operation compares weakly (RFC 9110, 13.1.2). */
+  readonly ifNoneMatch?: TagCondition | undefined;
+  /** The id of the last event that a caller of a stream has seen. */
+  readonly lastEventId?: string | undefined;
+  /** The W3C trace context, where it is well formed. */
+  readonly traceparent?: string | undefined;
+}
+
 /** One request, verified and parsed: `params`, `query` and `body` have the types that the operation's schemas give. */
-export interface Call<Params = Readonly<Record<string, string>>, Query = unknown, Body = unknown> {
+export interface Call<Params = Readonly<Record<string, string>>, Query = unknown, Body = unknown> extends Carried {
+  /** Who asks. Throws in an operation that is public. */
   readonly principal: Principal;
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
   /** The body as it came, after it was found valid: fingerprints are made of it, before defaults. */
   readonly rawBody: unknown;
-  /** How long the caller is willing to wait, in milliseconds; 0 unless it sent `Prefer: wait`. */
-  readonly waitMs: number;
-  readonly idempotencyKey?: string | undefined;
-  readonly traceparent?: string | undefined;
-  /** Says for the log which instance the request is about, where the address does not. */
-  readonly nameInstance: (instanceId: string) => void;
-  /** Aborts when the caller is gone or the time for the request is up. */
+  /**
+   * Aborts when the caller is gone, or when the time for the answer is up. The signal of a stream aborts when its caller
+   * is gone or the app closes.
+   */
   readonly signal: AbortSignal;
 }
 
-export interface Answer {
+export type ResponseHeader = 'Location' | 'Retry-After' | 'Idempotency-Status' | 'Preference-Applied' | 'ETag';
+
+interface AnswerHead {
+  /** One of those that the operation declares in `responses`. */
   readonly status: number;
+  readonly headers?: Readonly<Partial<Record<ResponseHeader, string>>>;
+}
+
+/** An answer with a body, which is serialised by the schema that is declared for its status. */
+export interface BodyAnswer extends AnswerHead {
   readonly body: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly stream?: never;
+}
+
+/**
+ * An answer that is sent as it comes. Its head is sent at once, and the time limit of the operation ends with it. The
+ * stream ends when it has no more to give, when the caller goes, or when the app closes. A connection on which nothing
+ * is sent for 35 seconds is cut, so a stream that may be quiet sends something of no meaning from time to time.
+ */
+export interface StreamAnswer extends AnswerHead {
+  readonly stream: AsyncIterable<string | Uint8Array>;
+  readonly body?: never;
+}
+
+/** An answer without content, such as a 204. */
+export interface EmptyAnswer extends AnswerHead {
+  readonly body?: never;
+  readonly stream?: never;
+}
+
+export type Answer = BodyAnswer | StreamAnswer | EmptyAnswer;
+
+/** What an operation says about one status: a schema for a body, a media type for a stream, or neither for no content. */
+export interface ResponseDeclaration {
+  readonly description: string;
+  readonly headers?: readonly ResponseHeader[];
+  readonly body?: z.ZodType;
+  /** The media type of a stream, such as `text/event-stream`. */
+  readonly stream?: string;
 }
 
 /** How scarce what an operation uses is: the unit of rate limits and of shedding. */
 export type Cost = 'start' | 'read' | 'list' | 'action';
 
-export type ResponseHeader = 'Location' | 'Retry-After' | 'Idempotency-Status' | 'Preference-Applied';
+/** A header that a request may carry and that only some operations understand. */
+export type RequestFeature = 'prefer-wait' | 'idempotency-key' | 'if-match' | 'if-none-match' | 'last-event-id';
 
 /** One HTTP endpoint: what the service does, and what the OpenAPI document says that it does. */
 export interface Operation {
   readonly operationId: string;
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With parameters in braces: `/v1/transfers/{id}`. */
   readonly path: string;
   readonly summary: string;
@@ -57,18 +115,28 @@ export interface Operation {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
-  /** Whether `Prefer: wait` is understood. */
-  readonly canWait?: boolean;
-  /** Whether the `Idempotency-Key` header is needed, understood, or refused with this sentence. Elsewhere it is ignored. */
-  readonly idempotencyKey?: 'required' | 'optional' | { readonly refused: string };
-  readonly responses: Readonly<
-    Record<
-      number,
-      { readonly description: string; readonly body: z.ZodType; readonly headers?: readonly ResponseHeader[] }
-    >
-  >;
+  /**
+   * What a request may carry. The rule for a header that is not understood follows from what the header asks for:
+   *
+   * - `Prefer` is ignored (RFC 7240, 2), also where it is malformed.
+   * - `Idempotency-Key` is ignored, unless `refuses` says why it must not be sent.
+   * - `If-Match` is refused with `invalid-request`: nothing may be done unless it holds (RFC 9110, 13.1.1).
+   * - `If-None-Match` is ignored by GET, which it can only make shorter. Other methods refuse it like `If-Match`.
+   * - `Last-Event-ID` is ignored.
+   *
+   * A header that is understood and malformed is refused: `Idempotency-Key` with `invalid-key`, the others with
+   * `invalid-request`.
+   */
+  readonly understands?: readonly RequestFeature[];
+  /** Those that a request must carry. They are understood as well. */
+  readonly requires?: readonly 'idempotency-key'[];
+  /** Those that a request must not carry, each with the sentence that tells the caller why. */
+  readonly refuses?: { readonly 'idempotency-key': string };
+  readonly responses: Readonly<Record<number, ResponseDeclaration>>;
   /** The problems of this operation beyond those every operation can have. */
   readonly problems: readonly ProblemCode[];
+  /** The instance that a request is about, for its line in the log, where the address does not name it. */
+  readonly instanceOf?: (call: Call) => string;
   readonly handle: (call: Call, services: Services) => Promise<Answer>;
 }
 

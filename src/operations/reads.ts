@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ProcessDefinition } from '../definition/definition.ts';
+import { permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
 import type { InstanceSnapshot } from '../orchestration/instances.ts';
 import { Problem } from '../problems.ts';
@@ -27,7 +27,7 @@ export const readOperationsOf = (definition: ProcessDefinition): Operation[] => 
 export const readOf = (definition: ProcessDefinition) => ({
   method: 'GET' as const,
   tag: definition.name,
-  permission: `${definition.name}:read`,
+  permission: permissionOf(definition, 'read'),
   process: definition.name,
 });
 
@@ -56,7 +56,7 @@ const resultOperationOf = (definition: ProcessDefinition): Operation => {
     summary: 'How an instance ended',
     cost: 'read',
     params: instanceParams,
-    canWait: true,
+    understands: ['prefer-wait'],
     responses: {
       200: { description: 'The instance has ended.', body: schemas.withResult, headers: ['Preference-Applied'] },
       202: { description: 'It still runs.', body: schemas.instance, headers: ['Retry-After', 'Preference-Applied'] },
@@ -93,7 +93,7 @@ export async function withResult(
   gateway: Services['gateway'],
 ): Promise<ReturnType<typeof toRepresentation> & { result?: unknown }> {
   const representation = toRepresentation(address.definition, snapshot, principal);
-  const mayRead = principal.permissions.has(`${address.definition.name}:read`);
+  const mayRead = principal.permissions.has(permissionOf(address.definition, 'read'));
   if (snapshot.status === 'running' || !mayRead) return representation;
   return { ...representation, result: await gateway.result(address, signal) };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { outcomesOf, type ProcessDefinition } from '../definition/definition.ts';
+import { outcomesOf, permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
 import { generalOutcomes, type InstanceSnapshot } from '../orchestration/instances.ts';
 import type { Principal } from '../tokens/authentication.ts';
@@ -10,8 +10,11 @@ const link = z
   .meta({ id: 'Link', description: 'Something this caller may try on this instance now.' });
 
 /** `TransfersV1` of the definition transfers, version 1: the stem of its schema names. */
-export const schemaStemOf = ({ name, version }: ProcessDefinition): string =>
-  `${name.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase())}V${version}`;
+export const schemaStemOf = ({ name, version }: ProcessDefinition): string => `${pascalCase(name)}V${version}`;
+
+/** `UserGrants` of `user-grants`. */
+export const pascalCase = (name: string): string =>
+  name.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
 
 export const collectionPathOf = ({ version, collection }: ProcessDefinition): string => `/v${version}/${collection}`;
 
@@ -58,9 +61,9 @@ function createInstanceSchemas(definition: ProcessDefinition) {
 /** The instance as one caller sees it: with the links that its permissions and the instance's step allow. */
 export function toRepresentation(definition: ProcessDefinition, snapshot: InstanceSnapshot, principal: Principal) {
   const self = `${collectionPathOf(definition)}/${snapshot.id}`;
-  const may = (verb: string, permission = `${definition.name}:${verb}`) => principal.permissions.has(permission);
+  const may = (verb: string) => principal.permissions.has(permissionOf(definition, verb));
   const offered = snapshot.step === undefined ? [] : (definition.steps[snapshot.step]?.actions ?? []);
-  const actions = offered.filter((action) => may(action, definition.actions[action]?.permission));
+  const actions = offered.filter(may);
   return {
     ...snapshot,
     links: {

@@ -1,4 +1,4 @@
-import type { ProcessDefinition } from '../definition/definition.ts';
+import { permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
 import { hashedKey } from '../orchestration/identity.ts';
 import type { StartOutcome } from '../orchestration/start.ts';
@@ -16,15 +16,11 @@ export function startOperationOf(definition: ProcessDefinition): Operation {
     path: collectionPathOf(definition),
     summary: definition.summary,
     tag: definition.name,
-    permission: `${definition.name}:start`,
+    permission: permissionOf(definition, 'start'),
     cost: 'start',
     process: definition.name,
     body: definition.input,
-    canWait: true,
-    idempotencyKey:
-      definition.key.from === 'header'
-        ? 'required'
-        : { refused: `The key is the field ${definition.key.field} of the body; send no Idempotency-Key header.` },
+    ...whatItCarries(definition),
     responses: {
       200: {
         description: 'The instance has ended: before this request (`replayed`), or while it waited.',
@@ -38,18 +34,28 @@ export function startOperationOf(definition: ProcessDefinition): Operation {
       },
     },
     problems: ['invalid-key', 'idempotency-mismatch'],
+    instanceOf: (call) => keyOf(definition, call),
     handle: (call, services) => start(definition, call, services),
   };
 }
 
+/** A key in two places could be two keys: where it is a field of the body, the header is refused. */
+const whatItCarries = ({ key }: ProcessDefinition): Pick<Operation, 'understands' | 'requires' | 'refuses'> =>
+  key.from === 'header'
+    ? { understands: ['prefer-wait'], requires: ['idempotency-key'] }
+    : {
+        understands: ['prefer-wait'],
+        refuses: {
+          'idempotency-key': `The key is the field ${key.field} of the body; send no Idempotency-Key header.`,
+        },
+      };
+
 async function start(definition: ProcessDefinition, call: Call, { gateway, countStart }: Services): Promise<Answer> {
   const { principal, signal, waitMs } = call;
-  const input = call.body as Readonly<Record<string, unknown>>;
-  const address = { definition, tenant: principal.tenant, key: keyOf(definition, input, call.idempotencyKey) };
-  call.nameInstance(address.key);
+  const address = { definition, tenant: principal.tenant, key: keyOf(definition, call) };
   const location = `${collectionPathOf(definition)}/${address.key}`;
   const outcome = await gateway.start(
-    { ...address, input, body: call.rawBody, startedBy: principal.actor, traceparent: call.traceparent },
+    { ...address, input: inputOf(call), body: call.rawBody, startedBy: principal.actor, traceparent: call.traceparent },
     signal,
   );
   countStart(definition.name, outcome.kind);
@@ -83,13 +89,8 @@ function answerable(outcome: StartOutcome, location: string): Started {
 }
 
 /** The instance id that a start's business key gives. Throws `invalid-key`. */
-function keyOf(
-  definition: ProcessDefinition,
-  input: Readonly<Record<string, unknown>>,
-  header: string | undefined,
-): string {
-  const { key } = definition;
-  const value = key.from === 'body' ? input[key.field] : header;
+function keyOf({ key }: ProcessDefinition, call: Call): string {
+  const value = key.from === 'body' ? inputOf(call)[key.field] : call.idempotencyKey;
   if (typeof value !== 'string') throw new Problem('invalid-key');
   if (key.hashed) return hashedKey(value);
   if (!businessKey.safeParse(value).success) {
@@ -99,3 +100,6 @@ function keyOf(
   }
   return value;
 }
+
+/** The input of every process is an object. */
+const inputOf = ({ body }: Call) => body as Readonly<Record<string, unknown>>;

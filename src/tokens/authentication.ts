@@ -20,27 +20,14 @@ export interface AuthenticationOptions {
   readonly permissions: readonly string[];
 }
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Who asks. Throws on a public route, where nobody was asked to say. */
-    readonly principal: Principal;
-  }
-}
-
-const principals = new WeakMap<FastifyRequest, Principal>();
-
-/** Who makes the request, as soon as it is known. */
-export const knownPrincipalOf = (request: FastifyRequest): Principal | undefined => principals.get(request);
-
 /**
- * Prepares the app to verify tokens and gives the hook that does it. The hook throws `unauthenticated` with the
- * challenge of RFC 6750, or `keys-unavailable`; afterwards `request.principal` is set. Its answers never say why a
- * token was refused.
+ * Prepares the app to verify tokens. Gives the function that says who makes a request. That function throws
+ * `unauthenticated` with the challenge of RFC 6750, or `keys-unavailable`, and never says why a token was refused.
  */
 export async function createAuthentication(
   app: FastifyInstance,
   options: AuthenticationOptions,
-): Promise<(request: FastifyRequest) => Promise<void>> {
+): Promise<(request: FastifyRequest) => Promise<Principal>> {
   const { issuer, audience, algorithms, keys, defaultTenant } = options;
   // The verifier skips an issuer or audience that is empty, and takes any algorithm if the list is.
   if (issuer === '' || audience === '' || algorithms.length === 0) throw new Error('authentication is not configured');
@@ -60,13 +47,6 @@ export async function createAuthentication(
       extractToken: tokenOf,
     },
   });
-  app.decorateRequest('principal', {
-    getter() {
-      const principal = principals.get(this);
-      if (principal === undefined) throw new Error('a public route has no principal');
-      return principal;
-    },
-  });
 
   return async (request) => {
     const payload = await request.jwtVerify<object>().catch((error: unknown) => {
@@ -74,16 +54,15 @@ export async function createAuthentication(
     });
     const principal = principalOf(payload, { defaultTenant, permissions, nowMs: Date.now() });
     if (principal === undefined) throw refusal();
-    principals.set(request, principal);
+    return principal;
   };
 }
 
-/** Throws `forbidden` unless the token grants what the route declares. */
-export function requirePermission(request: FastifyRequest): void {
-  const { permission } = request.routeOptions.config;
-  if (permission !== undefined && request.principal.permissions.has(permission)) return;
+/** Throws `forbidden` unless the token grants the permission. Nobody has one that is not named. */
+export function requirePermission(principal: Principal | undefined, permission = ''): void {
+  if (principal?.permissions.has(permission)) return;
   throw new Problem('forbidden', {
-    headers: { 'WWW-Authenticate': `${challenge}, error="insufficient_scope", scope="${permission ?? ''}"` },
+    headers: { 'WWW-Authenticate': `${challenge}, error="insufficient_scope", scope="${permission}"` },
   });
 }
 

@@ -46,14 +46,6 @@ export function principalOf(
   return Object.freeze({
     actor: Object.freeze({ iss: data.iss, sub: data.sub }),
     tenant: data.tenant ?? options.defaultTenant,
-    permissions: frozenSet(granted.filter((permission) => options.permissions.has(permission))),
+    permissions: new Set(granted.filter((permission) => options.permissions.has(permission))),
   });
-}
-
-/** `Object.freeze` does not stop `add`. */
-function frozenSet(values: readonly string[]): ReadonlySet<string> {
-  const refuse = () => {
-    throw new TypeError('permissions cannot be changed');
-  };
-  return Object.freeze(Object.assign(new Set(values), { add: refuse, delete: refuse, clear: refuse }));
 }

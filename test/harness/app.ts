@@ -1,13 +1,14 @@
 import { connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { type AppOptions, createApp } from '../../src/http/app.ts';
-import { nameInstance } from '../../src/http/request-log.ts';
+import { registerRoutes } from '../../src/http/routes.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { Problem, type ProblemCode, problems } from '../../src/problems.ts';
+import type { Operation } from '../../src/operations/operation.ts';
 import type { AuthenticationOptions } from '../../src/tokens/authentication.ts';
 import { createVerificationKeys } from '../../src/tokens/keys.ts';
 import { audience, createSigningKey, issuer, mintToken } from '../tokens/tokens.ts';
+import { slowOperations, thingOperations } from './thing-operations.ts';
 
 /** Signs the tokens of {@link startApp} unless a test brings keys of its own. */
 export const appKey = createSigningKey('ES256');
@@ -18,12 +19,17 @@ const noPressure = { maxEventLoopDelayMs: 0, maxEventLoopUtilization: 0, maxRssB
 interface TestAppOptions extends Partial<Omit<AppOptions, 'authentication' | 'logger' | 'metrics'>> {
   readonly authentication?: Partial<AuthenticationOptions>;
   readonly level?: string;
-  /** Adds routes to those of {@link addRoutes}. */
+  /** Served beside {@link thingOperations}. */
+  readonly operations?: readonly Operation[];
+  /** How long the handlers of `operations` may take, in milliseconds. */
+  readonly limitMs?: number;
+  /** Adds routes that are no operations, for what holds of any route. */
   readonly routes?: (app: FastifyInstance) => void;
 }
 
-/** The app with a few routes, on a real listener, with its log in memory. */
-export async function startApp({ authentication, level = 'info', routes, ...options }: TestAppOptions = {}) {
+/** The app with a few operations, on a real listener, with its log in memory. */
+export async function startApp(testOptions: TestAppOptions = {}) {
+  const { authentication, level = 'info', operations = [], limitMs = 3_000, routes, ...options } = testOptions;
   const logText: string[] = [];
   const logger = createLogger({ level, destination: { write: (text: string) => logText.push(text) } });
   const metrics = createMetrics({ version: '0.0.0', role: 'api' });
@@ -49,7 +55,10 @@ export async function startApp({ authentication, level = 'info', routes, ...opti
       ...authentication,
     },
   });
-  addRoutes(app);
+  serve(app, thingOperations, 3_000);
+  serve(app, slowOperations, 200);
+  serve(app, operations, limitMs);
+  app.get('/v1/things', { config: listThings }, ({ query }) => ({ query }));
   routes?.(app);
   await app.listen({ host: '127.0.0.1', port: 0 });
   const address = app.server.address();
@@ -92,40 +101,16 @@ export const jsonPost = (body: unknown): RequestInit => ({
   body: typeof body === 'string' ? body : JSON.stringify(body),
 });
 
-function addRoutes(app: FastifyInstance): void {
-  const read = { permission: 'things:read', cost: 'read', process: 'things' } as const;
-  app.get('/v1/things/:id', { config: { ...read, operationId: 'getThing' } }, ({ principal, params }) => ({
-    params,
-    tenant: principal.tenant,
-    actor: principal.actor,
-    permissions: [...principal.permissions],
-  }));
-  app.get('/v1/things', { config: { ...read, operationId: 'listThings', cost: 'list' } }, ({ query }) => ({ query }));
-  const start = { operationId: 'startThing', permission: 'things:start', cost: 'start', process: 'things' } as const;
-  app.post('/v1/things', { config: start }, (request, reply) => {
-    nameInstance(request, 't-1');
-    return reply.code(202).header('Location', '/v1/things/t-1').send({ body: request.body });
-  });
-  const poke = { operationId: 'pokeThing', permission: 'things:poke', cost: 'action' } as const;
-  app.post('/v1/things/:id/poke', { config: poke }, () => ({}));
-  // Reached by every valid token, with or without permissions: those that lack them are told 403.
-  app.get('/v1/authenticated', { config: { ...read, operationId: 'getAuthenticated' } }, ({ principal }) => ({
-    tenant: principal.tenant,
-    actor: principal.actor,
-    permissions: [...principal.permissions],
-  }));
-  const never = () => new Promise<never>(() => undefined);
-  app.get('/v1/slow', { config: { ...read, operationId: 'getSlow' }, handlerTimeout: 200 }, never);
-  app.post('/v1/slow', { config: { ...start, operationId: 'startSlow' }, handlerTimeout: 200 }, never);
-  app.get('/v1/public', { config: { operationId: 'getPublic', permission: 'public', cost: 'read' } }, () => ({
-    is: 'public',
-  }));
-  app.get('/v1/broken', { config: { ...read, operationId: 'getBroken' } }, () => {
-    throw new Error('canary-of-a-library', { cause: new Error('canary-below') });
-  });
-  app.get('/v1/problems/:code', { config: { ...read, operationId: 'getProblem' } }, ({ params }) => {
-    const { code } = params as { code: ProblemCode };
-    throw code in problems ? new Problem(code) : new Error('no such code');
+/** No operation: it shows the query as the router reads it, before any schema. */
+const listThings = { operationId: 'listThings', permission: 'things:read', cost: 'list', process: 'things' } as const;
+
+function serve(app: FastifyInstance, operations: readonly Operation[], limitMs: number): void {
+  registerRoutes(app, operations, {
+    // None of them reaches further than its own handler.
+    services: {} as never,
+    deadlines: { startMs: 0, readMs: 0, actionMs: 0 },
+    maxWaitMs: 0,
+    ownWorkMs: limitMs,
   });
 }
 

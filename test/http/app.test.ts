@@ -1,5 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { appKey, jsonPost, startApp } from '../harness/app.ts';
+import { probe } from '../harness/thing-operations.ts';
 import { mintToken } from '../tokens/tokens.ts';
 
 const edge = await startApp();
@@ -135,58 +137,25 @@ describe('a handler that takes too long', () => {
   });
 });
 
-describe('a handler', () => {
-  const config = { operationId: 'x', permission: 'public', cost: 'read' } as const;
-
-  it('may send its reply by itself, now or later', async () => {
-    const other = await startApp({
-      routes: (app) => {
-        app.get('/v1/now', { config }, (_request, reply) => void reply.send({ at: 'now' }));
-        app.get(
-          '/v1/later',
-          { config },
-          (_request, reply) => void setImmediate(() => void reply.send({ at: 'later' })),
-        );
-      },
-    });
-    expect(await other.send('/v1/now')).toMatchObject({ status: 200, body: { at: 'now' } });
-    expect(await other.send('/v1/later')).toMatchObject({ status: 200, body: { at: 'later' } });
-    await other.stop();
-  });
-
-  it('that has taken its reply over is not cut', async () => {
-    const other = await startApp({
-      routes: (app) =>
-        app.get('/v1/events', { config, handlerTimeout: 50 }, async ({ signal }, reply) => {
-          reply.hijack();
-          reply.raw.writeHead(200, { 'Content-Type': 'application/json' });
-          await new Promise((resolve) => setTimeout(resolve, 150));
-          reply.raw.end(JSON.stringify({ isAborted: signal.aborted }));
-        }),
-    });
-    expect(await other.send('/v1/events')).toMatchObject({ status: 200, body: { isAborted: false } });
-    await other.stop();
-  });
-});
-
 describe('the signal of a request with a body', () => {
   const signals: Promise<unknown>[] = [];
-  const config = { operationId: 'waitForSignal', permission: 'public', cost: 'start' } as const;
   const untilAborted = (signal: AbortSignal) =>
     new Promise<unknown>((resolve) => signal.addEventListener('abort', () => resolve(signal.reason)));
-
-  async function startWaiting(handlerTimeout: number) {
-    const other = await startApp({
-      routes: (app) =>
-        app.post('/v1/wait', { config, handlerTimeout }, async ({ signal }) => {
-          const aborted = untilAborted(signal);
-          signals.push(aborted);
-          await aborted;
-          return {};
-        }),
-    });
-    return other;
-  }
+  const waitForSignal = probe({
+    operationId: 'waitForSignal',
+    method: 'POST',
+    path: '/v1/wait',
+    permission: 'public',
+    cost: 'start',
+    body: z.unknown(),
+    async handle({ signal }) {
+      const aborted = untilAborted(signal);
+      signals.push(aborted);
+      await aborted;
+      return { status: 200, body: {} };
+    },
+  });
+  const startWaiting = (limitMs: number) => startApp({ limitMs, operations: [waitForSignal] });
 
   it('stays quiet after the body has arrived and aborts when the time is over', async () => {
     const other = await startWaiting(300);
@@ -207,6 +176,34 @@ describe('the signal of a request with a body', () => {
     await expect(sent).rejects.toThrow();
     expect(await signals.at(-1)).toMatchObject({ name: 'AbortError' });
     await expect.poll(() => other.requestLines()).toMatchObject([{ status: 499, operation: 'waitForSignal' }]);
+    await other.stop();
+  });
+
+  it('is aborted from the start where the caller went while its token was looked at', async () => {
+    let release = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const keyFor = () => released.then(() => appKey.pem);
+    const seen: boolean[] = [];
+    const see = probe({
+      operationId: 'see',
+      path: '/v1/see',
+      async handle({ signal }) {
+        seen.push(signal.aborted);
+        return await Promise.resolve({ status: 200, body: {} });
+      },
+    });
+    const other = await startApp({
+      authentication: { keys: { keyFor, check: () => Promise.resolve() } },
+      operations: [see],
+    });
+    const caller = new AbortController();
+    const sent = other.send('/v1/see', { signal: caller.signal });
+    await new Promise((resolve) => other.app.server.once('request', resolve));
+    caller.abort();
+    await expect(sent).rejects.toThrow();
+    await expect.poll(() => other.requestLines().length).toBe(1);
+    release();
+    await expect.poll(() => seen).toEqual([true]);
     await other.stop();
   });
 });

@@ -1,18 +1,24 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { appKey, jsonPost, rawExchange, startApp } from '../harness/app.ts';
+import { probe } from '../harness/thing-operations.ts';
 import { claimsOf, mintToken, signToken } from '../tokens/tokens.ts';
 
 let whenLate = Promise.resolve();
 const edge = await startApp({
   level: 'trace',
-  routes: (app) => {
-    const config = { operationId: 'getLate', permission: 'public', cost: 'read' } as const;
-    app.get('/v1/late/:id', { config, handlerTimeout: 50 }, async ({ signal }) => {
-      await new Promise((resolve) => signal.addEventListener('abort', resolve));
-      whenLate = new Promise((resolve) => setImmediate(resolve));
-      return { late: true };
-    });
-  },
+  limitMs: 50,
+  operations: [
+    probe({
+      operationId: 'getLate',
+      path: '/v1/late/{id}',
+      permission: 'public',
+      async handle({ signal }) {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        whenLate = new Promise((resolve) => setImmediate(resolve));
+        return { status: 200, body: { late: true } };
+      },
+    }),
+  ],
 });
 afterAll(edge.stop);
 

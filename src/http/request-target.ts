@@ -2,6 +2,9 @@ import { parse } from 'node:querystring';
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '../problems.ts';
 
+/** The path of a request target, without query. */
+export const pathOf = (url: string): string => /^[^?#]*/.exec(url)?.[0] ?? '';
+
 /** Reads a query string. A parameter that is there twice becomes an array, for {@link refuseRepeatedParameters} to see. */
 export const parseQuery = (text: string): Record<string, unknown> => parse(text);
 

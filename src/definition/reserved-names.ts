@@ -1,0 +1,24 @@
+/** The verbs that every process serves. Its permissions are `{process}:start` and `{process}:read`. */
+const generalVerbs = ['start', 'read', 'list', 'result'] as const;
+
+/** Verbs that no process may take, since every process will serve them one day. */
+const plannedVerbs = ['timeline', 'events', 'rerun', 'pause', 'resume', 'terminate', 'retry'] as const;
+
+/** The filters that every list takes, beside the labels of its definition. */
+export const generalFilters = [
+  'status',
+  'step',
+  'outcome',
+  'startedAfter',
+  'startedBefore',
+  'limit',
+  'cursor',
+] as const;
+
+export type GeneralFilter = (typeof generalFilters)[number];
+
+/** What no action and no view may be called. */
+export const reservedVerbs: ReadonlySet<string> = new Set([...generalVerbs, ...plannedVerbs]);
+
+/** What no label may be called. */
+export const reservedFilters: ReadonlySet<string> = new Set(generalFilters);

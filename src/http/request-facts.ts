@@ -1,0 +1,32 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { ProblemCode } from '../problems.ts';
+import type { Principal } from '../tokens/authentication.ts';
+
+/** What is known of a request beside what it says itself. Each fact is set once, by whoever finds it out. */
+export interface RequestFacts {
+  /** What the caller sent as `X-Request-Id` if that is harmless in a log, else a new id. */
+  readonly id: string;
+  /** Who asks, as soon as the token was found valid. */
+  principal?: Principal;
+  /** The code of the problem that the request ended in. */
+  problem?: ProblemCode;
+  /** The instance that the request is about, where its address does not name it. */
+  instance?: string;
+  /** True once the answer is a stream. A caller ends most streams by leaving. */
+  isStream?: boolean;
+}
+
+const known = new WeakMap<IncomingMessage, RequestFacts>();
+
+/** The facts of a request, also of one that never reached the router. They begin with the id. */
+export function factsOf(request: IncomingMessage): RequestFacts {
+  const facts = known.get(request) ?? { id: idOf(request) };
+  known.set(request, facts);
+  return facts;
+}
+
+function idOf({ headers }: IncomingMessage): string {
+  const sent = headers['x-request-id'];
+  return typeof sent === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(sent) ? sent : randomUUID();
+}
