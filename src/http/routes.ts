@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Answer, Call, Cost, Operation, Services } from '../operations/operation.ts';
-import type { Deadlines } from '../orchestration/gateway.ts';
+import type { Deadlines } from '../orchestration/calls.ts';
 import { idempotencyKeyOf, traceparentOf, waitMsOf } from './request-headers.ts';
 import { nameInstance } from './request-log.ts';
 import { parsePart } from './validation.ts';

@@ -6,7 +6,7 @@
 export function readableLineOf(json: string): string {
   const { time, level, msg, err, ...members } = membersOf(json);
   const head = [clock(time), textOf(level).toUpperCase().padEnd(5), textOf(msg)];
-  const rest = Object.entries(members).map(([name, value]) => `${escape(name)}=${quoted(value)}`);
+  const rest = Object.entries(members).map(([name, value]) => `${escapeControls(name)}=${quoted(value)}`);
   return `${[...head, ...rest].filter((part) => part !== '').join(' ')}\n${stackOf(err)}`;
 }
 
@@ -15,24 +15,24 @@ const membersOf = (json: string): Readonly<Record<string, unknown>> => objectOf(
 const objectOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? { ...value } : {};
 
-const clock = (time: unknown): string => (typeof time === 'string' ? escape(time.slice(11, 23)) : '');
+const clock = (time: unknown): string => (typeof time === 'string' ? escapeControls(time.slice(11, 23)) : '');
 
-const textOf = (value: unknown): string => (typeof value === 'string' ? escape(value) : '');
+const textOf = (value: unknown): string => (typeof value === 'string' ? escapeControls(value) : '');
 
 function quoted(value: unknown): string {
   if (typeof value === 'string' && /^[\w.:/{}@+-]+$/.test(value)) return value;
-  return escape(JSON.stringify(value));
+  return escapeControls(JSON.stringify(value));
 }
 
 function stackOf(error: unknown): string {
   if (error === undefined) return '';
   const { stack, message, cause } = objectOf(error);
   const lines = typeof stack === 'string' ? stack.split('\n') : [textOf(message)];
-  return `${lines.map((line) => `    ${escape(line.trim())}\n`).join('')}${stackOf(cause)}`;
+  return `${lines.map((line) => `    ${escapeControls(line.trim())}\n`).join('')}${stackOf(cause)}`;
 }
 
 // Controls, invisible format characters (they can reverse the direction of text) and the line breaks of Unicode.
 const controls = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-const escape = (text: string): string =>
+const escapeControls = (text: string): string =>
   text.replace(controls, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
