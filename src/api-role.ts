@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
 import { createApp } from './http/app.ts';
@@ -8,9 +7,8 @@ import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { watchOpenInstances } from './observability/open-instances.ts';
 import { operationsWith, permissionsOf } from './operations/index.ts';
-import type { createConnection } from './orchestration/connection.ts';
-import { createGateway } from './orchestration/gateway.ts';
-import type { EagerStarts } from './orchestration/start.ts';
+import type { Deadlines } from './orchestration/calls.ts';
+import type { Gateway } from './orchestration/gateway.ts';
 import type { Storage } from './storage.ts';
 import { createVerificationKeys } from './tokens/keys.ts';
 
@@ -18,21 +16,21 @@ interface ApiRoleOptions {
   readonly config: Config;
   readonly definitions: readonly ProcessDefinition[];
   readonly storage: Storage;
-  readonly connection: ReturnType<typeof createConnection>['connection'];
-  readonly namespace: string;
-  readonly eagerStarts?: EagerStarts | undefined;
+  readonly gateway: Gateway;
+  /** Those of the gateway: answers take as long. */
+  readonly deadlines: Deadlines;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly developmentKey?: Buffer | undefined;
   readonly isDraining: () => boolean;
 }
 
-// Ten questions a second is all that Temporal allows for counts and lists together.
+// Temporal allows ten counts and lists a second in all.
 const countEveryMs = 15_000;
 
 /** Serves HTTP. Resolves when the listener is open; Temporal and the database need not be there. */
 export async function startApiRole(options: ApiRoleOptions) {
-  const { config, definitions, logger, metrics, storage } = options;
+  const { config, deadlines, definitions, gateway, logger, metrics, storage } = options;
   const { jwt } = config;
   if (jwt === undefined) throw new Error('a process that serves HTTP needs to know which tokens to accept');
   const operations = operationsWith(definitions);
@@ -40,18 +38,6 @@ export async function startApiRole(options: ApiRoleOptions) {
     jwt,
     logger,
     ...(options.developmentKey === undefined ? {} : { developmentSecret: options.developmentKey }),
-  });
-  const deadlines = {
-    startMs: config.temporal.startDeadlineMs,
-    readMs: config.temporal.readDeadlineMs,
-    actionMs: config.temporal.startDeadlineMs,
-  };
-  const gateway = createGateway({
-    connection: options.connection,
-    namespace: options.namespace,
-    deadlines,
-    cursorSecret: cursorSecretOf(config, options.developmentKey),
-    eagerStarts: options.eagerStarts,
   });
   const app = await createApp({
     logger,
@@ -91,12 +77,12 @@ export async function startApiRole(options: ApiRoleOptions) {
 
   return {
     url,
-    checks: { temporal: gateway.check, keys: keys.check },
+    checks: { keys: keys.check },
 
     /** Lets requests in flight end, at most as long as the configuration says. Rejects where some had to be cut. */
     async stop(): Promise<void> {
       openInstances.stop();
-      // Those who wait get what there is: 202.
+      // Callers who wait get 202 now.
       gateway.endWaits();
       const state = { wasCut: false };
       const cut = setTimeout(() => {
@@ -107,11 +93,4 @@ export async function startApiRole(options: ApiRoleOptions) {
       if (state.wasCut) throw new Error('requests had to be cut');
     },
   };
-}
-
-/** In embedded mode the development key signs cursors too, so that they survive a restart. */
-function cursorSecretOf({ cursorSecret }: Config, developmentKey: Buffer | undefined): Uint8Array {
-  if (cursorSecret !== undefined) return cursorSecret.reveal();
-  if (developmentKey === undefined) throw new Error('embedded mode has no development key');
-  return createHash('sha256').update('cursor').update(developmentKey).digest();
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { developmentKey } from '../local/development-key.ts';
@@ -10,10 +11,12 @@ import { startAdminListener } from './http/admin.ts';
 import type { ReadinessCheck } from './http/readiness.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createMetrics } from './observability/metrics.ts';
-import { createConnection, temporalSettingsOf } from './orchestration/connection.ts';
-import { ensureSearchAttributes, registerCommand } from './orchestration/search-attributes.ts';
+import type { Deadlines } from './orchestration/calls.ts';
+import { temporalSettingsOf } from './orchestration/connection.ts';
+import { openOrchestration } from './orchestration/orchestration.ts';
 import { openStorage } from './storage.ts';
 import { version } from './version.ts';
+import { createEagerStarts } from './worker/eager-starts.ts';
 import { freePort } from './worker/free-port.ts';
 import type { startWorkerRole } from './worker-role.ts';
 
@@ -61,38 +64,33 @@ export async function run(environment: Environment, options: RunOptions = {}): P
     started.push('database', storage.close);
     checks.push({ name: 'database', check: storage.check });
 
-    const { connection, close: disconnect } = createConnection({
-      settings: temporal.connection,
-      observe: metrics.observeTemporalRequest,
-    });
-    started.push('connection to Temporal', disconnect);
-    const attributes = ensureSearchAttributes({ connection, namespace: temporal.namespace, logger });
-    started.push('search attributes', attributes.stop);
-    checks.push({ name: 'search-attributes', check: attributes.check, remedy: registerCommand });
+    const observe = metrics.observeTemporalRequest;
+    const deadlines = deadlinesOf(config);
+    const eagerStarts = coreMetricsPort === undefined ? undefined : createEagerStarts(observe);
+    const cursorSecret = cursorSecretOf(config);
+    const orchestration = openOrchestration({ temporal, deadlines, cursorSecret, eagerStarts, observe, logger });
+    started.push('connection to Temporal', orchestration.close);
+    checks.push(orchestration.checks.attributes);
 
-    const shared = { config, definitions, storage, metrics, logger };
-    const worker =
-      coreMetricsPort === undefined
-        ? undefined
-        : await startWorkerSide({ ...shared, temporal, coreMetricsPort, workflowsPath: options.workflowsPath });
-    if (worker !== undefined) {
-      started.push('workers', worker.workers.stop);
-      checks.push({ name: 'workers', check: worker.workers.check });
+    const shared = { config, definitions, storage, gateway: orchestration.gateway, metrics, logger };
+    if (coreMetricsPort !== undefined && eagerStarts !== undefined) {
+      const { workflowsPath } = options;
+      const workers = await startWorkerSide({ ...shared, eagerStarts, temporal, coreMetricsPort, workflowsPath });
+      started.push('workers', workers.stop);
+      checks.push({ name: 'workers', check: workers.check });
     }
     const api =
       config.role === 'worker'
         ? undefined
         : await startApiRole({
             ...shared,
-            connection,
-            namespace: temporal.namespace,
-            eagerStarts: worker?.eagerStarts,
+            deadlines,
             developmentKey: config.isEmbedded ? developmentKey(config.stateDir) : undefined,
             isDraining,
           });
     if (api !== undefined) {
       started.push('HTTP', api.stop);
-      checks.push({ name: 'temporal', check: api.checks.temporal }, { name: 'token-keys', check: api.checks.keys });
+      checks.push(orchestration.checks.temporal, { name: 'token-keys', check: api.checks.keys });
     }
     state = 'running';
     logger.info({ version, role: config.role, url: api?.url, adminUrl: admin.url }, 'portico runs');
@@ -114,6 +112,18 @@ export async function run(environment: Environment, options: RunOptions = {}): P
 // Only a process that works loads the native addon.
 const startWorkerSide: typeof startWorkerRole = async (options) =>
   (await import('./worker-role.ts')).startWorkerRole(options);
+
+const deadlinesOf = ({ temporal }: Config): Deadlines => ({
+  startMs: temporal.startDeadlineMs,
+  readMs: temporal.readDeadlineMs,
+  actionMs: temporal.startDeadlineMs,
+});
+
+/** In embedded mode the development key signs cursors too, so that they survive a restart. */
+function cursorSecretOf({ cursorSecret, isEmbedded, role, stateDir }: Config): Uint8Array | undefined {
+  if (cursorSecret !== undefined || !isEmbedded || role === 'worker') return cursorSecret?.reveal();
+  return createHash('sha256').update('cursor').update(developmentKey(stateDir)).digest();
+}
 
 const coreMetricsPortOf = async ({ worker }: Config): Promise<number> =>
   worker.coreMetricsPort === 0 ? freePort() : worker.coreMetricsPort;

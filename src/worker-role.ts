@@ -4,17 +4,21 @@ import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
 import type { Metrics } from './observability/metrics.ts';
 import type { temporalSettingsOf } from './orchestration/connection.ts';
+import type { Gateway } from './orchestration/gateway.ts';
 import type { Storage } from './storage.ts';
 import { workflowBundleOf } from './worker/bundle.ts';
-import { createEagerStarts } from './worker/eager-starts.ts';
+import type { WorkerEagerStarts } from './worker/eager-starts.ts';
 import { installRuntime } from './worker/runtime.ts';
-import { startWorkers } from './worker/workers.ts';
+import { superviseWorkers } from './worker/supervise.ts';
 
 interface WorkerRoleOptions {
   readonly config: Config;
   readonly definitions: readonly ProcessDefinition[];
   readonly storage: Storage;
   readonly temporal: ReturnType<typeof temporalSettingsOf>;
+  readonly gateway: Gateway;
+  /** Shut until the workers run. */
+  readonly eagerStarts: WorkerEagerStarts;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly coreMetricsPort: number;
@@ -22,15 +26,16 @@ interface WorkerRoleOptions {
   readonly workflowsPath?: string | undefined;
 }
 
-/**
- * Runs the workers. This module and what it imports load the native addon: a process without workers never imports it.
- * The door for eager starts is shut until the workers run.
- */
+/** Runs the workers. This module and what it imports load the native addon: a process without workers never imports it. */
 export async function startWorkerRole(options: WorkerRoleOptions) {
-  const { config, logger, metrics, storage, temporal } = options;
+  const { config, eagerStarts, gateway, logger, metrics, storage, temporal } = options;
   installRuntime({ logger, metricsPort: options.coreMetricsPort });
-  const eagerStarts = createEagerStarts(metrics.observeTemporalRequest);
-  const workers = startWorkers({
+  const dependencies = {
+    ...storage.adapters,
+    gateway,
+    settingsOf: config.settingsOf,
+  };
+  return superviseWorkers({
     connection: temporal.connection,
     namespace: temporal.namespace,
     taskQueues: [...new Set(options.definitions.map(({ taskQueue }) => taskQueue))],
@@ -39,7 +44,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
       workflowsPath: options.workflowsPath,
       logger,
     }),
-    activities: createActivities({ ...storage.adapters, settingsOf: config.settingsOf }),
+    activities: createActivities(dependencies),
     eagerStarts,
     logger,
     countOutcome: metrics.countOutcome,
@@ -50,5 +55,4 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     },
     shutdown: { graceMs: config.shutdown.workerGraceMs, forceMs: config.shutdown.workerForceMs },
   });
-  return { workers, eagerStarts };
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Answer, Call, Cost, Operation, Services } from '../operations/operation.ts';
-import type { Deadlines } from '../orchestration/gateway.ts';
+import type { Deadlines } from '../orchestration/calls.ts';
 import { Problem } from '../problems.ts';
 import { withTimeLimit } from '../timing/time-limit.ts';
 import { endStream, replySchemasOf, sendAnswer } from './answers.ts';

@@ -43,7 +43,7 @@ export function createMetrics(build: { version: string; role: string }) {
   });
   const outcomes = new Counter({
     name: 'portico_outcomes_total',
-    help: 'Instances that ended in this process, by process and outcome.',
+    help: 'Instances that ended in this worker, by process and outcome.',
     labelNames: ['process', 'outcome'],
     registers,
   });
@@ -70,15 +70,15 @@ export function createMetrics(build: { version: string; role: string }) {
   return {
     observeRequest: ({ method, route, status, seconds }: RequestObservation): void =>
       requests.observe({ method, route, status }, seconds),
-    countStart: (process: string, idempotencyStatus: string): void =>
-      starts.inc({ process, idempotency_status: idempotencyStatus }),
-    countOutcome: (process: string, outcome: string): void => outcomes.inc({ process, outcome }),
+    countStart: (processName: string, idempotencyStatus: string): void =>
+      starts.inc({ process: processName, idempotency_status: idempotencyStatus }),
+    countOutcome: (processName: string, outcome: string): void => outcomes.inc({ process: processName, outcome }),
     /** `code` is the name of the gRPC status, such as `OK` or `UNAVAILABLE`. */
     observeTemporalRequest: (method: string, code: string, seconds: number): void => {
       temporalRequests.observe({ method, code }, seconds);
       if (code !== 'OK' && code !== 'CANCELLED') temporalFailures.inc({ method, code });
     },
-    setOpenInstances: (process: string, count: number): void => openInstances.set({ process }, count),
+    setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
     /** The exposition in Prometheus' text format 0.0.4. */
     text: (): Promise<string> => registry.metrics(),
   };

@@ -1,13 +1,13 @@
 import type { Logger } from './logger.ts';
 
 /**
- * Keeps the gauge of open instances: counts each process once in `everyMs`, one after the other, because Temporal
- * rations such questions. A count that fails leaves the last one standing.
+ * Keeps the gauge of open instances. Counts the processes one after the other every `everyMs` milliseconds, because
+ * Temporal rations such questions. A count that fails leaves the last one standing.
  */
 export function watchOpenInstances(options: {
   readonly processes: readonly string[];
-  readonly count: (process: string) => Promise<number>;
-  readonly set: (process: string, count: number) => void;
+  readonly count: (processName: string) => Promise<number>;
+  readonly set: (processName: string, count: number) => void;
   readonly everyMs: number;
   readonly logger: Logger;
 }): { stop(): void } {
@@ -15,11 +15,11 @@ export function watchOpenInstances(options: {
   let timer: NodeJS.Timeout | undefined;
 
   async function countAll(): Promise<void> {
-    for (const process of options.processes) {
+    for (const processName of options.processes) {
       try {
-        options.set(process, await options.count(process));
+        options.set(processName, await options.count(processName));
       } catch (error) {
-        options.logger.debug({ err: error, process }, 'open instances could not be counted');
+        options.logger.debug({ err: error, process: processName }, 'open instances could not be counted');
       }
     }
     if (isStopped) return;

@@ -1,82 +1,90 @@
 import {
-  type Client,
-  type Connection,
+  type WorkflowHandle,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { ActionAnswer, ActionCall } from '../definition/envelope.ts';
+import type { ActionAnswer, ActionCall, Actor } from '../definition/envelope.ts';
 import { Problem, type ProblemCode, problems } from '../problems.ts';
-import { grpcCode, grpcErrorOf, isWithoutEffect, mutationProblemOf, readProblemOf } from './failures.ts';
-import { type InstanceRef, workflowIdOf } from './identity.ts';
-import { type CallLimits, describeInstance, within } from './instances.ts';
+import { type InstanceAddress, refOf } from './address.ts';
+import { type CallDependencies, type CallLimits, within } from './calls.ts';
+import { grpcCode, grpcErrorOf, isWithoutEffect, mutationProblemOf } from './failures.ts';
+import { actionFingerprintOf, updateIdOf, workflowIdOf } from './identity.ts';
+import { describeInstance } from './instances.ts';
 
-interface ActionDependencies {
-  readonly client: Client;
-  readonly connection: Connection;
-  readonly namespace: string;
+interface ActionRequest extends InstanceAddress {
+  readonly action: string;
+  /** The validated body before defaults: what the fingerprint is made of. */
+  readonly body: unknown;
+  /** The same body with defaults: what the instance gets. */
+  readonly input: unknown;
+  readonly actor: Actor;
+  readonly idempotencyKey?: string | undefined;
 }
 
-/**
- * Applies an action at most once for its `updateId` and gives its output; a repetition gets the first answer, also after
- * the instance has closed. Throws the problem the instance refused with, `too-late` where it has closed, `not-found`,
- * `idempotency-mismatch` where the id was used for another call, `outcome-unknown` where no answer came in time.
- */
-export async function applyAction(
-  dependencies: ActionDependencies,
-  ref: InstanceRef,
-  action: { name: string; updateId: string; call: ActionCall<unknown> },
-  limits: CallLimits,
-): Promise<unknown> {
-  const answer = await update(dependencies, ref, action, limits);
-  if (answer.fingerprint !== action.call.fingerprint) throw new Problem('idempotency-mismatch');
-  return answer.output;
+/** The gateway's part that asks running instances to do something. */
+export const createActions = (dependencies: CallDependencies) => ({
+  /**
+   * Applies an action at most once for its key, or for its body and actor where it has no key, and gives its output. A
+   * repetition gets the first answer, also after the instance has closed. Throws the problem the instance refused with,
+   * `too-late` where it has closed, `not-found`, `idempotency-mismatch` where the key was used for another call, and
+   * `outcome-unknown` where no answer came in time.
+   */
+  async act(request: ActionRequest, signal?: AbortSignal): Promise<unknown> {
+    const { action, actor, body, input, idempotencyKey } = request;
+    const fingerprint = actionFingerprintOf({ actor, body });
+    const update = { action, updateId: updateIdOf(action, idempotencyKey, fingerprint), input, actor, fingerprint };
+    const limits = { deadlineMs: dependencies.deadlines.actionMs, signal };
+    const answer = await applyUpdate(dependencies, request, update, limits);
+    if (answer.fingerprint !== fingerprint) throw new Problem('idempotency-mismatch');
+    return answer.output;
+  },
+});
+
+interface Update extends ActionCall<unknown> {
+  readonly action: string;
+  readonly updateId: string;
 }
 
-async function update(
-  dependencies: ActionDependencies,
-  ref: InstanceRef,
-  action: { name: string; updateId: string; call: ActionCall<unknown> },
+async function applyUpdate(
+  dependencies: CallDependencies,
+  address: InstanceAddress,
+  { action, updateId, ...call }: Update,
   limits: CallLimits,
 ): Promise<ActionAnswer<unknown>> {
   const { client, connection } = dependencies;
-  const handle = client.workflow.getHandle(workflowIdOf(ref));
+  const handle = client.workflow.getHandle(workflowIdOf(refOf(address)));
   try {
     return await within(connection, limits, () =>
-      handle.executeUpdate<ActionAnswer<unknown>, [ActionCall<unknown>]>(action.name, {
-        updateId: action.updateId,
-        args: [action.call],
-      }),
+      handle.executeUpdate<ActionAnswer<unknown>, [ActionCall<unknown>]>(action, { updateId, args: [call] }),
     );
   } catch (error) {
-    // Also what a message to a closed instance is answered with.
-    if (error instanceof WorkflowNotFoundError) return earlierAnswer(dependencies, ref, action.updateId, limits);
+    // A closed instance gives this error too.
+    if (error instanceof WorkflowNotFoundError)
+      return earlierAnswer(dependencies, { address, handle, updateId }, limits);
     throw actionProblemOf(error);
   }
 }
 
 /** The answer that the same action got before the instance closed. */
 async function earlierAnswer(
-  dependencies: ActionDependencies,
-  ref: InstanceRef,
-  updateId: string,
+  dependencies: CallDependencies,
+  asked: { readonly address: InstanceAddress; readonly handle: WorkflowHandle; readonly updateId: string },
   limits: CallLimits,
 ): Promise<ActionAnswer<unknown>> {
-  const { client, connection } = dependencies;
-  const described = await describeInstance(dependencies, ref, limits).catch((cause: unknown) => {
-    // An attempt before the one that met a closed instance may have been applied, and have closed it.
+  const described = await describeInstance(dependencies, refOf(asked.address), limits).catch((cause: unknown) => {
+    // An earlier attempt of this call may have been applied, and have closed the instance.
     throw new Problem('outcome-unknown', { cause });
   });
   if (described === undefined) throw new Problem('not-found');
   try {
-    const handle = client.workflow.getHandle(workflowIdOf(ref)).getUpdateHandle<ActionAnswer<unknown>>(updateId);
-    return await within(connection, limits, () => handle.result());
+    const update = asked.handle.getUpdateHandle<ActionAnswer<unknown>>(asked.updateId);
+    return await within(dependencies.connection, limits, () => update.result());
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw actionProblemOf(error);
-    throw new Problem(described.snapshot.status === 'closed' ? 'too-late' : 'orchestration-unavailable', {
-      cause: error,
-    });
+    const code = described.snapshot.status === 'closed' ? 'too-late' : 'orchestration-unavailable';
+    throw new Problem(code, { cause: error });
   }
 }
 
@@ -89,10 +97,10 @@ function actionProblemOf(error: unknown): Problem {
   if (error instanceof WorkflowUpdateFailedError) {
     const type = error.cause instanceof ApplicationFailure ? error.cause.type : undefined;
     if (isProblemCode(type)) return new Problem(type, { cause: error });
-    // The server's word for an action that had begun when the instance closed; it never changes.
+    // The action had begun when the instance closed. A repetition gets the same answer.
     if (type === 'AcceptedUpdateCompletedWorkflow') return new Problem('too-late', { effect: 'unknown', cause: error });
-    // Not in our own words: a worker with older code, which does not know the action or takes no updates at all.
-    // It leaves no trace, and another worker may answer the repetition.
+    // A worker with older code does not know the action. The refusal leaves no trace, and another worker may take a
+    // repetition.
     return new Problem('orchestration-unavailable', { cause: error });
   }
   const problem = mutationProblemOf(error);
@@ -101,8 +109,8 @@ function actionProblemOf(error: unknown): Problem {
 }
 
 /**
- * The caps of a run: ten actions at once, two thousand in all. Only its words tell the second from a run whose code fails
- * at the moment (WorkflowNotReady), which has the same code; what is not recognised may be repeated.
+ * The caps of a run: ten actions at once, two thousand in all. A full run and a run whose workflow task fails both answer
+ * FAILED_PRECONDITION, and only the text differs. Unknown text stays retryable.
  */
 function capOf(error: unknown): ProblemCode | undefined {
   const { code, details } = grpcErrorOf(error) ?? {};
@@ -110,19 +118,4 @@ function capOf(error: unknown): ProblemCode | undefined {
   const isFull =
     code === grpcCode.FAILED_PRECONDITION && details?.includes('limit on the total number of distinct updates');
   return isFull ? 'action-not-allowed' : undefined;
-}
-
-/** Asks the instance's own code; needs a worker that runs, also for a closed instance. Throws a read Problem. */
-export async function queryView(
-  { client, connection }: ActionDependencies,
-  ref: InstanceRef,
-  view: string,
-  limits: CallLimits,
-): Promise<unknown> {
-  try {
-    return await within(connection, limits, () => client.workflow.getHandle(workflowIdOf(ref)).query(view));
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) throw new Problem('not-found', { cause: error });
-    throw readProblemOf(error);
-  }
 }

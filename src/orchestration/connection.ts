@@ -8,7 +8,8 @@ import {
 } from '@grpc/grpc-js';
 import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { grpcCode, grpcCodeOf, isRefusal, withoutEffectMark } from './failures.ts';
+import { isRefusal, withoutEffectMark } from './failures.ts';
+import { watchHealth } from './health.ts';
 import { createRenewableChannel, type RenewableChannel } from './renewable-channel.ts';
 
 /** Called once for each request to Temporal, retries included. `code` is the name of the gRPC status. */
@@ -24,13 +25,10 @@ export function temporalSettingsOf(environment: Readonly<Record<string, string>>
   return { connection: connectionOptions, namespace: namespace ?? 'default' };
 }
 
-const probeEveryMs = 1_000;
-const probeTimeoutMs = 1_000;
-
 /**
  * The connection of the HTTP side. It is lazy: Portico serves while Temporal is away, and reconnects within about a
- * second after its return (the channel's own back-off would take up to two minutes). One on which nothing arrives any
- * more is made anew after two seconds. Calls under way when it is closed fail.
+ * second after its return (the channel's own back-off would take up to two minutes). A silent connection is made anew
+ * after two seconds. Calls under way when it is closed fail.
  */
 export function createConnection(options: {
   settings: ReturnType<typeof temporalSettingsOf>['connection'];
@@ -48,37 +46,24 @@ export function createConnection(options: {
     },
     interceptors: [retries.interceptor, marking, observing(options.observe)],
   });
-  const probing = whenSilent(connection, () => channel?.renew());
+  const health = watchHealth(connection);
+  health.onAnswer((answer) => {
+    if (answer === 'silent') channel?.renew();
+  });
   return {
     connection,
+    health,
     async close(): Promise<void> {
-      clearInterval(probing);
+      health.stop();
       await retries.end();
       await connection.close();
     },
   };
 }
 
-/** Asks the frontend every second whether it serves, and calls `act` where no answer of whatever kind comes. */
-function whenSilent(connection: Connection, act: () => void): NodeJS.Timeout {
-  let isProbing = false;
-  async function probe(): Promise<void> {
-    if (isProbing) return;
-    isProbing = true;
-    try {
-      await connection.withDeadline(Date.now() + probeTimeoutMs, () => connection.healthService.check({}));
-    } catch (error) {
-      if (grpcCodeOf(error) === grpcCode.DEADLINE_EXCEEDED) act();
-    } finally {
-      isProbing = false;
-    }
-  }
-  return setInterval(() => void probe(), probeEveryMs).unref();
-}
-
 /**
- * Three attempts in all: the SDK's default of ten would hide the cause behind a deadline. A retry that comes due on a
- * closed channel throws where nobody can catch it: `end` lets those begin that are due, and no other.
+ * Three attempts in all: the SDK's default of ten would hide the cause behind a deadline. A retry on a closed channel
+ * throws where nobody can catch it, so `end` waits for the retries that are due and allows no other.
  */
 function createRetries() {
   const usual = defaultGrpcRetryOptions({ maxAttempts: 3, initialIntervalMs: () => 100 });
@@ -115,7 +100,7 @@ const observing =
 /** Calls of which an attempt may have had an effect. The attempts of one call share their options. */
 const perhapsDone = new WeakSet<InterceptorOptions>();
 
-// The channel's own words when it had no connection to send over, and when it was left before it had one.
+// The channel's own text for a call that it never sent: it had no connection, or was closed before it had one.
 const wordsForUnsent = /^(No connection established|Channel closed before call started)/;
 
 const marking: Interceptor = (options, nextCall) =>
@@ -131,7 +116,7 @@ const marking: Interceptor = (options, nextCall) =>
 const isUnsent = ({ code, details }: StatusObject): boolean =>
   code === grpcStatus.UNAVAILABLE && wordsForUnsent.test(details);
 
-/** What is polled for was accepted before, by a call that succeeded: that the poll fails says nothing about it. */
+/** A poll asks for an action that an earlier call made. A failed poll says nothing about that action. */
 const asksForAnswer = ({ method_definition: { path } }: InterceptorOptions): boolean =>
   path.endsWith('/PollWorkflowExecutionUpdate');
 

@@ -20,8 +20,8 @@ export function grpcErrorOf(error: unknown): GrpcError | undefined {
 export const grpcCodeOf = (error: unknown): number | undefined => grpcErrorOf(error)?.code;
 
 /**
- * Set by the connection's attempt interceptor on a failure of a call of which no attempt can have had an effect. The last
- * status alone does not tell: a refusal may follow an attempt that arrived and whose answer was lost.
+ * Marks a failed call of which no attempt can have had an effect; the connection sets it. The last status alone does not
+ * tell: a refusal may follow an attempt that arrived and whose answer was lost.
  */
 export const withoutEffectMark = 'portico-without-effect';
 
@@ -40,7 +40,8 @@ const refusals: ReadonlySet<number> = new Set([
   grpcCode.UNIMPLEMENTED,
 ]);
 
-// What grpc-js itself says of a stream that was cut with ENHANCE_YOUR_CALM or INADEQUATE_SECURITY, whatever had arrived.
+// The text of grpc-js for a stream that the server cut with ENHANCE_YOUR_CALM or INADEQUATE_SECURITY after the request
+// may have arrived.
 const wordsForCut = /^(Bandwidth exhausted or memory limit exceeded|Protocol not secure enough)/;
 
 /** True for a status with which the server says that it did not do what this one attempt asked for. */

@@ -7,7 +7,7 @@ export interface InstanceRef {
   readonly tenant: string;
   readonly process: string;
   readonly key: string;
-  /** 1 unless a later life of the same key is meant. */
+  /** 1 unless a later instance of the same key is meant. */
   readonly generation?: number;
 }
 
@@ -17,13 +17,13 @@ const part = /^[A-Za-z0-9._:-]+$/;
 
 /**
  * The deterministic id `{tenant}/{process}/{key}`, with `~2` for a second generation. None of the parts can contain a
- * `/` or a `~`, so no key can forge another's id.
+ * `/` or a `~`, so no key can forge another's id. Throws a RangeError for parts that ids do not allow.
  */
-export function workflowIdOf({ tenant, process, key, generation = 1 }: InstanceRef): string {
-  for (const value of [tenant, process, key]) {
+export function workflowIdOf({ tenant, process: processName, key, generation = 1 }: InstanceRef): string {
+  for (const value of [tenant, processName, key]) {
     if (!part.test(value)) throw new RangeError('a part of an instance id has a character that ids do not allow');
   }
-  const id = `${tenant}/${process}/${key}${generation === 1 ? '' : `~${generation}`}`;
+  const id = `${tenant}/${processName}/${key}${generation === 1 ? '' : `~${generation}`}`;
   if (id.length > maxWorkflowIdLength) throw new RangeError('an instance id would be longer than 255 characters');
   return id;
 }
@@ -31,9 +31,9 @@ export function workflowIdOf({ tenant, process, key, generation = 1 }: InstanceR
 /** The inverse of {@link workflowIdOf}; undefined for an id that is not one of ours. */
 export function parseWorkflowId(workflowId: string): Required<InstanceRef> | undefined {
   const match = /^([A-Za-z0-9._:-]+)\/([A-Za-z0-9._:-]+)\/([A-Za-z0-9._:-]+)(?:~([1-9][0-9]*))?$/.exec(workflowId);
-  const [, tenant, process, key, generation] = match ?? [];
-  if (tenant === undefined || process === undefined || key === undefined) return undefined;
-  return { tenant, process, key, generation: Number(generation ?? 1) };
+  const [, tenant, processName, key, generation] = match ?? [];
+  if (tenant === undefined || processName === undefined || key === undefined) return undefined;
+  return { tenant, process: processName, key, generation: Number(generation ?? 1) };
 }
 
 const digestOf = (value: unknown, encoding: 'hex' | 'base64url'): string =>
@@ -42,15 +42,15 @@ const digestOf = (value: unknown, encoding: 'hex' | 'base64url'): string =>
     .digest(encoding);
 
 /**
- * What makes two starts equal, as `f1.{hex}`: SHA-256 over the RFC 8785 form of the validated body before defaults, with process and
- * tenant. The caller's subject is not part of it: a second relay of a tenant may finish what the first began.
+ * What makes two starts equal, as `f1.{hex}`: SHA-256 over the RFC 8785 form of the validated body before defaults, with
+ * process and tenant. The caller's subject is no part of it, so that any relay of a tenant may repeat a start.
  */
 export const fingerprintOf = (start: { tenant: string; process: string; body: unknown }): string =>
   `f1.${digestOf(['f1', start.tenant, start.process, start.body], 'hex')}`;
 
 const requestIdPattern = /^(f1\.[0-9a-f]{64})\./;
 
-/** One for each start call: carries the fingerprint, and a nonce so that the server tells a duplicate from a retry. */
+/** A request id for one start call. Its nonce lets the server tell a duplicate start from a retry of this one. */
 export const requestIdOf = (fingerprint: string): string => `${fingerprint}.${randomUUID()}`;
 
 /** The fingerprint of the creator, or undefined where the run got a request id that is not ours. */

@@ -1,5 +1,6 @@
 import type { Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
+import { type CallLimits, within } from './calls.ts';
 import { decode } from './codec.ts';
 import { isInstanceMissing, readProblemOf } from './failures.ts';
 import { type InstanceRef, parseWorkflowId, workflowIdOf } from './identity.ts';
@@ -9,7 +10,7 @@ import { readAttributes } from './search-attributes.ts';
 export interface InstanceSnapshot {
   /** The business key. */
   readonly id: string;
-  /** The first run of this life; it never changes, also not after a reset. Absent in lists. */
+  /** The first run of the instance, which a reset does not change. Absent in lists. */
   readonly runId?: string;
   readonly status: 'running' | 'closed';
   /** Where it stands; absent once it has closed. */
@@ -19,19 +20,6 @@ export interface InstanceSnapshot {
   /** RFC 3339, UTC. */
   readonly startedAt: string;
   readonly closedAt?: string;
-}
-
-/** Every call of the gateway has a deadline and, where the caller can go away, a signal. */
-export interface CallLimits {
-  readonly deadlineMs: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Runs calls of a connection within limits. */
-export function within<T>(connection: Connection, limits: CallLimits, call: () => Promise<T>): Promise<T> {
-  const bounded = () => connection.withDeadline(Date.now() + limits.deadlineMs, call);
-  const { signal } = limits;
-  return signal === undefined ? bounded() : connection.withAbortSignal(signal, bounded);
 }
 
 const { WorkflowExecutionStatus } = proto.temporal.api.enums.v1;
@@ -57,7 +45,7 @@ interface Described {
   readonly tenant: string | undefined;
 }
 
-/** Translates what Describe and List bring. The memo survives continue-as-new, reset and retry; request ids do not. */
+/** Translates what Describe and List give. The memo survives continue-as-new, reset and retry; request ids do not. */
 export async function toSnapshot(info: WorkflowExecutionInfo): Promise<Described> {
   const attributes = readAttributes(info.searchAttributes?.indexedFields);
   const startedAt = await decode(info.memo?.fields?.['startedAt']);
@@ -79,7 +67,7 @@ export async function toSnapshot(info: WorkflowExecutionInfo): Promise<Described
   };
 }
 
-// An outcome was published in the same step as the completion; any other ending overrules one that never took effect.
+// A workflow publishes its outcome with its completion. After another ending a published outcome never took effect.
 const outcomeOf = (ending: string, published: string | undefined): string =>
   ending === 'completed' ? (published ?? ending) : ending;
 

@@ -6,15 +6,15 @@ const patienceMs = 20_000;
 /** A gRPC channel that can leave its connection behind. */
 export interface RenewableChannel extends ChannelInterface {
   /**
-   * Later calls go over a connection made anew. Calls under way stay on the old one until they end. A connection that is
-   * still being made is left to come up, and one beside it is used in its place if that is faster.
+   * Later calls use a new connection. Calls under way stay on the old one until they end. A connection that is still
+   * being made is kept, and a second one replaces it if the second is ready first.
    */
   renew(): void;
 }
 
 /**
- * A channel in place of gRPC's own. That one keeps a connection on which nothing arrives any more for as long as its
- * keepalive takes to find out, up to 45 seconds with the SDK's settings, and waits as long for one that is being made.
+ * A channel in place of gRPC's own, which leaves a silent connection only when its keepalive ends. With the SDK's settings
+ * that takes up to 45 seconds.
  */
 export function createRenewableChannel(...settings: ConstructorParameters<typeof Channel>): RenewableChannel {
   const [target, credentials, options] = settings;
@@ -22,7 +22,8 @@ export function createRenewableChannel(...settings: ConstructorParameters<typeof
   const open = () => new Channel(target, credentials, { ...options, 'grpc.use_local_subchannel_pool': 1 });
   let current = open();
   let openedAtMs = performance.now();
-  let rival: Channel | undefined;
+  /** A second connection that is being made, to be used if it is ready before the current one. */
+  let replacement: Channel | undefined;
 
   function use(next: Channel): void {
     const left = current;
@@ -32,17 +33,17 @@ export function createRenewableChannel(...settings: ConstructorParameters<typeof
   }
 
   function race(candidate: Channel): void {
-    const slower = rival;
-    rival = candidate;
+    const slower = replacement;
+    replacement = candidate;
     slower?.close();
     const follow = (): void => {
-      if (rival !== candidate) return;
+      if (replacement !== candidate) return;
       const state = candidate.getConnectivityState(true);
       if (state !== connectivityState.READY) {
         candidate.watchConnectivityState(state, Infinity, follow);
         return;
       }
-      rival = undefined;
+      replacement = undefined;
       use(candidate);
     };
     follow();
@@ -55,8 +56,8 @@ export function createRenewableChannel(...settings: ConstructorParameters<typeof
     getTarget: () => current.getTarget(),
     getChannelzRef: () => current.getChannelzRef(),
     close(): void {
-      const unused = rival;
-      rival = undefined;
+      const unused = replacement;
+      replacement = undefined;
       unused?.close();
       current.close();
     },

@@ -1,14 +1,56 @@
-import { type Client, type Connection, WorkflowFailedError } from '@temporalio/client';
+import { WorkflowFailedError } from '@temporalio/client';
+import { type InstanceAddress, refOf } from './address.ts';
+import { type CallDependencies, within } from './calls.ts';
 import { readProblemOf } from './failures.ts';
-import { type InstanceRef, workflowIdOf } from './identity.ts';
-import { type CallLimits, within } from './instances.ts';
+import { workflowIdOf } from './identity.ts';
+import { createWaits } from './waits.ts';
 
-// The server answers a long poll after 20 s. Asked anew more often, a wait survives a connection that is lost meanwhile.
+const waitLimits = {
+  // A frontend bounds long-running calls per namespace at 1,200 by default.
+  maxPolls: 1_000,
+  // At most half of HTTP's 2,000 connections may wait.
+  maxWaiters: 1_000,
+  maxWaitersOfTenant: 500,
+};
+
+// The server answers a long poll after 20 s. Asking anew more often lets a wait survive a lost connection.
 const sliceMs = 5_000;
 
+/** The gateway's part that waits for instances to close and fetches how they ended. */
+export function createResults(dependencies: CallDependencies) {
+  const { client, connection, deadlines } = dependencies;
+  const poll = (workflowId: string, signal: AbortSignal) => pollUntilClosed(dependencies, workflowId, signal);
+  const waits = createWaits({ poll, ...waitLimits });
+
+  return {
+    /** True once the instance has closed, false after `waitMs` or where too many wait already. Never fails. */
+    untilClosed: (address: InstanceAddress, waitMs: number, signal?: AbortSignal): Promise<boolean> =>
+      waits.untilClosed({ tenant: address.tenant, workflowId: workflowIdOf(refOf(address)) }, waitMs, signal),
+
+    /** Ends every wait, and lets none begin. */
+    endWaits: (): void => waits.end(),
+
+    /**
+     * The result of an instance that has closed; undefined where it ended without one (failed, terminated, timed out).
+     * Throws a read Problem.
+     */
+    async result(address: InstanceAddress, signal?: AbortSignal): Promise<unknown> {
+      const workflowId = workflowIdOf(refOf(address));
+      try {
+        return await within(connection, { deadlineMs: deadlines.readMs, signal }, () =>
+          client.workflow.result<() => Promise<unknown>>(workflowId),
+        );
+      } catch (error) {
+        if (error instanceof WorkflowFailedError) return undefined;
+        throw readProblemOf(error);
+      }
+    },
+  };
+}
+
 /** Long-polls until the instance has closed; false when aborted or when the poll fails. */
-export async function pollUntilClosed(
-  { client, connection }: { client: Client; connection: Connection },
+async function pollUntilClosed(
+  { client, connection }: CallDependencies,
   workflowId: string,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -24,21 +66,4 @@ export async function pollUntilClosed(
     }
   }
   return false;
-}
-
-/**
- * The result of an instance that has closed; undefined where it ended without one (failed, terminated, timed out).
- * Throws a read Problem.
- */
-export async function fetchResult(
-  { client, connection }: { client: Client; connection: Connection },
-  ref: InstanceRef,
-  limits: CallLimits,
-): Promise<unknown> {
-  try {
-    return await within(connection, limits, () => client.workflow.result<() => Promise<unknown>>(workflowIdOf(ref)));
-  } catch (error) {
-    if (error instanceof WorkflowFailedError) return undefined;
-    throw readProblemOf(error);
-  }
 }

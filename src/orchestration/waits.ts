@@ -1,56 +1,21 @@
 import { setMaxListeners } from 'node:events';
+import { createSharedPolls, type Poll } from './shared-polls.ts';
 
 /**
- * Waits for instances to close. However many callers wait for one instance, Temporal sees one long poll; and only so
- * many instances are polled at once, because a frontend bounds its long-running calls. Only so many callers wait, and so
- * many of one tenant, because each of them holds a connection. Past that nobody waits.
+ * Waits for instances to close. Callers of one instance share a long poll, because a frontend bounds such calls. Each
+ * caller holds a connection, so the callers are bounded too, in all and for each tenant. Past a bound nobody waits.
  */
 export function createWaits(options: {
-  /** Resolves to true once the instance has closed, to false when `signal` aborts or the poll gave up. */
-  readonly poll: (workflowId: string, signal: AbortSignal) => Promise<boolean>;
+  readonly poll: Poll;
   readonly maxPolls: number;
   readonly maxWaiters: number;
   readonly maxWaitersOfTenant: number;
 }) {
-  interface SharedPoll {
-    readonly closed: Promise<boolean>;
-    readonly controller: AbortController;
-    waiters: number;
-  }
-  const polls = new Map<string, SharedPoll>();
-  const waitersOf = new Map<string, number>();
-  let waiters = 0;
+  const polls = createSharedPolls(options);
+  const waiters = createWaiterCount(options);
   const ending = new AbortController();
   // Every wait listens, and there may be thousands.
   setMaxListeners(0, ending.signal);
-
-  function join(workflowId: string): SharedPoll | undefined {
-    const running = polls.get(workflowId);
-    if (running !== undefined) return running;
-    if (polls.size >= options.maxPolls || ending.signal.aborted) return undefined;
-    const controller = new AbortController();
-    const closed = options.poll(workflowId, controller.signal).catch(() => false);
-    const poll: SharedPoll = { closed, controller, waiters: 0 };
-    polls.set(workflowId, poll);
-    void closed.finally(() => {
-      if (polls.get(workflowId) === poll) polls.delete(workflowId);
-    });
-    return poll;
-  }
-
-  function leave(workflowId: string, poll: SharedPoll): void {
-    poll.waiters -= 1;
-    if (poll.waiters > 0) return;
-    if (polls.get(workflowId) === poll) polls.delete(workflowId);
-    poll.controller.abort();
-  }
-
-  function countWaiter(tenant: string, change: 1 | -1): void {
-    waiters += change;
-    const count = (waitersOf.get(tenant) ?? 0) + change;
-    if (count === 0) waitersOf.delete(tenant);
-    else waitersOf.set(tenant, count);
-  }
 
   return {
     /** Ends every wait, and lets none begin. */
@@ -62,28 +27,56 @@ export function createWaits(options: {
       waitMs: number,
       signal?: AbortSignal,
     ): Promise<boolean> {
-      if (waiters >= options.maxWaiters || (waitersOf.get(tenant) ?? 0) >= options.maxWaitersOfTenant) return false;
-      const poll = join(workflowId);
+      if (ending.signal.aborted || waiters.isFull(tenant)) return false;
+      const poll = polls.join(workflowId);
       if (poll === undefined) return false;
-      poll.waiters += 1;
-      countWaiter(tenant, 1);
-      let stop = () => {};
-      const gaveUp = new Promise<false>((resolve) => {
-        stop = () => resolve(false);
-      });
-      const timer = setTimeout(stop, waitMs);
-      signal?.addEventListener('abort', stop, { once: true });
-      ending.signal.addEventListener('abort', stop, { once: true });
-      if (signal?.aborted) stop();
+      waiters.add(tenant);
+      const patience = createPatience(waitMs, signal === undefined ? [ending.signal] : [signal, ending.signal]);
       try {
-        return await Promise.race([poll.closed, gaveUp]);
+        return await Promise.race([poll.closed, patience.isOver]);
       } finally {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', stop);
-        ending.signal.removeEventListener('abort', stop);
-        countWaiter(tenant, -1);
-        leave(workflowId, poll);
+        patience.end();
+        waiters.remove(tenant);
+        poll.leave();
       }
+    },
+  };
+}
+
+/** Counts callers who wait, in all and for each tenant. */
+function createWaiterCount(limits: { readonly maxWaiters: number; readonly maxWaitersOfTenant: number }) {
+  const countOf = new Map<string, number>();
+  let count = 0;
+  return {
+    isFull: (tenant: string): boolean =>
+      count >= limits.maxWaiters || (countOf.get(tenant) ?? 0) >= limits.maxWaitersOfTenant,
+    add(tenant: string): void {
+      count += 1;
+      countOf.set(tenant, (countOf.get(tenant) ?? 0) + 1);
+    },
+    remove(tenant: string): void {
+      count -= 1;
+      const left = (countOf.get(tenant) ?? 0) - 1;
+      if (left === 0) countOf.delete(tenant);
+      else countOf.set(tenant, left);
+    },
+  };
+}
+
+/** Resolves `isOver` to false after `waitMs` or when a signal aborts. `end` releases the timer and the signals. */
+function createPatience(waitMs: number, signals: readonly AbortSignal[]) {
+  let stop = () => {};
+  const isOver = new Promise<false>((resolve) => {
+    stop = () => resolve(false);
+  });
+  const timer = setTimeout(stop, waitMs);
+  for (const signal of signals) signal.addEventListener('abort', stop, { once: true });
+  if (signals.some(({ aborted }) => aborted)) stop();
+  return {
+    isOver,
+    end(): void {
+      clearTimeout(timer);
+      for (const signal of signals) signal.removeEventListener('abort', stop);
     },
   };
 }

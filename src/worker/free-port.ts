@@ -2,8 +2,8 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-// Below those that systems hand out to outgoing connections (from 32768 on Linux, 49152 on macOS): one of these is not
-// taken by a stranger's connection before somebody listens on it, or between two lives of a server.
+// Below the ports that systems give to outgoing connections (from 32768 on Linux, 49152 on macOS). No such connection can
+// take the port before somebody listens on it, or while a server restarts.
 const [lowest, highest] = [15_000, 32_000];
 
 /** A loopback port that nobody listens on at this moment. */

@@ -1,49 +1,41 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
-import { withTimeLimit } from '../timing/time-limit.ts';
-import { probeHealth } from './eager-starts.ts';
+import type { NativeConnectionOptions } from '@temporalio/worker';
+import { healthOf, type HealthWatch } from '../orchestration/health.ts';
+import { closeQuietly, connectNative } from './native-connection.ts';
 
-const probeEveryMs = 1_000;
 /** Each of them takes a second. */
-const maxSilentProbes = 2;
-const connectTimeoutMs = 1_000;
+const maxSilentAnswers = 2;
+const connectLimitMs = 1_000;
 
 /**
- * Rejects once nothing arrives on the connection any more although Temporal answers on a new one. The SDK needs up to 45
- * seconds to find that out, and in an outage of Temporal itself a new connection would be no better. Resolves when
- * `signal` aborts.
+ * Rejects once a connection stays silent although Temporal answers on a new one. The SDK needs up to 45 seconds to find
+ * that out. In an outage of Temporal a new connection would be no better. Never resolves; ends with the watch.
  */
-export async function untilLost(
-  connection: NativeConnection,
-  settings: NativeConnectionOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  const isOver = () => signal.aborted;
-  for (let silentProbes = 0; ;) {
-    // A silent probe took as long itself.
-    if (silentProbes === 0) await sleep(probeEveryMs, undefined, { signal, ref: false }).catch(() => undefined);
-    if (isOver()) return;
-    silentProbes = (await isSilent(connection)) ? silentProbes + 1 : 0;
-    if (silentProbes < maxSilentProbes || !(await answersAnew(settings))) continue;
-    // Temporal may have come back between the two.
-    if (!(await isSilent(connection))) silentProbes = 0;
-    else throw new Error('the connection of the workers is dead: Temporal answers on a new one');
-  }
+export function untilLost(health: HealthWatch, settings: NativeConnectionOptions): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    let silentAnswers = 0;
+    let isComparing = false;
+
+    async function compare(): Promise<void> {
+      isComparing = true;
+      // Temporal may have come back between the two questions, so the old connection is asked last.
+      const isLost = (await answersOnNewConnection(settings)) && (await health.ask()) === 'silent';
+      isComparing = false;
+      if (isLost) reject(new Error('the connection of the workers is dead: Temporal answers on a new one'));
+    }
+
+    health.onAnswer((answer) => {
+      silentAnswers = answer === 'silent' ? silentAnswers + 1 : 0;
+      if (silentAnswers >= maxSilentAnswers && !isComparing) void compare();
+    });
+  });
 }
 
-const isSilent = async (connection: NativeConnection): Promise<boolean> => (await probeHealth(connection)) === 'silent';
-
-async function answersAnew(settings: NativeConnectionOptions): Promise<boolean> {
-  const connecting = NativeConnection.connect(settings);
+async function answersOnNewConnection(settings: NativeConnectionOptions): Promise<boolean> {
+  const connection = await connectNative(settings, connectLimitMs).catch(() => undefined);
+  if (connection === undefined) return false;
   try {
-    return !(await isSilent(await withTimeLimit(connecting, connectTimeoutMs)));
-  } catch {
-    return false;
+    return (await healthOf(connection)) !== 'silent';
   } finally {
-    void connecting.then(closeQuietly, () => undefined);
+    void closeQuietly(connection);
   }
 }
-
-/** A connection that a worker still holds, or one that never ran, stays open. */
-export const closeQuietly = (connection: NativeConnection | undefined): Promise<void> | undefined =>
-  connection?.close().catch(() => undefined);

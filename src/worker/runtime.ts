@@ -2,8 +2,8 @@ import { type LogLevel, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 
 /**
- * Sets up the SDK's runtime before any native connection: the signals stay ours, its logs go into our log, and its
- * metrics are served on a loopback port, from where `/metrics` fetches them.
+ * Sets up the SDK's runtime; call it before any native connection is made. Signals stay Portico's, the SDK's logs go into
+ * `logger`, and `/metrics` fetches the SDK's metrics from a loopback port.
  */
 export function installRuntime({ logger, metricsPort }: { logger: Logger; metricsPort: number }): void {
   Runtime.install({
@@ -24,12 +24,12 @@ export function installRuntime({ logger, metricsPort }: { logger: Logger; metric
   });
 }
 
-// What the SDK finds worth an information is a detail here.
+// The SDK's informative lines are details here.
 const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ERROR: 'error' } as const;
 
 /** The SDK's logger over ours. */
 export function toSdkLogger(logger: Logger) {
-  // Ids and the error alone: other attributes can hold payloads. The SDK's core gives its errors as text.
+  // Only ids and the error are logged: other attributes can hold payloads. The SDK's core gives its errors as text.
   const log = (level: LogLevel, message: string, attributes: Record<string, unknown> = {}) => {
     const { workflowId, workflowType, taskQueue, activityType, attempt, error } = attributes;
     logger[levels[level]](

@@ -4,19 +4,21 @@ import { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { NativeConnection } from '@temporalio/worker';
 import { afterEach, describe, expect, it } from 'vitest';
-import { applyAction } from '../../src/orchestration/actions.ts';
+import { createActions } from '../../src/orchestration/actions.ts';
 import { dataConverter } from '../../src/orchestration/codec.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { isWithoutEffect } from '../../src/orchestration/failures.ts';
-import { type EagerStarts, startInstance } from '../../src/orchestration/start.ts';
+import { watchHealth } from '../../src/orchestration/health.ts';
+import { createStarts, type EagerStarts } from '../../src/orchestration/start.ts';
 import { createEagerStarts } from '../../src/worker/eager-starts.ts';
 import { freePort } from '../../src/worker/free-port.ts';
+import { probesV1 } from '../fixtures/probes.ts';
 import { failure, inTurn, type Reply, startFakeFrontend } from '../servers/fake-frontend.ts';
 
 const { StartWorkflowExecutionResponse, UpdateWorkflowExecutionResponse } = proto.temporal.api.workflowservice.v1;
 const { UpdateWorkflowExecutionLifecycleStage } = proto.temporal.api.enums.v1;
-const limits = { deadlineMs: 5_000 };
-const ref = { tenant: 'acme', process: 'probes', key: 'p-1' };
+const deadlines = { startMs: 5_000, readMs: 5_000, actionMs: 5_000 };
+const address = { definition: probesV1, tenant: 'acme', key: 'p-1' };
 
 const releases: (() => unknown)[] = [];
 afterEach(async () => {
@@ -31,27 +33,17 @@ async function connectTo(method: string, replies: [Reply, ...Reply[]]) {
     observe: () => undefined,
   });
   releases.push(frontend.stop, close);
-  return { frontend, connection, namespace: 'default', attempts: turns.count };
+  const client = new Client({ connection, dataConverter });
+  return { frontend, connection, client, namespace: 'default', deadlines, attempts: turns.count };
 }
 
 const startOver = (dependencies: Awaited<ReturnType<typeof connectTo>> & { eagerStarts?: EagerStarts }) =>
-  startInstance(
-    dependencies,
-    {
-      ...ref,
-      workflow: 'probes',
-      taskQueue: 'probes',
-      envelope: {},
-      fingerprint: 'f',
-      firstStep: 'waiting',
-      labels: [],
-      startedBy: { iss: 'i', sub: 's' },
-    },
-    limits,
-  ).then(
-    ({ kind }): unknown => kind,
-    (error: unknown) => error,
-  );
+  createStarts(dependencies)
+    .start({ ...address, body: {}, input: {}, startedBy: { iss: 'i', sub: 's' } })
+    .then(
+      ({ kind }): unknown => kind,
+      (error: unknown) => error,
+    );
 
 const refusals = ['RESOURCE_EXHAUSTED', 'PERMISSION_DENIED', 'NOT_FOUND', 'UNIMPLEMENTED', 'OUT_OF_RANGE'] as const;
 
@@ -118,8 +110,9 @@ describe('a start that the server refuses', () => {
       const server = await connectTo('StartWorkflowExecution', [first, ...rest]);
       const native = await NativeConnection.connect({ address: server.frontend.address });
       const eagerStarts = createEagerStarts(() => undefined);
-      eagerStarts.open(native, ['probes']);
-      releases.push(() => native.close(), eagerStarts.shut);
+      const health = watchHealth(native);
+      eagerStarts.open({ connection: native, health, taskQueues: ['probes'] });
+      releases.push(() => native.close(), health.stop, eagerStarts.shut);
       await expect.poll(() => eagerStarts.isOpen('probes')).toBe(true);
       expect(await startOver({ ...server, eagerStarts })).toBe('unknown');
       expect(server.attempts()).toBe(codes.length);
@@ -178,13 +171,10 @@ describe('an action that fails', () => {
     ['once it was accepted', [accepted], { code: 'outcome-unknown' }],
   ])('%s says so', async (_name, replies, problem) => {
     const server = await connectTo('UpdateWorkflowExecution', replies);
-    const client = new Client({ connection: server.connection, dataConverter });
-    const action = {
-      name: 'ping',
-      updateId: 'ping.k',
-      call: { input: {}, actor: { iss: 'i', sub: 's' }, fingerprint: 'f' },
-    };
-    const failed = await applyAction({ ...server, client }, ref, action, limits).catch((error: unknown) => error);
+    const actor = { iss: 'i', sub: 's' };
+    const failed = await createActions(server)
+      .act({ ...address, action: 'ping', body: {}, input: {}, actor, idempotencyKey: 'k' })
+      .catch((error: unknown) => error);
     expect(failed).toMatchObject(problem);
     expect(failed).not.toHaveProperty('message', 'canary');
   });

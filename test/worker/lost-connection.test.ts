@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection } from '@temporalio/worker';
 import { afterEach, expect, it } from 'vitest';
+import { watchHealth } from '../../src/orchestration/health.ts';
 import { untilLost } from '../../src/worker/lost-connection.ts';
 import { failure, type Reply, startFakeFrontend } from '../servers/fake-frontend.ts';
 
@@ -8,7 +10,7 @@ afterEach(async () => {
   for (const release of releases.splice(0).reverse()) await release();
 });
 
-/** Watches a connection for so long; answers whether it was called lost, and how often the frontend was asked. */
+/** Watches a connection for `forMs`; gives whether it was called lost, and how often the frontend was asked. */
 async function watch(health: () => Reply, forMs: number) {
   let asked = 0;
   const frontend = await startFakeFrontend({}, () => {
@@ -19,10 +21,9 @@ async function watch(health: () => Reply, forMs: number) {
   const settings = { address: frontend.address };
   const connection = await NativeConnection.connect(settings);
   releases.push(() => connection.close());
-  const isLost = await untilLost(connection, settings, AbortSignal.timeout(forMs)).then(
-    () => false,
-    () => true,
-  );
+  const watched = watchHealth(connection);
+  releases.push(watched.stop);
+  const isLost = await Promise.race([untilLost(watched, settings).catch(() => true), sleep(forMs, false)]);
   return { isLost, asked };
 }
 

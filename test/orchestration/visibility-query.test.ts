@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ListFilter, visibilityQueryOf } from '../../src/orchestration/lists.ts';
+import { type ListFilter, openInstancesQueryOf, visibilityQueryOf } from '../../src/orchestration/visibility-query.ts';
 
 const request = (filter: Partial<ListFilter> = {}, tenant = 'acme') => ({
   tenant,
@@ -36,6 +36,10 @@ describe('the query of a list', () => {
     );
   });
 
+  it('counts what runs of a process over all tenants', () => {
+    expect(openInstancesQueryOf('transfers')).toBe("(PorticoProcess = 'transfers') AND (ExecutionStatus = 'Running')");
+  });
+
   it('takes no text that could end a literal, whatever its kind', () => {
     const dangerous = fc
       .string({ minLength: 1, maxLength: 40, unit: fc.constantFrom(...Array.from('\'"\\`-/*#; ()=%\n\0AZaz09._:')) })
@@ -43,6 +47,7 @@ describe('the query of a list', () => {
     fc.assert(
       fc.property(dangerous, (text) => {
         expect(() => visibilityQueryOf(request({}, text))).toThrow(RangeError);
+        expect(() => openInstancesQueryOf(text)).toThrow(RangeError);
         expect(() => visibilityQueryOf(request({ step: text }))).toThrow(RangeError);
         expect(() => visibilityQueryOf(request({ outcome: text }))).toThrow(RangeError);
         expect(() => visibilityQueryOf(request({ labels: { from: text } }))).toThrow(RangeError);

@@ -1,0 +1,34 @@
+import type { Client, Connection, ConnectionLike } from '@temporalio/client';
+
+/** What bounds one call to Temporal. */
+export interface CallLimits {
+  /** Milliseconds from now. */
+  readonly deadlineMs: number;
+  /** Ends the call when the caller is gone. A native connection ignores this signal. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The deadlines of calls to Temporal, in milliseconds. */
+export interface Deadlines {
+  readonly startMs: number;
+  readonly readMs: number;
+  readonly actionMs: number;
+}
+
+/** What the parts of the gateway call Temporal with. The client uses the same connection. */
+export interface CallDependencies {
+  readonly client: Client;
+  readonly connection: Connection;
+  readonly namespace: string;
+  readonly deadlines: Deadlines;
+}
+
+/** Runs the calls that `call` makes over the connection within limits. Every call to Temporal goes through here. */
+export function within<T>(
+  connection: Pick<ConnectionLike, 'withDeadline' | 'withAbortSignal'>,
+  { deadlineMs, signal }: CallLimits,
+  call: () => Promise<T>,
+): Promise<T> {
+  const bounded = () => connection.withDeadline(Date.now() + deadlineMs, call);
+  return signal === undefined ? bounded() : connection.withAbortSignal(signal, bounded);
+}

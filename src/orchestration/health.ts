@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Connection, ConnectionLike } from '@temporalio/client';
+import proto from '@temporalio/proto';
+import { withTimeLimit } from '../timing/time-limit.ts';
+import { within } from './calls.ts';
+
+/**
+ * How a connection answers the question whether Temporal's frontend serves. An `unhealthy` connection carries answers of
+ * another kind, errors included. A `silent` one carried none within a second.
+ */
+export type Health = 'healthy' | 'unhealthy' | 'silent';
+
+export type HealthWatch = ReturnType<typeof watchHealth>;
+
+/** A connection of either kind: grpc-js or native. */
+type AnyConnection = Pick<Connection, 'healthService'> & Pick<ConnectionLike, 'withDeadline' | 'withAbortSignal'>;
+
+interface HealthAnswer {
+  readonly health: Health;
+  /** One line for operators. */
+  readonly reason: string;
+}
+
+const askEveryMs = 1_000;
+const answerLimitMs = 1_000;
+
+const { SERVING } = proto.grpc.health.v1.HealthCheckResponse.ServingStatus;
+
+/** Asks a connection for its health every second, the first time at once, and tells whoever wants to know. */
+export function watchHealth(connection: AnyConnection) {
+  const readers = new Set<(health: Health) => void>();
+  const stopping = new AbortController();
+  let latest: HealthAnswer | undefined;
+
+  async function ask(): Promise<Health> {
+    const answer = await answerOf(connection);
+    if (stopping.signal.aborted) return answer.health;
+    latest = answer;
+    for (const see of readers) see(answer.health);
+    return answer.health;
+  }
+
+  async function askUntilStopped(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const askedAtMs = performance.now();
+      await ask();
+      const restMs = askEveryMs - (performance.now() - askedAtMs);
+      await sleep(Math.max(0, restMs), undefined, { ref: false, signal: stopping.signal }).catch(() => undefined);
+    }
+  }
+  void askUntilStopped();
+
+  return {
+    /** Calls `see` with the last answer, if there is one, and with every later one. The returned function ends that. */
+    onAnswer(see: (health: Health) => void): () => void {
+      readers.add(see);
+      if (latest !== undefined) see(latest.health);
+      return () => void readers.delete(see);
+    },
+
+    /** Asks once more, now. Never rejects. */
+    ask,
+
+    /** Throws, saying why, unless the last answer was `healthy`. */
+    check(): void {
+      if (latest?.health !== 'healthy') throw new Error(latest?.reason ?? 'Temporal was not asked yet');
+    },
+
+    stop: (): void => stopping.abort(),
+  };
+}
+
+/** Asks a connection once. Never rejects. */
+export const healthOf = async (connection: AnyConnection): Promise<Health> => (await answerOf(connection)).health;
+
+async function answerOf(connection: AnyConnection): Promise<HealthAnswer> {
+  // The call's own deadline comes later: it frees what a silent connection holds, and decides nothing.
+  const call = within(connection, { deadlineMs: 2 * answerLimitMs }, () =>
+    connection.healthService.check({ service: 'temporal.api.workflowservice.v1.WorkflowService' }),
+  );
+  const answer = call.then<HealthAnswer, HealthAnswer>(
+    ({ status }) =>
+      status === SERVING
+        ? { health: 'healthy', reason: 'Temporal serves' }
+        : { health: 'unhealthy', reason: 'Temporal says that it does not serve' },
+    (error: unknown) => ({
+      health: 'unhealthy',
+      reason: error instanceof Error ? error.message : 'Temporal answers with an error',
+    }),
+  );
+  return withTimeLimit(answer, answerLimitMs).catch(() => ({
+    health: 'silent' as const,
+    reason: `Temporal does not answer within ${answerLimitMs} ms`,
+  }));
+}

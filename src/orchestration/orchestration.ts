@@ -1,0 +1,38 @@
+import type { Logger } from 'pino';
+import type { Deadlines } from './calls.ts';
+import { createConnection, type ObserveRequest, type temporalSettingsOf } from './connection.ts';
+import { createGateway } from './gateway.ts';
+import { ensureSearchAttributes } from './register-search-attributes.ts';
+import { registerCommand } from './search-attributes.ts';
+import type { EagerStarts } from './start.ts';
+
+/** Opens the connection to Temporal with what stands on it. Temporal need not be there: the checks say what is missing. */
+export function openOrchestration(options: {
+  readonly temporal: ReturnType<typeof temporalSettingsOf>;
+  readonly deadlines: Deadlines;
+  readonly cursorSecret?: Uint8Array | undefined;
+  readonly eagerStarts?: EagerStarts | undefined;
+  readonly observe: ObserveRequest;
+  readonly logger: Logger;
+}) {
+  const { temporal, deadlines, cursorSecret, eagerStarts, observe, logger } = options;
+  const { namespace } = temporal;
+  const { connection, health, close } = createConnection({ settings: temporal.connection, observe });
+  const attributes = ensureSearchAttributes({ connection, namespace, logger });
+
+  return {
+    /** The one gateway of this process. */
+    gateway: createGateway({ connection, namespace, deadlines, cursorSecret, eagerStarts }),
+
+    checks: {
+      attributes: { name: 'search-attributes', check: attributes.check, remedy: registerCommand },
+      temporal: { name: 'temporal', check: health.check },
+    },
+
+    /** Calls under way fail. */
+    async close(): Promise<void> {
+      attributes.stop();
+      await close();
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { hostname } from 'node:os';
+import proto from '@temporalio/proto';
+import { firstStepOf, type ProcessDefinition } from '../definition/definition.ts';
+import type { Actor, Envelope } from '../definition/envelope.ts';
+import { implementationOf } from '../definition/implementation.ts';
+import { type InstanceAddress, refOf } from './address.ts';
+import { encode } from './codec.ts';
+import { requestIdOf, workflowIdOf } from './identity.ts';
+import { labelOf, startAttributes } from './search-attributes.ts';
+
+/** A start as its callers ask for it. */
+export interface StartCall extends InstanceAddress {
+  /** The validated body before defaults: what the fingerprint is made of. */
+  readonly body: unknown;
+  /** The same body with defaults: what the process gets. */
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly startedBy: Actor;
+  readonly traceparent?: string | undefined;
+}
+
+export type RawStart = proto.temporal.api.workflowservice.v1.IStartWorkflowExecutionRequest;
+
+const { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } = proto.temporal.api.enums.v1;
+
+// Shown by Temporal's own tools as the creator of a run.
+const identity = `portico@${hostname()}`;
+
+/** The same start in Temporal's terms. Each result has a request id of its own. */
+export async function toRawStart(
+  call: StartCall,
+  facts: { readonly namespace: string; readonly fingerprint: string; readonly startedAt: string },
+): Promise<RawStart> {
+  const { definition, tenant, startedBy, traceparent } = call;
+  const { namespace, fingerprint, startedAt } = facts;
+  const ref = refOf(call);
+  const envelope: Envelope<unknown> = {
+    input: call.input,
+    context: { tenant, key: ref.key, generation: ref.generation, startedBy, fingerprint, traceparent },
+  };
+  const attributes = { tenant, process: ref.process, step: firstStepOf(definition), labels: labelsOf(call) };
+  return {
+    namespace,
+    identity,
+    workflowId: workflowIdOf(ref),
+    workflowType: { name: implementationOf(definition, call) },
+    taskQueue: { name: definition.taskQueue },
+    input: { payloads: [await encode(envelope)] },
+    memo: {
+      fields: {
+        fingerprint: await encode(fingerprint),
+        startedAt: await encode(startedAt),
+        startedBy: await encode(startedBy),
+      },
+    },
+    searchAttributes: { indexedFields: startAttributes(attributes) },
+    requestId: requestIdOf(fingerprint),
+    workflowIdReusePolicy: WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+    workflowIdConflictPolicy: WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+  };
+}
+
+const labelsOf = ({ definition, input }: { definition: ProcessDefinition; input: StartCall['input'] }): string[] =>
+  Object.entries(definition.labels).flatMap(([name, field]) => {
+    const value = input[field];
+    return typeof value === 'string' ? [labelOf(name, value)] : [];
+  });

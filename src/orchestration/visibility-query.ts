@@ -1,0 +1,65 @@
+import type { generalOutcomes } from './instances.ts';
+import { labelOf } from './search-attributes.ts';
+
+/** What a list may be narrowed to. All values are from closed sets or of the key alphabet; dates are real dates. */
+export interface ListFilter {
+  readonly status?: 'running' | 'closed' | undefined;
+  readonly step?: string | undefined;
+  readonly outcome?: string | undefined;
+  readonly startedAfter?: Date | undefined;
+  readonly startedBefore?: Date | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+const closedStatuses = "('Completed', 'Failed', 'Canceled', 'Terminated', 'TimedOut')";
+const isRunning = "ExecutionStatus = 'Running'";
+
+/**
+ * The instances of one tenant and process, in Temporal's query language. In that language a backslash escapes, so quotes
+ * protect nothing: a value outside the key alphabet throws a RangeError.
+ */
+export function visibilityQueryOf(request: { tenant: string; process: string; filter: ListFilter }): string {
+  const { tenant, process: processName, filter } = request;
+  return allOf([
+    `PorticoTenant = ${literal(tenant)}`,
+    `PorticoProcess = ${literal(processName)}`,
+    filter.status === 'running' ? isRunning : undefined,
+    filter.status === 'closed' ? `ExecutionStatus IN ${closedStatuses}` : undefined,
+    filter.status === undefined ? "ExecutionStatus != 'ContinuedAsNew'" : undefined,
+    filter.step === undefined ? undefined : `PorticoStep = ${literal(filter.step)} AND ${isRunning}`,
+    filter.outcome === undefined ? undefined : outcomeClause(filter.outcome),
+    filter.startedAfter === undefined ? undefined : `StartTime >= '${filter.startedAfter.toISOString()}'`,
+    filter.startedBefore === undefined ? undefined : `StartTime < '${filter.startedBefore.toISOString()}'`,
+    ...Object.entries(filter.labels).map(([name, value]) => `PorticoLabels = ${literal(labelOf(name, value))}`),
+  ]);
+}
+
+/** The running instances of a process, over all tenants. */
+export const openInstancesQueryOf = (processName: string): string =>
+  allOf([`PorticoProcess = ${literal(processName)}`, isRunning]);
+
+const allOf = (clauses: readonly (string | undefined)[]): string =>
+  clauses
+    .filter((clause) => clause !== undefined)
+    .map((clause) => `(${clause})`)
+    .join(' AND ');
+
+const statusOfGeneralOutcome: Readonly<Record<(typeof generalOutcomes)[number], string>> = {
+  failed: 'Failed',
+  cancelled: 'Canceled',
+  terminated: 'Terminated',
+  'timed-out': 'TimedOut',
+};
+
+function outcomeClause(outcome: string): string {
+  const published = `PorticoOutcome = ${literal(outcome)} AND ExecutionStatus = 'Completed'`;
+  const isGeneral = (value: string): value is keyof typeof statusOfGeneralOutcome =>
+    Object.hasOwn(statusOfGeneralOutcome, value);
+  return isGeneral(outcome) ? `(${published}) OR ExecutionStatus = '${statusOfGeneralOutcome[outcome]}'` : published;
+}
+
+function literal(value: string): string {
+  if (!/^[A-Za-z0-9._:-]{1,255}$/.test(value))
+    throw new RangeError('a list filter has a character that is not allowed');
+  return `'${value}'`;
+}

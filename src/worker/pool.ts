@@ -1,0 +1,108 @@
+import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { dataConverter } from '../orchestration/codec.ts';
+import { type HealthWatch, watchHealth } from '../orchestration/health.ts';
+import { parseWorkflowId } from '../orchestration/identity.ts';
+
+export interface PoolOptions {
+  readonly namespace: string;
+  readonly taskQueues: readonly string[];
+  readonly workflowBundle: NonNullable<WorkerOptions['workflowBundle']>;
+  readonly activities: object;
+  /** Called once for each instance that ends by its own code. */
+  readonly countOutcome: (processName: string, outcome: string) => void;
+  readonly slots: { readonly workflowTasks: number; readonly activities: number; readonly cachedWorkflows: number };
+  /** How long running activities may go on after a stop, and after which time a stop gives up; milliseconds. */
+  readonly shutdown: { readonly graceMs: number; readonly forceMs: number };
+}
+
+/** Running workers that share a connection: where one fails, the whole pool is replaced. */
+export interface WorkerPool {
+  readonly connection: NativeConnection;
+  readonly health: HealthWatch;
+  /** Resolves when all workers have ended, and rejects when one of them fails. */
+  readonly running: Promise<unknown>;
+  /** Resolves when all workers have ended, with or without a failure. */
+  readonly ended: Promise<unknown>;
+  /** Throws, saying what is missing, unless all workers run and Temporal answers them. */
+  check(): void;
+  /** Lets what runs finish, and returns at once: see {@link WorkerPool.ended}. */
+  shutDown(): void;
+  /** True until nothing runs in the workers any more. They may still have to tell Temporal. */
+  isAtWork(): boolean;
+  /** True where a worker gave up on what ran in it. */
+  hasFailed(): boolean;
+}
+
+// How long Temporal keeps a step for the worker that ran the instance last. An action right after a crash waits as long,
+// so this is shorter than an action's deadline.
+const stickyTimeoutMs = 1_500;
+
+/** Runs one worker for each task queue over the connection. Rejects, and leaves no worker behind, where one cannot be made. */
+export async function startPool(connection: NativeConnection, options: PoolOptions): Promise<WorkerPool> {
+  const workers = await createWorkers(connection, options);
+  const health = watchHealth(connection);
+  const runs = workers.map((worker) => worker.run());
+  const running = Promise.all(runs);
+  // A pool that is shut down at once has nobody who reads this.
+  running.catch(() => undefined);
+  return {
+    connection,
+    health,
+    running,
+    ended: Promise.allSettled(runs),
+    check(): void {
+      if (workers.some((worker) => worker.getState() !== 'RUNNING')) throw new Error('a worker does not run');
+      health.check();
+    },
+    shutDown(): void {
+      health.stop();
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    },
+    isAtWork: () => workers.some((worker) => !['STOPPED', 'FAILED'].includes(worker.getState())),
+    hasFailed: () => workers.some((worker) => worker.getState() === 'FAILED'),
+  };
+}
+
+async function createWorkers(connection: NativeConnection, options: PoolOptions): Promise<Worker[]> {
+  const workers: Worker[] = [];
+  try {
+    for (const taskQueue of options.taskQueues) {
+      workers.push(await Worker.create(workerOptionsOf(connection, taskQueue, options)));
+    }
+    return workers;
+  } catch (error) {
+    // A worker that never ran would hold the connection for ever.
+    await Promise.allSettled(workers.map(runAndEnd));
+    throw error;
+  }
+}
+
+async function runAndEnd(worker: Worker): Promise<void> {
+  const run = worker.run();
+  worker.shutdown();
+  await run;
+}
+
+const workerOptionsOf = (connection: NativeConnection, taskQueue: string, options: PoolOptions): WorkerOptions => ({
+  connection,
+  taskQueue,
+  namespace: options.namespace,
+  workflowBundle: options.workflowBundle,
+  activities: options.activities,
+  dataConverter,
+  maxConcurrentWorkflowTaskExecutions: options.slots.workflowTasks,
+  maxConcurrentActivityTaskExecutions: options.slots.activities,
+  maxCachedWorkflows: options.slots.cachedWorkflows,
+  stickyQueueScheduleToStartTimeout: stickyTimeoutMs,
+  shutdownGraceTime: options.shutdown.graceMs,
+  shutdownForceTime: options.shutdown.forceMs,
+  sinks: {
+    instances: {
+      ended: {
+        callDuringReplay: false,
+        fn: ({ workflowId }: { workflowId: string }, outcome: string) =>
+          options.countOutcome(parseWorkflowId(workflowId)?.process ?? 'unknown', outcome),
+      },
+    },
+  },
+});
