@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
@@ -23,7 +22,6 @@ interface ApiRoleOptions {
   readonly eagerStarts?: EagerStarts | undefined;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  readonly developmentKey?: Buffer | undefined;
   readonly isDraining: () => boolean;
 }
 
@@ -33,14 +31,10 @@ const countEveryMs = 15_000;
 /** Serves HTTP. Resolves when the listener is open; Temporal and the database need not be there. */
 export async function startApiRole(options: ApiRoleOptions) {
   const { config, definitions, logger, metrics, storage } = options;
-  const { jwt } = config;
-  if (jwt === undefined) throw new Error('a process that serves HTTP needs to know which tokens to accept');
+  const { jwt, cursorSecret } = config;
+  if (jwt === undefined || cursorSecret === undefined) throw new Error('the role of this process is without HTTP');
   const operations = operationsWith(definitions);
-  const keys = createVerificationKeys({
-    jwt,
-    logger,
-    ...(options.developmentKey === undefined ? {} : { developmentSecret: options.developmentKey }),
-  });
+  const keys = createVerificationKeys({ jwt, logger });
   const deadlines = {
     startMs: config.temporal.startDeadlineMs,
     readMs: config.temporal.readDeadlineMs,
@@ -50,7 +44,7 @@ export async function startApiRole(options: ApiRoleOptions) {
     connection: options.connection,
     namespace: options.namespace,
     deadlines,
-    cursorSecret: cursorSecretOf(config, options.developmentKey),
+    cursorSecret: cursorSecret.reveal(),
     eagerStarts: options.eagerStarts,
   });
   const app = await createApp({
@@ -107,11 +101,4 @@ export async function startApiRole(options: ApiRoleOptions) {
       if (state.wasCut) throw new Error('requests had to be cut');
     },
   };
-}
-
-/** In embedded mode the development key signs cursors too, so that they survive a restart. */
-function cursorSecretOf({ cursorSecret }: Config, developmentKey: Buffer | undefined): Uint8Array {
-  if (cursorSecret !== undefined) return cursorSecret.reveal();
-  if (developmentKey === undefined) throw new Error('embedded mode has no development key');
-  return createHash('sha256').update('cursor').update(developmentKey).digest();
 }

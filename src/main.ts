@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { developmentKey } from '../local/development-key.ts';
 import { startApiRole } from './api-role.ts';
 import { catalog } from './catalog/index.ts';
 import { type Config, type Environment, parseConfig, readEnvironment } from './config/config.ts';
@@ -18,8 +17,6 @@ import { freePort } from './worker/free-port.ts';
 import type { startWorkerRole } from './worker-role.ts';
 
 export interface RunOptions {
-  /** Where Temporal is, if whoever runs this has provided it; the environment names it otherwise. */
-  readonly temporalAddress?: string | undefined;
   readonly logger?: Logger;
   /** Only tests serve other processes than the catalog's, by other workflows. */
   readonly definitions?: readonly ProcessDefinition[];
@@ -35,8 +32,8 @@ export interface Running {
 }
 
 /**
- * Starts what the environment asks for. Throws for a configuration or a catalog that cannot be used, a taken port, and a
- * state folder in use. Temporal and PostgreSQL need not be there yet: `/readyz` says what is missing.
+ * Starts what the environment asks for. Throws for a configuration or a catalog that cannot be used, and a taken
+ * port. Temporal and PostgreSQL need not be there yet: `/readyz` says what is missing.
  */
 export async function run(environment: Environment, options: RunOptions = {}): Promise<Running> {
   const config = parseConfig(environment);
@@ -44,7 +41,7 @@ export async function run(environment: Environment, options: RunOptions = {}): P
   checkCatalog(definitions);
   const logger = options.logger ?? createLogger({ level: config.logLevel });
   const metrics = createMetrics({ version, role: config.role });
-  const temporal = temporalSettingsOf(temporalEnvironmentOf(config, options.temporalAddress));
+  const temporal = temporalSettingsOf(temporalEnvironmentOf(config));
   const started = createStopOrder(logger);
   const checks: ReadinessCheck[] = [];
   let state: 'starting' | 'running' | 'draining' = 'starting';
@@ -53,11 +50,11 @@ export async function run(environment: Environment, options: RunOptions = {}): P
 
   try {
     const coreMetricsPort = config.role === 'api' ? undefined : await coreMetricsPortOf(config);
-    const facts = { version, role: config.role, storage: config.database === undefined ? 'embedded' : 'postgres' };
+    const facts = { version, role: config.role };
     const admin = await startAdminListener({ config, metrics, logger, checks, facts, coreMetricsPort, isDraining });
     started.push('admin listener', admin.stop);
 
-    const storage = await openStorage({ config, logger });
+    const storage = openStorage({ config, logger });
     started.push('database', storage.close);
     checks.push({ name: 'database', check: storage.check });
 
@@ -87,7 +84,6 @@ export async function run(environment: Environment, options: RunOptions = {}): P
             connection,
             namespace: temporal.namespace,
             eagerStarts: worker?.eagerStarts,
-            developmentKey: config.isEmbedded ? developmentKey(config.stateDir) : undefined,
             isDraining,
           });
     if (api !== undefined) {
@@ -142,29 +138,18 @@ function createStopOrder(logger: Logger) {
   };
 }
 
-const temporalEnvironmentOf = ({ temporal }: Config, address: string | undefined): Record<string, string> => ({
+const temporalEnvironmentOf = ({ temporal }: Config): Record<string, string> => ({
   TEMPORAL_NAMESPACE: temporal.namespace,
   ...temporal.environment.reveal(),
-  ...(address === undefined ? {} : { TEMPORAL_ADDRESS: address }),
 });
 
-/** The program itself, as the image runs it: with Temporal and a database from outside, until it is told to stop. */
+/** The program itself, as the image runs it, until it is told to stop. */
 async function main(): Promise<void> {
-  const environment = readEnvironment();
-  const { temporal, database } = parseConfig(environment);
-  // An embedded database beside a shared Temporal would be one ledger for each process.
-  const missing = [
-    ...(temporal.isGiven ? [] : ['TEMPORAL_ADDRESS']),
-    ...(database === undefined ? ['DATABASE_URL'] : []),
-  ];
-  if (missing.length > 0) {
-    throw new Error(`Set ${missing.join(' and ')}. On a machine of your own, \`npm start\` provides both.`);
-  }
   // As process 1 a program gets no signal that it does not ask for: it asks before there is anything to stop.
   const toldToStop = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());
   });
-  const running = await run(environment);
+  const running = await run(readEnvironment());
   await toldToStop;
   process.exit(await running.stop());
 }
