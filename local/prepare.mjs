@@ -1,16 +1,20 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const project = fileURLToPath(new URL('../', import.meta.url));
 
 /**
  * Makes a checkout ready to run: refuses a Node.js that is too old, and installs the dependencies where
- * `node_modules` is not what `package-lock.json` says. Throws an `Error` whose message is meant for a person.
+ * `package-lock.json` is not the one that they were installed from. Throws an `Error` whose message is meant for a person.
  * Plain JavaScript without dependencies: it runs before any is there.
  */
 export async function prepare(folder = project) {
-  const tooOld = tooOldNode(process.versions.node, readJson(`${folder}/package.json`)?.engines?.node ?? '');
+  const tooOld = tooOldNode(
+    process.versions.node,
+    JSON.parse(read(`${folder}/package.json`) ?? '{}').engines?.node ?? '',
+  );
   if (tooOld !== undefined) throw new Error(tooOld);
   const reason = whyToInstall(folder);
   if (reason !== undefined) await install(folder, reason);
@@ -23,20 +27,20 @@ export function tooOldNode(version, range) {
   return `Portico needs Node.js ${floor} or newer; this is ${version}.`;
 }
 
-/** What differs between `package-lock.json` and what is installed, or undefined if nothing does. */
+/** Why the dependencies have to be installed, or undefined if they are those of `package-lock.json`. */
 export function whyToInstall(folder) {
-  const wanted = readJson(`${folder}/package-lock.json`)?.packages;
-  if (wanted === undefined) throw new Error('package-lock.json is missing or cannot be read.');
-  // npm writes this file last, so a cut installation has none.
-  const installed = readJson(`${folder}/node_modules/.package-lock.json`)?.packages;
-  if (installed === undefined) return 'nothing is installed yet';
-  for (const [path, { version, optional, peer }] of Object.entries(wanted)) {
-    // What is optional may be missing: it is for another platform.
-    if (path === '' || (installed[path] === undefined && (optional || peer))) continue;
-    if (installed[path]?.version !== version) return `${path.replace(/^.*node_modules\//, '')} is missing or outdated`;
-  }
-  const extra = Object.keys(installed).find((path) => wanted[path] === undefined);
-  return extra === undefined ? undefined : `${extra.replace(/^.*node_modules\//, '')} is no longer wanted`;
+  const noted = read(noteIn(folder));
+  if (noted === undefined) return 'nothing is installed yet';
+  return noted === hashOfLock(folder) ? undefined : 'package-lock.json has changed';
+}
+
+// `npm ci` begins by removing the folder: where an installation was cut there is no note.
+const noteIn = (folder) => `${folder}/node_modules/.portico-lock-sha256`;
+
+function hashOfLock(folder) {
+  const lock = read(`${folder}/package-lock.json`);
+  if (lock === undefined) throw new Error('package-lock.json is missing or cannot be read.');
+  return createHash('sha256').update(lock).digest('hex');
 }
 
 async function install(folder, reason) {
@@ -44,7 +48,10 @@ async function install(folder, reason) {
   const startedAt = Date.now();
   const progress = setInterval(() => console.error(`  npm ci: ${seconds(startedAt)} s`), 5_000);
   try {
+    const hash = hashOfLock(folder);
     await npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], folder);
+    mkdirSync(`${folder}/node_modules`, { recursive: true });
+    writeFileSync(noteIn(folder), hash);
   } finally {
     clearInterval(progress);
   }
@@ -72,9 +79,9 @@ function isAtLeast(version, floor) {
   return true;
 }
 
-function readJson(file) {
+function read(file) {
   try {
-    return JSON.parse(readFileSync(file, 'utf8'));
+    return readFileSync(file, 'utf8');
   } catch {
     return undefined;
   }

@@ -1,13 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /**
- * Tells two lives of one process id apart: changes when the id is given to another process.
- * Undefined if no such process lives; a process that ended but was not yet waited for does not live.
+ * Changes when a process id is given to another process. Undefined if no such process runs; a process that ended but was
+ * not yet waited for does not run.
  */
 export function identityOf(pid: number): string | undefined {
-  if (process.platform !== 'linux') return ps(['-o', 'lstart=', '-p', String(pid)])?.trim();
+  if (process.platform !== 'linux') return output('ps', ['-o', 'lstart=', '-p', String(pid)]);
   const stat = read(`/proc/${pid}/stat`);
   // The name in parentheses may hold anything; state is the first field after it and start time the twentieth.
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -15,51 +14,34 @@ export function identityOf(pid: number): string | undefined {
   return `${read('/proc/sys/kernel/random/boot_id')?.trim() ?? ''}/${fields[19] ?? ''}`;
 }
 
-export interface RunningProcess {
-  readonly pid: number;
-  /** The arguments joined by single spaces. */
-  readonly commandLine: string;
-}
-
-/** Every process of this machine that can be seen. On Windows none can. */
-export function runningProcesses(): RunningProcess[] {
-  if (process.platform === 'linux') {
-    return readdirSync('/proc')
-      .filter((name) => /^[0-9]+$/.test(name))
-      .map((name) => ({ pid: Number(name), commandLine: commandLineOf(name) }))
-      .filter(({ commandLine }) => commandLine !== '');
+/** The process that listens on a TCP port over IPv4, if this user may know. */
+export function listenerOn(port: number): number | undefined {
+  if (process.platform !== 'linux') {
+    const pid = Number(output('lsof', ['-nP', '-t', `-iTCP:${port}`, '-sTCP:LISTEN'])?.split('\n')[0]);
+    return Number.isInteger(pid) ? pid : undefined;
   }
-  return (ps(['-axww', '-o', 'pid=,command=']) ?? '').split('\n').flatMap((line) => {
-    const [, pid, commandLine] = /^\s*([0-9]+)\s+(.+)$/.exec(line) ?? [];
-    return pid === undefined || commandLine === undefined ? [] : [{ pid: Number(pid), commandLine }];
-  });
+  // Columns are a number, local and remote address, state (0A listens), five more, and the socket's inode.
+  const address = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const sockets = (read('/proc/net/tcp') ?? '').split('\n').map((line) => line.trim().split(/\s+/));
+  const inode = sockets.find(([, local, , state]) => local?.endsWith(address) === true && state === '0A')?.[9];
+  if (inode === undefined) return undefined;
+  return entriesOf('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number)
+    .find((pid) => entriesOf(`/proc/${pid}/fd`).some((fd) => linkOf(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`));
 }
 
-/** Ends a process: asks with SIGTERM and insists with SIGKILL after `patienceMs`. Resolves once it is gone. */
-export async function endProcess(pid: number, { patienceMs }: { patienceMs: number }): Promise<void> {
-  const identity = identityOf(pid);
-  const isAlive = () => identity !== undefined && identityOf(pid) === identity;
-  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    if (!isAlive()) return;
-    process.kill(pid, signal);
-    for (const until = Date.now() + patienceMs; isAlive() && Date.now() < until;) await sleep(20);
-  }
-  if (isAlive()) throw new Error(`process ${pid} cannot be ended`);
-}
+const read = (file: string): string | undefined => orUndefined(() => readFileSync(file, 'utf8'));
+const linkOf = (file: string): string | undefined => orUndefined(() => readlinkSync(file));
+const entriesOf = (folder: string): string[] => orUndefined(() => readdirSync(folder)) ?? [];
 
-const commandLineOf = (pid: string): string => (read(`/proc/${pid}/cmdline`) ?? '').split('\0').join(' ').trim();
+const output = (program: string, args: string[]): string | undefined =>
+  orUndefined(() => execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim());
 
-function read(file: string): string | undefined {
+/** Processes end, and belong to other users, at any moment. */
+function orUndefined<T>(ask: () => T): T | undefined {
   try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-function ps(args: string[]): string | undefined {
-  try {
-    return execFileSync('ps', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return ask();
   } catch {
     return undefined;
   }

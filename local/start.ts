@@ -1,60 +1,59 @@
 import { catalog } from '../src/catalog/index.ts';
-import { type Config, ConfigError, parseConfig } from '../src/config/config.ts';
+import { type Config, ConfigError, readEnvironment } from '../src/config/config.ts';
 import { run } from '../src/main.ts';
+import { createLogger } from '../src/observability/logger.ts';
 import { operations, permissionsOf } from '../src/operations/index.ts';
 import { listenErrorOf } from '../src/worker/free-port.ts';
 import { signDevelopmentToken } from './development-token.ts';
 import { greetingFor } from './greeting.ts';
-import { provideTemporal, StateFolderInUseError } from './temporal/server.ts';
-
-/** A reason not to start that a person can do something about. */
-class StartError extends Error {
-  override readonly name = 'StartError';
-}
+import { type Plan, planFor } from './plan.ts';
+import { provide } from './provide.ts';
+import { StartError } from './start-error.ts';
 
 const say = (line: string) => console.log(line);
 
 process.exit(await start(stopSignal()));
 
-/** Runs Portico, and the Temporal server it needs, until it is told to stop. Resolves with the exit code. */
+/** Runs Portico, and what it needs beside it, until it is told to stop. Resolves with the exit code. */
 async function start(signal: AbortSignal): Promise<number> {
   try {
-    const config = parseConfig(process.env, catalog);
-    await refuseTakenPorts(config);
-    return config.temporal.isGiven ? await serve(config, signal) : await serveWithTemporal(config, signal);
+    const plan = planFor(readEnvironment(), catalog);
+    await refuseTakenPorts(plan.config);
+    return await serve(plan, signal);
   } catch (error) {
     // Told to stop while something was being installed or started.
     if (signal.aborted && error instanceof Error && error.name === 'AbortError') return 0;
-    const isPlain = error instanceof ConfigError || error instanceof StateFolderInUseError;
-    console.error(isPlain || error instanceof StartError ? error.message : error);
+    console.error(error instanceof ConfigError || error instanceof StartError ? error.message : error);
     return 1;
   }
 }
 
-async function serveWithTemporal(config: Config, signal: AbortSignal): Promise<number> {
-  const temporal = await provideTemporal({ stateDir: config.stateDir, environment: process.env, log: say, signal });
+async function serve({ missing, settings, environment, config }: Plan, signal: AbortSignal): Promise<number> {
+  const stateDir = settings.PORTICO_STATE_DIR;
+  const logger = createLogger({ level: config.logLevel });
+  const provided = await provide({
+    missing,
+    stateDir,
+    environment: readEnvironment(),
+    port: settings.TEMPORAL_DEV_PORT,
+    log: say,
+    logger,
+    signal,
+  });
   try {
-    return await serve(config, signal, temporal);
-  } finally {
-    await temporal.stop();
-  }
-}
-
-async function serve(
-  config: Config,
-  signal: AbortSignal,
-  temporal?: { address: string; uiAddress?: string },
-): Promise<number> {
-  const running = await run(process.env, temporal && { temporalAddress: temporal.address });
-  try {
-    if (!signal.aborted) {
-      const { url, adminUrl } = running;
-      const token = config.isEmbedded ? await tokenFor(config.stateDir) : undefined;
-      say(greetingFor({ url, adminUrl, temporalUi: temporal?.uiAddress, token }));
-      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    const running = await run({ ...environment, ...provided.environment }, { logger });
+    try {
+      if (!signal.aborted) {
+        const { url, adminUrl } = running;
+        const token = missing.developmentKey ? await tokenFor(stateDir) : undefined;
+        say(greetingFor({ url, adminUrl, temporalUi: provided.temporalUi, token }));
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      }
+    } finally {
+      process.exitCode = await running.stop();
     }
   } finally {
-    process.exitCode = await running.stop();
+    await provided.stop();
   }
   return process.exitCode;
 }

@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
-import { isEmbedded } from '../src/config/contradictions.ts';
+import { givenIn, readEnvironment } from '../src/config/config.ts';
 import { operations, permissionsOf } from '../src/operations/index.ts';
 import { signDevelopmentToken, type TokenContent } from './development-token.ts';
+import { missingIn } from './plan.ts';
+import { localSettings } from './settings.ts';
 
 /**
  * Prints a development token and nothing else:
@@ -13,16 +15,15 @@ const usage =
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
 try {
-  const given = Object.fromEntries(
-    Object.entries(process.env).filter((entry): entry is [string, string] => (entry[1] ?? '') !== ''),
-  );
-  if (!isEmbedded(given)) {
+  const given = givenIn(readEnvironment());
+  if (!missingIn(given).developmentKey) {
     throw new Error(
       'The development key exists in embedded mode only: not beside TEMPORAL_ADDRESS, TEMPORAL_PROFILE, ' +
-        'TEMPORAL_CONFIG_FILE or DATABASE_URL. Take a token from your issuer.',
+        'TEMPORAL_CONFIG_FILE, DATABASE_URL, a PORTICO_JWT_ setting or a ROLE of one part. Take a token from your issuer.',
     );
   }
-  console.log(await signDevelopmentToken(given['PORTICO_STATE_DIR'] ?? '.portico', contentOf(process.argv.slice(2))));
+  const { PORTICO_STATE_DIR: stateDir } = localSettings.pick({ PORTICO_STATE_DIR: true }).parse(given);
+  console.log(await signDevelopmentToken(stateDir, contentOf(process.argv.slice(2))));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

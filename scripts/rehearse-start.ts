@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { endProcess } from '../local/processes.ts';
 import { provideTemporalCli } from '../local/temporal/cli.ts';
 import { startDevServer } from '../local/temporal/dev-server.ts';
 import { freePort } from '../src/worker/free-port.ts';
@@ -40,7 +39,7 @@ export async function serveOnce(image: string, logFolder: string): Promise<void>
     });
   } finally {
     await postgres.stop();
-    await endProcess(temporal.pid, { patienceMs: 5_000 });
+    await temporal.end();
   }
 }
 

@@ -21,7 +21,6 @@ interface ApiRoleOptions {
   readonly deadlines: Deadlines;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  readonly developmentKey?: Buffer | undefined;
   readonly isDraining: () => boolean;
 }
 
@@ -37,7 +36,6 @@ export async function startApiRole(options: ApiRoleOptions) {
   const keys = createVerificationKeys({
     jwt,
     logger,
-    ...(options.developmentKey === undefined ? {} : { developmentSecret: options.developmentKey }),
   });
   const app = await createApp({
     logger,

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { developmentKey } from '../local/development-key.ts';
 import { startApiRole } from './api-role.ts';
 import { catalog } from './catalog/index.ts';
 import { type Config, type Environment, parseConfig, readEnvironment } from './config/config.ts';
@@ -21,8 +19,6 @@ import { freePort } from './worker/free-port.ts';
 import type { startWorkerRole } from './worker-role.ts';
 
 export interface RunOptions {
-  /** Where Temporal is, if whoever runs this has provided it; the environment names it otherwise. */
-  readonly temporalAddress?: string | undefined;
   readonly logger?: Logger;
   /** Only tests serve other processes than the catalog's, by other workflows. */
   readonly definitions?: readonly ProcessDefinition[];
@@ -38,8 +34,8 @@ export interface Running {
 }
 
 /**
- * Starts what the environment asks for. Throws for a configuration or a catalog that cannot be used, a taken port, and a
- * state folder in use. Temporal and PostgreSQL need not be there yet: `/readyz` says what is missing.
+ * Starts what the environment asks for. Throws for a configuration or a catalog that cannot be used, and a taken
+ * port. Temporal and PostgreSQL need not be there yet: `/readyz` says what is missing.
  */
 export async function run(environment: Environment, options: RunOptions = {}): Promise<Running> {
   const definitions = options.definitions ?? catalog;
@@ -47,7 +43,7 @@ export async function run(environment: Environment, options: RunOptions = {}): P
   const config = parseConfig(environment, definitions);
   const logger = options.logger ?? createLogger({ level: config.logLevel });
   const metrics = createMetrics({ version, role: config.role });
-  const temporal = temporalSettingsOf(temporalEnvironmentOf(config, options.temporalAddress));
+  const temporal = temporalSettingsOf(temporalEnvironmentOf(config));
   const started = createStopOrder(logger);
   const checks: ReadinessCheck[] = [];
   let state: 'starting' | 'running' | 'draining' = 'starting';
@@ -56,18 +52,18 @@ export async function run(environment: Environment, options: RunOptions = {}): P
 
   try {
     const coreMetricsPort = config.role === 'api' ? undefined : await coreMetricsPortOf(config);
-    const facts = { version, role: config.role, storage: config.database === undefined ? 'embedded' : 'postgres' };
+    const facts = { version, role: config.role };
     const admin = await startAdminListener({ config, metrics, logger, checks, facts, coreMetricsPort, isDraining });
     started.push('admin listener', admin.stop);
 
-    const storage = await openStorage({ config, logger });
+    const storage = openStorage({ config, logger });
     started.push('database', storage.close);
     checks.push({ name: 'database', check: storage.check });
 
     const observe = metrics.observeTemporalRequest;
     const deadlines = deadlinesOf(config);
     const eagerStarts = coreMetricsPort === undefined ? undefined : createEagerStarts(observe);
-    const cursorSecret = cursorSecretOf(config);
+    const cursorSecret = config.cursorSecret?.reveal();
     const orchestration = openOrchestration({ temporal, deadlines, cursorSecret, eagerStarts, observe, logger });
     started.push('connection to Temporal', orchestration.close);
     checks.push(orchestration.checks.attributes);
@@ -85,7 +81,6 @@ export async function run(environment: Environment, options: RunOptions = {}): P
         : await startApiRole({
             ...shared,
             deadlines,
-            developmentKey: config.isEmbedded ? developmentKey(config.stateDir) : undefined,
             isDraining,
           });
     if (api !== undefined) {
@@ -119,12 +114,6 @@ const deadlinesOf = ({ temporal }: Config): Deadlines => ({
   actionMs: temporal.startDeadlineMs,
 });
 
-/** In embedded mode the development key signs cursors too, so that they survive a restart. */
-function cursorSecretOf({ cursorSecret, isEmbedded, role, stateDir }: Config): Uint8Array | undefined {
-  if (cursorSecret !== undefined || !isEmbedded || role === 'worker') return cursorSecret?.reveal();
-  return createHash('sha256').update('cursor').update(developmentKey(stateDir)).digest();
-}
-
 const coreMetricsPortOf = async ({ worker }: Config): Promise<number> =>
   worker.coreMetricsPort === 0 ? freePort() : worker.coreMetricsPort;
 
@@ -152,29 +141,18 @@ function createStopOrder(logger: Logger) {
   };
 }
 
-const temporalEnvironmentOf = ({ temporal }: Config, address: string | undefined): Record<string, string> => ({
+const temporalEnvironmentOf = ({ temporal }: Config): Record<string, string> => ({
   TEMPORAL_NAMESPACE: temporal.namespace,
   ...temporal.environment.reveal(),
-  ...(address === undefined ? {} : { TEMPORAL_ADDRESS: address }),
 });
 
-/** The program itself, as the image runs it: with Temporal and a database from outside, until it is told to stop. */
+/** The program itself, as the image runs it, until it is told to stop. */
 async function main(): Promise<void> {
-  const environment = readEnvironment();
-  const { temporal, database } = parseConfig(environment, catalog);
-  // An embedded database beside a shared Temporal would be one ledger for each process.
-  const missing = [
-    ...(temporal.isGiven ? [] : ['TEMPORAL_ADDRESS']),
-    ...(database === undefined ? ['DATABASE_URL'] : []),
-  ];
-  if (missing.length > 0) {
-    throw new Error(`Set ${missing.join(' and ')}. On a machine of your own, \`npm start\` provides both.`);
-  }
   // As process 1 a program gets no signal that it does not ask for: it asks before there is anything to stop.
   const toldToStop = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());
   });
-  const running = await run(environment);
+  const running = await run(readEnvironment());
   await toldToStop;
   process.exit(await running.stop());
 }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { endProcess } from '../local/processes.ts';
 import { provideTemporalCli } from '../local/temporal/cli.ts';
 import { startDevServer } from '../local/temporal/dev-server.ts';
 import { freePort } from '../src/worker/free-port.ts';
@@ -46,7 +45,7 @@ async function recordAll(names: readonly string[]): Promise<void> {
       },
     });
   } finally {
-    await endProcess(server.pid, { patienceMs: 5_000 });
+    await server.end();
     rmSync(state, { recursive: true, force: true });
   }
 }

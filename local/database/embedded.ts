@@ -4,50 +4,60 @@ import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
-import type { DatabaseConnection } from '../../src/database/database.ts';
-import { lockFolder } from '../folder-lock.ts';
 import { shortPathOf } from '../socket-path.ts';
 
+const port = 5432;
 /** The name under which PostgreSQL's drivers look for a socket in a folder. */
-const socketName = '.s.PGSQL.5432';
+const socketName = `.s.PGSQL.${port}`;
 const restartPauseMs = 500;
 const closeLimitMs = 10_000;
 
 /**
  * Opens the database in `folder`, made where it is missing, in a thread of this process. For development and a single
- * node: what was acknowledged survives the death of the process, not a loss of power. Rejects when another living process has
- * the folder. The engine is started again should its thread ever end by itself.
+ * node: what was acknowledged survives the death of the process, not a loss of power. The caller
+ * has to keep other processes out of the folder. The engine is started again should its thread ever end by itself.
  *
- * `connection` is for `connectDatabase` and `migrate`, which take turns: one client is served at a time.
+ * `url` is for PostgreSQL's driver. One client is served at a time, the next once that one is gone.
  */
 export async function openEmbeddedDatabase({ folder, logger }: { folder: string; logger: Logger }) {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const lock = await lockFolder(folder);
+  const socketFolder = join(folder, 'socket');
+  await mkdir(socketFolder, { recursive: true, mode: 0o700 });
+  // Whoever reaches the socket is the database's superuser, and the folder may be there from an earlier time.
+  await chmod(socketFolder, 0o700);
+  logger.warn({ folder }, 'the database is embedded: for development and a single node');
+  const address = await shortPathOf(socketFolder, socketName.length);
+  const socketPath = join(address.path, socketName);
   try {
-    const socketFolder = join(folder, 'socket');
-    await mkdir(socketFolder, { recursive: true });
-    // Whoever reaches the socket is the database's superuser, and sockets are made for everybody.
-    await chmod(socketFolder, 0o700);
-    logger.warn({ folder }, 'the database is embedded: for development and a single node');
-    const address = await shortPathOf(socketFolder, socketName.length);
-    const engine = await superviseThread({
-      dataFolder: join(folder, 'data'),
-      socketPath: join(address.path, socketName),
-      logger,
-    });
+    const engine = await superviseThread({ dataFolder: join(folder, 'data'), socketPath, logger });
     return {
-      connection: { kind: 'embedded', socketFolder: address.path } satisfies DatabaseConnection,
-      /** Closes the engine and gives the folder back. Close the `Database` on it first. */
+      url: urlOf(address.path),
+      /** Closes the engine. Close every client of it first. */
       async close(): Promise<void> {
         await engine.close();
         await address.close();
-        await lock.release();
       },
     };
   } catch (error) {
-    await lock.release();
+    await address.close();
     throw error;
   }
+}
+
+/**
+ * Says all that the driver would else take from the environment (PGHOST, PGPORT, PGSSLMODE and others). The engine
+ * ignores `statement_timeout` and hangs after `idle_in_transaction_session_timeout`: here both are off, and the limits
+ * on the client's side, which destroy the socket, are the only ones.
+ */
+function urlOf(socketFolder: string): string {
+  const url = new URL(`postgres://postgres@localhost:${port}/postgres`);
+  url.search = new URLSearchParams({
+    host: socketFolder,
+    sslmode: 'disable',
+    sslnegotiation: 'postgres',
+    statement_timeout: '0',
+    idle_in_transaction_session_timeout: '0',
+  }).toString();
+  return url.href;
 }
 
 interface ThreadOptions {

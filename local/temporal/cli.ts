@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
+import { StartError } from '../start-error.ts';
 import { buildTemporalCli, downloadTemporalCli } from './install.ts';
 
 /** The release of the Temporal program that Portico installs for itself where none is found. */
@@ -11,7 +12,7 @@ export interface CliOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Receives a line for a person whenever something takes long or goes another way than the first. */
   readonly log: (line: string) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -22,7 +23,7 @@ export function findTemporalCli({ environment, log }: Omit<CliOptions, 'signal'>
   const named = environment['TEMPORAL_CLI_PATH'];
   if (named !== undefined && named !== '') {
     if (isTemporal(named)) return named;
-    throw new Error(`TEMPORAL_CLI_PATH does not name a Temporal program that runs: ${named}`);
+    throw new StartError(`TEMPORAL_CLI_PATH does not name a Temporal program that runs: ${named}`);
   }
   const onPath = (environment['PATH'] ?? '')
     .split(delimiter)
@@ -39,7 +40,7 @@ export function findTemporalCli({ environment, log }: Omit<CliOptions, 'signal'>
 
 /**
  * Like {@link findTemporalCli}, and where nothing is found installs it into the cache folder: the official download,
- * else a build with Go. Throws an error that lists all ways if none works.
+ * else a build with Go. Throws a `StartError` that lists all ways if none works.
  */
 export async function provideTemporalCli(options: CliOptions): Promise<string> {
   const found = findTemporalCli(options);
@@ -47,7 +48,7 @@ export async function provideTemporalCli(options: CliOptions): Promise<string> {
   const target = cachedCli(options.environment);
   const install = { ...options, target, version: temporalCliVersion, isUsable: isTemporal };
   if ((await downloadTemporalCli(install)) || (await buildTemporalCli(install))) return target;
-  throw new Error(
+  throw new StartError(
     [
       'No Temporal server: nothing was found and nothing could be installed. Any one of these helps:',
       '  set TEMPORAL_ADDRESS to the host and port of a server that runs;',
@@ -80,6 +81,6 @@ function isExecutable(path: string): boolean {
 /** Asks the program itself: a broken link, another program of that name or a foreign platform's is none. */
 function isTemporal(path: string): boolean {
   if (!isExecutable(path)) return false;
-  const { status, stdout } = spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 10_000 });
+  const { status, stdout } = spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 60_000 });
   return status === 0 && stdout.startsWith('temporal version');
 }

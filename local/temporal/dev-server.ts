@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { searchAttributes } from '../../src/orchestration/search-attributes.ts';
-import { endProcess } from '../processes.ts';
+import { startOnLeash } from '../leash.ts';
+import { StartError } from '../start-error.ts';
 import { clusterIdAt } from './probe.ts';
 
 export interface DevServerOptions {
@@ -16,7 +16,9 @@ export interface DevServerOptions {
   readonly dynamicConfig?: Readonly<Record<string, string | number>>;
   /** What the server prints is appended here. */
   readonly logFile: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+  /** Called once the process is there, before it serves. */
+  readonly onSpawn?: (pid: number) => void;
 }
 
 export interface DevServer {
@@ -25,63 +27,59 @@ export interface DevServer {
   readonly clusterId: string;
   /** Resolves with a few words on how it ended. */
   readonly ended: Promise<string>;
+  /** Lets it end by itself for ten seconds, then kills it. */
+  end(): Promise<void>;
 }
 
 /** The server ended before it served; `message` holds its last lines. */
-export class DevServerError extends Error {
-  override readonly name = 'DevServerError';
-}
+export class DevServerError extends StartError {}
 
 export const host = '127.0.0.1';
 
+const startLimitMs = 180_000;
+const answerLimitMs = 5_000;
+const endPatienceMs = 10_000;
+
 /**
- * Starts a Temporal development server in a process group of its own, so that it outlives ctrl-C and this process.
- * Resolves once it serves and knows the search attributes; whoever starts it must end it by its `pid`.
- * Throws {@link DevServerError} if it ends first, which it does where a port is taken, or takes longer than a minute.
+ * Starts a Temporal development server that does not outlive this process, and that ctrl-C does not reach. Resolves once
+ * it serves and knows the search attributes. Throws {@link DevServerError} if it ends first, which it does where a port
+ * is taken, or takes longer than three minutes.
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   const log = openSync(options.logFile, 'a', 0o600);
   const before = readFileSync(options.logFile).length;
-  const child = spawn(options.cliPath, argumentsOf(options), {
-    detached: true,
-    stdio: ['ignore', log, log],
-    env: withoutTemporal(process.env),
-  });
-  closeSync(log);
-  child.unref();
-  const ended = endOf(child);
+  const server = await startOnLeash({
+    program: options.cliPath,
+    args: argumentsOf(options),
+    environment: withoutTemporal(process.env),
+    output: log,
+    patienceMs: endPatienceMs,
+  }).finally(() => closeSync(log));
   const printed = () => readFileSync(options.logFile).subarray(before).toString();
   const address = `${host}:${options.port}`;
   const state = { ended: '' };
-  void ended.then((how) => (state.ended = how));
+  void server.ended.then((how) => (state.ended = how));
 
   const startedAt = Date.now();
   try {
+    options.onSpawn?.(server.pid);
     for (;;) {
-      const clusterId = await clusterIdAt(address, { timeoutMs: 1_000 });
+      const clusterId = await clusterIdAt(address, { timeoutMs: answerLimitMs });
       options.signal?.throwIfAborted();
-      if (state.ended !== '' || child.pid === undefined) throw new DevServerError(lastLines(state.ended, printed()));
+      if (state.ended !== '') throw new DevServerError(lastLines(state.ended, printed()));
       // A stranger on the port answers as well: only our own server says in our own log that it took the port.
       if (clusterId !== undefined && new RegExp(`server.*:${options.port}\\s*$`, 'im').test(printed())) {
-        return { pid: child.pid, address, clusterId, ended };
+        return { ...server, address, clusterId };
       }
-      if (Date.now() - startedAt > 60_000) throw new DevServerError(lastLines('did not serve within 60 s', printed()));
+      if (Date.now() - startedAt > startLimitMs) {
+        throw new DevServerError(lastLines(`it did not serve within ${startLimitMs / 1_000} s`, printed()));
+      }
       await sleep(30);
     }
   } catch (error) {
-    if (child.pid !== undefined) await endProcess(child.pid, { patienceMs: 5_000 });
+    await server.end();
     throw error;
   }
-}
-
-/** True if this command line is that of a server on this database file, as {@link startDevServer} writes it. */
-export const isServerOn = (databaseFile: string, commandLine: string): boolean =>
-  commandLine.includes(` server start-dev --db-filename ${databaseFile} --ip `);
-
-/** The ports in such a command line. */
-export function portsIn(commandLine: string): { port: number; uiPort: number } {
-  const portAfter = (flag: string) => Number(new RegExp(` ${flag} ([0-9]+)`).exec(commandLine)?.[1]);
-  return { port: portAfter('--port'), uiPort: portAfter('--ui-port') };
 }
 
 function argumentsOf({ databaseFile, port, uiPort, dynamicConfig }: DevServerOptions): string[] {
@@ -115,12 +113,6 @@ const limits = {
 /** Settings for clients, such as an address or a profile, are none of a server's business. */
 const withoutTemporal = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('TEMPORAL_')));
-
-const endOf = (child: ChildProcess): Promise<string> =>
-  new Promise((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${String(code)}` : signal));
-  });
 
 const lastLines = (how: string, printed: string): string =>
   [`The Temporal server did not start: ${how}`, ...printed.trim().split('\n').slice(-5)].join('\n  ').trim();

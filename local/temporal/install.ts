@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type FolderLock, lockFolder } from '../folder-lock.ts';
 
 export interface Installation {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: (line: string) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Where the program shall stand. It appears there whole or not at all. */
   readonly target: string;
   readonly version: string;
@@ -16,7 +14,7 @@ export interface Installation {
 
 /** Fetches the official release. False, and no more than a line in the log, where the network does not let it. */
 export const downloadTemporalCli = (installation: Installation): Promise<boolean> =>
-  installOnce(installation, async (folder) => {
+  installAside(installation, async (folder) => {
     const { environment, log, version } = installation;
     log(`Downloading the Temporal server ${version} …`);
     // In a process of its own: the SDK's download cannot be aborted, and may wait for a silent network for minutes.
@@ -28,14 +26,14 @@ export const downloadTemporalCli = (installation: Installation): Promise<boolean
     await watch(child, {
       ...installation,
       doing: () => `downloading, ${Math.round(bytesIn(folder) / 1_048_576)} MiB`,
-      isStalled: stallOf(() => bytesIn(folder), 15_000),
+      isStalled: stallOf(() => bytesIn(folder), 30_000),
     });
     if (programIn(folder) === undefined) log('The download did not work: the network refuses it or does not answer.');
   });
 
 /** Builds the same release with Go, from the sources that Go's module proxy offers. False if Go is absent or fails. */
 export const buildTemporalCli = (installation: Installation): Promise<boolean> =>
-  installOnce(installation, async (folder) => {
+  installAside(installation, async (folder) => {
     const { environment, log, version } = installation;
     log(`Building the Temporal server ${version} with Go; once, about three minutes …`);
     const args = ['install', '-ldflags', '-s -w', `github.com/temporalio/cli/cmd/temporal@v${version}`];
@@ -45,38 +43,41 @@ export const buildTemporalCli = (installation: Installation): Promise<boolean> =
   });
 
 /**
- * Lets one process at a time install into a folder beside the target and then move the program into its place.
- * Whoever waited uses what the other installed.
+ * Installs into a folder beside the target and then moves the program into its place. Two processes that do so at the
+ * same time do the work twice, and the later program takes the place of the earlier.
  */
-async function installOnce(
-  { target, isUsable, log, signal }: Installation,
+async function installAside(
+  { target, isUsable, log }: Installation,
   installInto: (folder: string) => Promise<void>,
 ): Promise<boolean> {
   const parent = dirname(dirname(target));
-  const lock = await lockOf(parent, { log, ...(signal && { signal }) });
+  mkdirSync(parent, { recursive: true });
+  removeOldDrafts(parent);
+  const folder = mkdtempSync(join(parent, draftPrefix));
   try {
-    if (isUsable(target)) return true;
-    for (const left of readdirSync(parent).filter((name) => name.startsWith(draftPrefix))) {
-      rmSync(join(parent, left), { recursive: true, force: true });
-    }
-    const folder = mkdtempSync(join(parent, draftPrefix));
-    try {
-      await installInto(folder);
-      const program = programIn(folder);
-      if (program === undefined || !isUsable(program)) return false;
-      mkdirSync(dirname(target), { recursive: true });
-      renameSync(program, target);
-      log(`The Temporal server is installed: ${target}`);
-      return true;
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    await installInto(folder);
+    const program = programIn(folder);
+    if (program === undefined || !isUsable(program)) return false;
+    mkdirSync(dirname(target), { recursive: true });
+    renameSync(program, target);
+    log(`The Temporal server is installed: ${target}`);
+    return true;
   } finally {
-    await lock.release();
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
 const draftPrefix = 'draft-';
+
+/** Those of processes that were killed. No installation takes a day, so none that is under way is among them. */
+function removeOldDrafts(parent: string): void {
+  const yesterday = Date.now() - 86_400_000;
+  for (const name of readdirSync(parent).filter((each) => each.startsWith(draftPrefix))) {
+    const draft = join(parent, name);
+    const changedAt = statSync(draft, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (changedAt < yesterday) rmSync(draft, { recursive: true, force: true });
+  }
+}
 
 /** The one program in the folder, if it is whole. A download carries its version in the name. */
 const programIn = (folder: string): string | undefined =>
@@ -85,21 +86,9 @@ const programIn = (folder: string): string | undefined =>
     .map((name) => join(folder, name))
     .find((path) => statSync(path).isFile());
 
-async function lockOf(folder: string, { log, signal }: Pick<Installation, 'log' | 'signal'>): Promise<FolderLock> {
-  for (let isFirst = true; ; isFirst = false) {
-    try {
-      return await lockFolder(folder);
-    } catch (error) {
-      if (!(error instanceof Error && error.message.includes('in use'))) throw error;
-      if (isFirst) log('Another process is installing the Temporal server already; waiting for it …');
-      await sleep(200, undefined, signal === undefined ? {} : { signal });
-    }
-  }
-}
-
 interface Watch {
   readonly log: (line: string) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly doing: () => string;
   readonly isStalled?: () => boolean;
 }

@@ -2,10 +2,18 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { freePort, listenErrorOf } from '../../src/worker/free-port.ts';
+import { StartError } from '../start-error.ts';
 import { host } from './dev-server.ts';
 
 const port = z.number().int().min(1).max(65_535);
-const record = z.object({ port, uiPort: port, clusterId: z.string() });
+const record = z.object({
+  port,
+  uiPort: port,
+  /** Absent until the server has served for the first time. */
+  clusterId: z.string().optional(),
+  /** The process, with what tells it from a later one of the same id. The first release noted none. */
+  process: z.object({ pid: z.number(), identity: z.string() }).optional(),
+});
 
 /** What a state folder remembers of its Temporal server between runs. */
 export type ServerRecord = z.output<typeof record>;
@@ -32,7 +40,7 @@ export function writeRecord(folder: string, content: ServerRecord): void {
  */
 export async function choosePorts(folder: string, wanted: number | undefined): Promise<ServerPorts> {
   if (wanted !== undefined && !(await isFree(wanted, host))) {
-    throw new Error(`Port ${wanted} is taken: set TEMPORAL_DEV_PORT to a free one.`);
+    throw new StartError(`Port ${wanted} is taken: set TEMPORAL_DEV_PORT to a free one.`);
   }
   const usual = wanted ?? 7_233;
   const last = wanted === undefined ? readRecord(folder) : undefined;

@@ -1,4 +1,4 @@
-import { Connection } from '@temporalio/client';
+import { Connection, isGrpcServiceError } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { searchAttributes } from '../../src/orchestration/search-attributes.ts';
 
@@ -21,7 +21,7 @@ export const clusterIdAt = (address: string, { timeoutMs }: { timeoutMs: number 
 
 /** Lets the namespace keep what has ended for so many days; the development server's own default is one day. */
 export const keepForDays = (address: string, days: number): Promise<void> =>
-  withConnection(address, 5_000, async ({ workflowService }) => {
+  withConnection(address, 30_000, async ({ workflowService }) => {
     const { config } = await workflowService.describeNamespace({ namespace: 'default' });
     if (Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) === days * 86_400) return;
     await workflowService.updateNamespace({
@@ -30,8 +30,23 @@ export const keepForDays = (address: string, days: number): Promise<void> =>
     });
   });
 
-// gRPC's ServingStatus.
+/**
+ * Who listens at an address that is taken: the cluster with this id, another program, or one that says nothing within
+ * `timeoutMs`. A server that starts is not told from another program.
+ */
+export const listenerAt = (
+  address: string,
+  clusterId: string | undefined,
+  { timeoutMs }: { timeoutMs: number },
+): Promise<'ours' | 'another' | 'mute'> =>
+  withConnection(address, timeoutMs, ({ workflowService }) => workflowService.getClusterInfo({})).then(
+    (info) => (clusterId === undefined || info.clusterId === clusterId ? 'ours' : 'another'),
+    (error: unknown) => (isGrpcServiceError(error) && error.code === deadlineExceeded ? 'mute' : 'another'),
+  );
+
+// gRPC's own numbers.
 const serving = 1;
+const deadlineExceeded: number = 4;
 
 async function withConnection<T>(
   address: string,

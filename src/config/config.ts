@@ -1,5 +1,4 @@
-import { developmentAudience, developmentIssuer } from '../../local/development-key.ts';
-import { contradictionsBetween, contradictionsIn, type Given, hasOwnTemporal, isEmbedded } from './contradictions.ts';
+import { contradictionsBetween, contradictionsIn, type Given } from './contradictions.ts';
 import { type Algorithm, algorithmsOfPublicKey } from './key-algorithms.ts';
 import { parseProcessSettings, type SettingsOf, type SettingsOwner } from './process-settings.ts';
 import { type Secret, secretOf } from './secret.ts';
@@ -10,8 +9,7 @@ import { unknownNamesIn } from './unknown-names.ts';
 export type JwtKeySource =
   | { readonly kind: 'jwks'; readonly url: string }
   | { readonly kind: 'public-key'; readonly pem: string }
-  | { readonly kind: 'secret'; readonly secret: Secret<Buffer> }
-  | { readonly kind: 'development' };
+  | { readonly kind: 'secret'; readonly secret: Secret<Buffer> };
 
 /** Which tokens are accepted. */
 export interface JwtConfig {
@@ -31,8 +29,12 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
+  /** One sentence for each setting that is wrong. */
+  readonly problems: readonly string[];
+
   constructor(problems: readonly string[]) {
     super(['The configuration cannot be used:', ...problems.map((problem) => `  ${problem}`)].join('\n'));
+    this.problems = problems;
   }
 }
 
@@ -58,17 +60,15 @@ export function parseConfig(environment: Environment, processes: readonly Settin
   return deepFreeze(configOf(parsed.data, given, ofProcesses.settingsOf));
 }
 
-const givenIn = (environment: Environment): Given =>
+/** The variables that have a value. */
+export const givenIn = (environment: Environment): Given =>
   Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
   );
 
 const configOf = (values: Settings, given: Given, settingsOf: SettingsOf) => ({
   role: values.ROLE,
-  /** True without a Temporal server and a database from outside: one process, its own folder, a development key. */
-  isEmbedded: isEmbedded(given),
   logLevel: values.LOG_LEVEL,
-  stateDir: values.PORTICO_STATE_DIR,
   defaultTenant: values.PORTICO_DEFAULT_TENANT,
   http: {
     host: values.HOST,
@@ -93,25 +93,18 @@ const configOf = (values: Settings, given: Given, settingsOf: SettingsOf) => ({
   admin: { host: values.ADMIN_HOST, port: values.ADMIN_PORT },
   /** Undefined in a process without HTTP. */
   jwt: values.ROLE === 'worker' ? undefined : jwtOf(values),
-  /** Undefined in embedded mode: derive it from what the state folder holds. */
+  /** Undefined in a process without HTTP. */
   cursorSecret: values.PORTICO_CURSOR_SECRET_FILE ?? values.PORTICO_CURSOR_SECRET,
   /** The settings that a process declares for itself, by their schema. */
   settingsOf,
-  /** Undefined: the embedded database in the state folder. */
-  database:
-    values.DATABASE_URL === undefined
-      ? undefined
-      : {
-          url: values.DATABASE_URL,
-          ownerUrl: values.DATABASE_OWNER_URL ?? values.DATABASE_URL,
-          poolMax: values.PORTICO_DATABASE_POOL_MAX,
-        },
+  database: {
+    url: needed(values.DATABASE_URL),
+    ownerUrl: needed(values.DATABASE_OWNER_URL ?? values.DATABASE_URL),
+    poolMax: values.PORTICO_DATABASE_POOL_MAX,
+    connectTimeoutMs: values.PORTICO_DATABASE_CONNECT_TIMEOUT,
+  },
   temporal: {
-    /** True if the server was named from outside; otherwise one is provided, or expected at the default address. */
-    isGiven: hasOwnTemporal(given),
-    address: values.TEMPORAL_ADDRESS,
     namespace: values.TEMPORAL_NAMESPACE,
-    cliPath: values.TEMPORAL_CLI_PATH,
     startDeadlineMs: values.PORTICO_START_DEADLINE,
     readDeadlineMs: values.PORTICO_READ_DEADLINE,
     /** Every `TEMPORAL_` variable that was given, for `@temporalio/envconfig`. */
@@ -125,7 +118,7 @@ const configOf = (values: Settings, given: Given, settingsOf: SettingsOf) => ({
     coreMetricsPort: values.PORTICO_CORE_METRICS_PORT,
   },
   shutdown: {
-    drainDelayMs: values.PORTICO_DRAIN_DELAY ?? (isEmbedded(given) ? 0 : 5_000),
+    drainDelayMs: values.PORTICO_DRAIN_DELAY,
     httpCloseTimeoutMs: values.PORTICO_HTTP_CLOSE_TIMEOUT,
     workerGraceMs: values.PORTICO_WORKER_GRACE,
     workerForceMs: values.PORTICO_WORKER_FORCE,
@@ -134,9 +127,6 @@ const configOf = (values: Settings, given: Given, settingsOf: SettingsOf) => ({
 
 function jwtOf(values: Settings): JwtConfig {
   const keys = keySourceOf(values);
-  if (keys.kind === 'development') {
-    return { issuer: developmentIssuer, audience: developmentAudience, algorithms: ['HS256'], keys };
-  }
   return {
     issuer: values.PORTICO_JWT_ISSUER ?? '',
     audience: values.PORTICO_JWT_AUDIENCE ?? '',
@@ -151,11 +141,10 @@ function keySourceOf(values: Settings): JwtKeySource {
   if (values.PORTICO_JWT_PUBLIC_KEY_FILE !== undefined) {
     return { kind: 'public-key', pem: values.PORTICO_JWT_PUBLIC_KEY_FILE };
   }
-  if (values.PORTICO_JWT_JWKS_URL !== undefined) return { kind: 'jwks', url: values.PORTICO_JWT_JWKS_URL };
-  return { kind: 'development' };
+  return { kind: 'jwks', url: needed(values.PORTICO_JWT_JWKS_URL) };
 }
 
-function usualAlgorithmsOf(keys: Exclude<JwtKeySource, { kind: 'development' }>): readonly Algorithm[] {
+function usualAlgorithmsOf(keys: JwtKeySource): readonly Algorithm[] {
   switch (keys.kind) {
     case 'jwks':
       return ['RS256', 'ES256', 'EdDSA'];
@@ -167,13 +156,13 @@ function usualAlgorithmsOf(keys: Exclude<JwtKeySource, { kind: 'development' }>)
 }
 
 const temporalEnvironmentOf = (given: Given): Secret<Readonly<Record<string, string>>> =>
-  secretOf(
-    Object.freeze(
-      Object.fromEntries(
-        Object.entries(given).filter(([name]) => name.startsWith('TEMPORAL_') && name !== 'TEMPORAL_CLI_PATH'),
-      ),
-    ),
-  );
+  secretOf(Object.freeze(Object.fromEntries(Object.entries(given).filter(([name]) => name.startsWith('TEMPORAL_')))));
+
+/** A value that the rules of contradictions.ts ask for: without it no configuration comes into being. */
+function needed<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a setting that is needed was not asked for');
+  return value;
+}
 
 function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;

@@ -9,14 +9,12 @@ export type Given = Readonly<Record<string, string>>;
 export const hasOwnTemporal = (given: Given): boolean =>
   ['TEMPORAL_ADDRESS', 'TEMPORAL_PROFILE', 'TEMPORAL_CONFIG_FILE'].some((name) => given[name] !== undefined);
 
-/** True if Portico brings its own server and database along; only then may the development key sign tokens. */
-export const isEmbedded = (given: Given): boolean => !hasOwnTemporal(given) && given['DATABASE_URL'] === undefined;
-
 /** What is wrong with the settings as they were given, one sentence each, whether or not their values are valid. */
 export const contradictionsIn = (given: Given): string[] => [
-  ...temporalContradictions(given),
+  ...misspeltTemporalNames(given),
+  ...missingServices(given),
   ...jwtContradictions(given),
-  ...roleContradictions(given),
+  ...cursorContradictions(given),
 ];
 
 /** What is wrong between values that are valid each for itself. */
@@ -31,25 +29,32 @@ export function contradictionsBetween(values: Settings): string[] {
 
 /** What Temporal's own tools read, of which a misspelt one would be passed over in silence. */
 const temporalNames = [
-  ...['ADDRESS', 'NAMESPACE', 'API_KEY', 'PROFILE', 'CONFIG_FILE', 'CLI_PATH', 'DEV_PORT', 'TLS', 'TLS_SERVER_NAME'],
+  ...['ADDRESS', 'NAMESPACE', 'API_KEY', 'PROFILE', 'CONFIG_FILE', 'TLS', 'TLS_SERVER_NAME'],
   ...['TLS_CLIENT_CERT_PATH', 'TLS_CLIENT_CERT_DATA', 'TLS_CLIENT_KEY_PATH', 'TLS_CLIENT_KEY_DATA'],
   ...['TLS_SERVER_CA_CERT_PATH', 'TLS_SERVER_CA_CERT_DATA', 'TLS_DISABLE_HOST_VERIFICATION'],
 ].map((name) => `TEMPORAL_${name}`);
 
-function temporalContradictions(given: Given): string[] {
-  const misspelt = Object.keys(given)
+function misspeltTemporalNames(given: Given): string[] {
+  return Object.keys(given)
     .filter((name) => name.startsWith('TEMPORAL_') && !temporalNames.includes(name))
     .flatMap((name) => {
       const nearest = nearestName(name, temporalNames, 2);
       return nearest === undefined ? [] : [`${name} means nothing; did you mean ${nearest}?`];
     });
-  if (hasOwnTemporal(given)) return misspelt;
-  // The server that `npm start` brings along is plain and has the namespace `default`.
-  const orphans = Object.keys(given).filter(
-    (name) =>
-      /^TEMPORAL_(NAMESPACE|API_KEY|TLS)/.test(name) && !(name === 'TEMPORAL_NAMESPACE' && given[name] === 'default'),
-  );
-  return [...misspelt, ...orphans.map((name) => `${name} has a meaning beside TEMPORAL_ADDRESS only`)];
+}
+
+function missingServices(given: Given): string[] {
+  const missing = [
+    ...(hasOwnTemporal(given) ? [] : ['TEMPORAL_ADDRESS']),
+    ...(given['DATABASE_URL'] === undefined ? ['DATABASE_URL'] : []),
+  ];
+  if (missing.length === 0) return [];
+  // `npm start` provides services for a process that does everything, and for no other.
+  if (given['ROLE'] === 'api' || given['ROLE'] === 'worker') {
+    const reason: Readonly<Record<string, string>> = { DATABASE_URL: ': the embedded database serves one process' };
+    return missing.map((name) => `${name} is needed when ROLE is api or worker${reason[name] ?? ''}`);
+  }
+  return [`Set ${missing.join(' and ')}. On a machine of your own, \`npm start\` provides both.`];
 }
 
 const keySettings = [
@@ -67,25 +72,17 @@ function jwtContradictions(given: Given): string[] {
   if (Object.keys(given).some((name) => name.startsWith('PORTICO_JWT_'))) {
     return [`one of ${keySettings.join(', ')} is needed beside the other PORTICO_JWT_ settings`];
   }
-  if (isEmbedded(given) || given['ROLE'] === 'worker') return [];
+  if (given['ROLE'] === 'worker') return [];
   return [`PORTICO_JWT_ISSUER, PORTICO_JWT_AUDIENCE and one of ${keySettings.join(', ')} are needed: ${development}`];
 }
 
-const development = 'the development key exists only where neither a Temporal server nor a DATABASE_URL is given';
+const development = 'the development key exists only where `npm start` provides both Temporal and the database';
 
-function roleContradictions(given: Given): string[] {
-  const problems: string[] = [];
-  const isOnePart = given['ROLE'] === 'api' || given['ROLE'] === 'worker';
-  if (isOnePart && !hasOwnTemporal(given)) problems.push('TEMPORAL_ADDRESS is needed when ROLE is api or worker');
-  if (isOnePart && given['DATABASE_URL'] === undefined) {
-    problems.push('DATABASE_URL is needed when ROLE is api or worker: the embedded database serves one process');
-  }
+function cursorContradictions(given: Given): string[] {
   const cursor = ['PORTICO_CURSOR_SECRET_FILE', 'PORTICO_CURSOR_SECRET'].filter((name) => given[name] !== undefined);
-  if (cursor.length > 1) problems.push(`${cursor.join(' and ')} exclude each other: keep one`);
-  if (cursor.length === 0 && !isEmbedded(given) && given['ROLE'] !== 'worker') {
-    problems.push('PORTICO_CURSOR_SECRET_FILE or PORTICO_CURSOR_SECRET is needed outside embedded mode');
-  }
-  return problems;
+  if (cursor.length > 1) return [`${cursor.join(' and ')} exclude each other: keep one`];
+  if (cursor.length === 1 || given['ROLE'] === 'worker') return [];
+  return ['PORTICO_CURSOR_SECRET_FILE or PORTICO_CURSOR_SECRET is needed'];
 }
 
 function algorithmContradictions(values: Settings): string[] {

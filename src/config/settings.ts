@@ -35,45 +35,34 @@ export const settings = z.object({
   LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
     .prefault('info')
     .describe('The least severe line that is logged.'),
-  PORTICO_STATE_DIR: plainText
-    .prefault('.portico')
-    .describe('The folder of the embedded database, the development key and what else must outlive the process.'),
 
   DATABASE_URL: databaseUrl
     .optional()
-    .describe('PostgreSQL, as the role of the program. Not set: an embedded database in the state folder.'),
+    .describe('PostgreSQL, as the role of the program. Needed; `npm start` provides an embedded database.'),
   DATABASE_OWNER_URL: databaseUrl
     .optional()
     .describe('PostgreSQL, as the owner of the schema, for migrations. Not set: DATABASE_URL.'),
   PORTICO_DATABASE_POOL_MAX: wholeNumber(1, 1_000)
     .prefault('10')
-    .describe('Connections to PostgreSQL at most. The embedded database has one.'),
+    .describe('Connections to PostgreSQL at most. The embedded database of `npm start` has one.'),
+  PORTICO_DATABASE_CONNECT_TIMEOUT: duration('100ms', '30s')
+    .prefault('2s')
+    .describe('How long a request waits for a connection to the database. `npm start` sets 5s for the embedded one.'),
 
   TEMPORAL_ADDRESS: plainText
-    .prefault('127.0.0.1:7233')
+    .optional()
     .describe(
-      "Host and port of the Temporal server. TEMPORAL_TLS and its kind, TEMPORAL_PROFILE and TEMPORAL_CONFIG_FILE work as in Temporal's own tools.",
+      "Host and port of the Temporal server. Needed, unless TEMPORAL_PROFILE or TEMPORAL_CONFIG_FILE names one; these, TEMPORAL_TLS and its kind work as in Temporal's own tools. `npm start` provides a server.",
     ),
   TEMPORAL_NAMESPACE: plainText.prefault('default').describe('The namespace on that server.'),
   TEMPORAL_API_KEY: plainText.optional().describe('The API key for that server, as for Temporal Cloud.'),
-  TEMPORAL_CLI_PATH: plainText
-    .optional()
-    .describe(
-      'The Temporal program that `npm start` runs when no TEMPORAL_ADDRESS is given. Not set: `temporal` on PATH, then a download.',
-    ),
-
-  TEMPORAL_DEV_PORT: port
-    .optional()
-    .describe(
-      'The port of the Temporal server that `npm start` runs; its Web UI is 1000 above. Not set: that of last time.',
-    ),
 
   PORTICO_JWT_ISSUER: plainText.optional().describe('The `iss` that tokens must have.'),
   PORTICO_JWT_AUDIENCE: plainText.optional().describe('The `aud` that tokens must have, alone or among others.'),
   PORTICO_JWT_JWKS_URL: secureUrl
     .optional()
     .describe(
-      'Where the issuer publishes its public keys. One of the four key settings is needed outside embedded mode.',
+      'Where the issuer publishes its public keys. A process with HTTP needs one of the four key settings; `npm start` has a key for development.',
     ),
   PORTICO_JWT_PUBLIC_KEY_FILE: publicKeyFile.optional().describe('A PEM file with the one public key of the issuer.'),
   PORTICO_JWT_SECRET_FILE: secretFile
@@ -96,7 +85,7 @@ export const settings = z.object({
   PORTICO_CURSOR_SECRET_FILE: secretFile
     .optional()
     .describe(
-      'A file with the secret that signs list cursors, at least 32 bytes, the same for every api process. Needed outside embedded mode.',
+      'A file with the secret that signs list cursors, at least 32 bytes, the same for every api process, which needs one. `npm start` provides it beside its own database.',
     ),
   PORTICO_CURSOR_SECRET: secretText.optional().describe('The same secret written here; a file is safer.'),
 
@@ -154,10 +143,8 @@ export const settings = z.object({
     .describe('The loopback port on which the Temporal SDK offers its metrics to /metrics; 0 takes a free one.'),
 
   PORTICO_DRAIN_DELAY: duration('0s', '5m')
-    .optional()
-    .describe(
-      'After SIGTERM, how long requests are still served while /readyz says no. Not set: 5s, and 0s in embedded mode.',
-    ),
+    .prefault('5s')
+    .describe('After SIGTERM, how long requests are still served while /readyz says no. `npm start` sets 0s.'),
   PORTICO_HTTP_CLOSE_TIMEOUT: duration('0s', '5m')
     .prefault('10s')
     .describe('Then, how long requests in flight may take to end.'),
@@ -179,13 +166,15 @@ export interface SettingDescription {
   readonly fallback: string | undefined;
 }
 
-/** Every setting of Portico itself in the order of the schema, for `.env.example` and the documentation. */
-export const describeSettings = (): readonly SettingDescription[] =>
-  Object.entries(settings.shape).map(([name, schema]) => describeSetting(name, schema));
-
 /** One setting as people read about it. */
 export const describeSetting = (name: string, schema: z.ZodType): SettingDescription => ({
   name,
   meaning: schema.description ?? '',
   fallback: schema instanceof z.ZodPrefault ? String(schema.def.defaultValue) : undefined,
 });
+/** Every setting in the order of the schema, for `.env.example` and the documentation. */
+export const describeSettings = (): readonly SettingDescription[] => descriptionsOf(settings.shape);
+
+/** The settings of one schema, in its order. */
+export const descriptionsOf = (shape: Readonly<Record<string, z.ZodType>>): readonly SettingDescription[] =>
+  Object.entries(shape).map(([name, schema]) => describeSetting(name, schema));

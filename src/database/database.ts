@@ -4,15 +4,13 @@ import { Problem } from '../problems.ts';
 import { withTimeLimit } from '../timing/time-limit.ts';
 import { databaseFailureOf, unavailable } from './failures.ts';
 
-/** Where the database is. Embedded: the folder that holds the unix socket of `openEmbeddedDatabase`. */
-export type DatabaseConnection =
-  | { readonly kind: 'postgres'; readonly connectionString: string }
-  | { readonly kind: 'embedded'; readonly socketFolder: string };
-
 export interface DatabaseOptions {
-  readonly connection: DatabaseConnection;
-  /** Connections at most. The embedded database has one, whatever is said here. */
+  /** A connection URL. What its query says, such as `statement_timeout=0`, counts more than the limits set here. */
+  readonly url: string;
+  /** Connections at most. */
   readonly poolMax: number;
+  /** How long one waits for a connection, in milliseconds: for a new one, or for one that others use. */
+  readonly connectTimeoutMs?: number;
   readonly logger: Logger;
 }
 
@@ -33,15 +31,15 @@ export type Database = ReturnType<typeof connectDatabase>;
 const transactionLimitMs = 6_000;
 
 /**
- * A pool of connections to PostgreSQL or the embedded database. Connects when it is first used and again after every
+ * A pool of connections to PostgreSQL, or to what speaks its protocol. Connects when it is first used and again after every
  * loss, so the database may be down at the start and come back at any time.
  *
  * Lost connections, timeouts and transient SQLSTATEs reject as `Problem('database-unavailable')`, which is retryable
  * with the same key; its effect is `unknown` where a COMMIT or a writing statement was sent and never answered.
  * Every other SQL error rejects as the driver's `DatabaseError`.
  */
-export function connectDatabase({ connection, poolMax, logger }: DatabaseOptions) {
-  const pool = new pg.Pool(poolOptionsOf(connection, poolMax));
+export function connectDatabase({ url, poolMax, connectTimeoutMs = 2_000, logger }: DatabaseOptions) {
+  const pool = new pg.Pool({ ...poolOptionsOf(url), max: poolMax, connectionTimeoutMillis: connectTimeoutMs });
   // A client that is checked out reports its dead socket on itself: unheard, that would end the process.
   pool.on('connect', (client) =>
     client.on('error', (error) => logger.warn({ reason: error.message }, 'a database connection was lost')),
@@ -70,8 +68,6 @@ export function connectDatabase({ connection, poolMax, logger }: DatabaseOptions
   }
 
   return {
-    kind: connection.kind,
-
     /** Runs one statement by itself. */
     query,
 
@@ -103,25 +99,15 @@ export function connectDatabase({ connection, poolMax, logger }: DatabaseOptions
   };
 }
 
-/** What every client of the embedded database needs. Says all that the driver would else look for in the environment. */
-export const embeddedClientOptionsOf = (socketFolder: string) =>
-  ({ host: socketFolder, port: 5432, user: 'postgres', database: 'postgres', ssl: false }) satisfies pg.ClientConfig;
-
-function poolOptionsOf(connection: DatabaseConnection, poolMax: number): pg.PoolConfig {
+function poolOptionsOf(url: string): pg.PoolConfig {
   const types = new pg.TypeOverrides();
   types.setTypeParser(pg.types.builtins.INT8, BigInt);
-  const shared = { types, application_name: 'portico', query_timeout: 5_000 };
-  if (connection.kind === 'embedded') {
-    // The engine ignores statement_timeout and hangs after idle_in_transaction_session_timeout: the limits on our side,
-    // which destroy the socket, are the only ones. Everything waits for the one connection, hence the longer wait.
-    return { ...shared, ...embeddedClientOptionsOf(connection.socketFolder), max: 1, connectionTimeoutMillis: 5_000 };
-  }
   return {
-    ...shared,
-    connectionString: connection.connectionString,
-    max: poolMax,
-    connectionTimeoutMillis: 2_000,
+    types,
+    connectionString: url,
+    application_name: 'portico',
     keepAlive: true,
+    query_timeout: 5_000,
     // Below query_timeout: that one only gives up waiting, the statement would run on.
     statement_timeout: 4_000,
     lock_timeout: 2_000,

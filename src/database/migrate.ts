@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import type { Logger } from 'pino';
-import { type DatabaseConnection, embeddedClientOptionsOf } from './database.ts';
 import { applyGrants, type Grants } from './grants.ts';
 
 const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
@@ -13,10 +12,10 @@ const lockTimeoutMs = 30_000;
 const statementLimitMs = 600_000;
 
 interface MigrateOptions {
-  /** The role that owns the schema. An embedded database must not be in use meanwhile. */
-  readonly ownerConnection: DatabaseConnection;
   /** The program's role and all that it may do, where it is another role than the owner. */
   readonly program?: { readonly role: string; readonly grants: Grants } | undefined;
+  /** A connection URL, as the role that owns the schema. */
+  readonly ownerUrl: string;
   readonly logger: Logger;
 }
 
@@ -24,19 +23,24 @@ interface MigrateOptions {
  * Brings the schema up to date by the SQL files in `migrations/`, each in a transaction, and the grants of the program's
  * role with it. Safe to call at every start and by many processes at once. Never goes back.
  */
-export async function migrate({ ownerConnection, program, logger }: MigrateOptions): Promise<void> {
-  const client = new pg.Client(clientOptionsOf(ownerConnection));
+export async function migrate({ ownerUrl, program, logger }: MigrateOptions): Promise<void> {
+  const client = new pg.Client({
+    connectionString: ownerUrl,
+    application_name: 'portico migrations',
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    query_timeout: statementLimitMs,
+    lock_timeout: lockTimeoutMs,
+  });
   client.on('error', (error) => logger.warn({ reason: error.message }, 'a database connection was lost'));
   await client.connect();
   try {
-    const isEmbedded = ownerConnection.kind === 'embedded';
     await runner({
       dbClient: client,
       dir: migrationsFolder,
       direction: 'up',
       migrationsTable: 'schema_migrations',
-      // The embedded engine has one session, in which an advisory lock is always free.
-      noLock: isEmbedded,
       advisoryLockMode: 'wait',
       logger: {
         info: (message) => logger.debug(message),
@@ -48,17 +52,4 @@ export async function migrate({ ownerConnection, program, logger }: MigrateOptio
   } finally {
     await client.end();
   }
-}
-
-function clientOptionsOf(connection: DatabaseConnection): pg.ClientConfig {
-  const shared = {
-    application_name: 'portico migrations',
-    connectionTimeoutMillis: 10_000,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    query_timeout: statementLimitMs,
-  };
-  return connection.kind === 'embedded'
-    ? { ...shared, ...embeddedClientOptionsOf(connection.socketFolder) }
-    : { ...shared, connectionString: connection.connectionString, lock_timeout: lockTimeoutMs };
 }

@@ -4,14 +4,10 @@ import type { Logger } from '../observability/logger.ts';
 import { createJwks } from './jwks.ts';
 import type { VerificationKeys } from './verification-keys.ts';
 
-/**
- * The keys that the configuration names. `developmentSecret` is the key of embedded mode; it is used there and nowhere
- * else. Nothing is fetched before the first question.
- */
+/** The keys that the configuration names. Nothing is fetched before the first question. */
 export function createVerificationKeys(options: {
   jwt: Pick<JwtConfig, 'algorithms' | 'keys'>;
   logger: Pick<Logger, 'warn'>;
-  developmentSecret?: Buffer;
 }): VerificationKeys {
   const { keys, algorithms } = options.jwt;
   switch (keys.kind) {
@@ -21,9 +17,6 @@ export function createVerificationKeys(options: {
       return oneKey(keys.pem, algorithms);
     case 'secret':
       return oneKey(keys.secret.reveal(), algorithms);
-    case 'development':
-      if (options.developmentSecret === undefined) throw new Error('embedded mode has no development key');
-      return oneKey(options.developmentSecret, algorithms);
   }
 }
 

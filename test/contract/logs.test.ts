@@ -32,7 +32,10 @@ beforeAll(async () => {
   silent = await startSilentServer();
   const environment = { LOG_LEVEL: 'trace' };
   [portico, ignored] = await Promise.all([
-    startPortico({ logLines: lines, environment: { ...environment, PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR: canary.amount } }),
+    startPortico({
+      logLines: lines,
+      environment: { ...environment, PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR: canary.amount },
+    }),
     startApi({
       logLines: lines,
       environment: {

@@ -91,10 +91,10 @@ describe.each(databaseKinds)('the database (%s)', (kind) => {
 
 describe('a database that is not there', () => {
   it.each([
-    { kind: 'postgres', connectionString: 'postgres://nobody@127.0.0.1:1/nothing' },
-    { kind: 'embedded', socketFolder: '/nowhere' },
-  ] as const)('rejects everything as retryable, with no effect: $kind', async (connection) => {
-    const database = connectDatabase({ connection, poolMax: 1, logger: silentLogger });
+    ['a server', 'postgres://nobody@127.0.0.1:1/nothing'],
+    ['a socket', 'postgres://nobody@localhost/nothing?host=/nowhere'],
+  ])('rejects everything as retryable, with no effect: %s', async (_, url) => {
+    const database = connectDatabase({ url, poolMax: 1, logger: silentLogger });
     const attempts = [
       database.query('insert into notes values (1)'),
       database.transaction(async (tx) => tx.query('select 1')),
@@ -121,7 +121,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('a PostgreSQL in trouble', (
   afterAll(() => cluster.stop());
 
   const connect = (connectionString = url, poolMax = 4) =>
-    connectDatabase({ connection: { kind: 'postgres', connectionString }, poolMax, logger: silentLogger });
+    connectDatabase({ url: connectionString, poolMax, logger: silentLogger });
 
   it('survives the death of a connection that is checked out, and of idle ones', async () => {
     const database = connect();

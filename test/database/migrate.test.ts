@@ -26,7 +26,7 @@ describe.each(databaseKinds)('migrations on %s', { timeout: 60_000 }, (kind) => 
     const test = await openTestDatabase(kind);
     // The embedded database serves one client at a time, so each look is a connection of its own.
     async function look<T>(work: (database: Database) => Promise<T>): Promise<T> {
-      const database = connectDatabase({ connection: test.connection, poolMax: 1, logger: silentLogger });
+      const database = connectDatabase({ url: test.url, poolMax: 1, logger: silentLogger });
       try {
         return await work(database);
       } finally {
@@ -38,7 +38,7 @@ describe.each(databaseKinds)('migrations on %s', { timeout: 60_000 }, (kind) => 
     const before = await look(readMigrations);
     expect(before.map((row) => row.name)).toEqual(migrations);
     const tenant = await look(openTenant);
-    await migrate({ ownerConnection: test.connection, logger: silentLogger });
+    await migrate({ ownerUrl: test.url, logger: silentLogger });
     expect(await look(readMigrations)).toEqual(before);
     const accounts = await look((database) => database.query('select 1 from accounts where tenant = $1', [tenant]));
     expect(accounts).toHaveLength(5);
@@ -57,15 +57,10 @@ describe.skipIf(postgresSkipReason() !== undefined)('the schema on PostgreSQL', 
   });
   afterAll(() => cluster.stop());
 
-  const connectionOf = (database: string, role?: string) =>
-    ({ kind: 'postgres', connectionString: cluster.urlOf(database, role) }) as const;
-
   it('is made once by many who start at the same time', async () => {
-    const ownerConnection = connectionOf(await cluster.createDatabase());
-    await Promise.all(Array.from({ length: 6 }, () => migrate({ ownerConnection, logger: silentLogger })));
-    const rows = await withClient(ownerConnection.connectionString, (client) =>
-      client.query('select name from schema_migrations'),
-    );
+    const ownerUrl = cluster.urlOf(await cluster.createDatabase());
+    await Promise.all(Array.from({ length: 6 }, () => migrate({ ownerUrl, logger: silentLogger })));
+    const rows = await withClient(ownerUrl, (client) => client.query('select name from schema_migrations'));
     expect(rows.rowCount).toBe(migrations.length);
   });
 
@@ -74,12 +69,12 @@ describe.skipIf(postgresSkipReason() !== undefined)('the schema on PostgreSQL', 
     beforeAll(async () => {
       name = await cluster.createDatabase();
       await withClient(cluster.urlOf(name), (client) => client.query('grant all on schema public to schema_owner'));
-      const ownerConnection = connectionOf(name, 'schema_owner');
-      await migrate({ ownerConnection, program: { role: 'the program', grants }, logger: silentLogger });
+      const ownerUrl = cluster.urlOf(name, 'schema_owner');
+      await migrate({ ownerUrl, program: { role: 'the program', grants }, logger: silentLogger });
     });
 
     const connectAsProgram = () =>
-      connectDatabase({ connection: connectionOf(name, 'the%20program'), poolMax: 2, logger: silentLogger });
+      connectDatabase({ url: cluster.urlOf(name, 'the%20program'), poolMax: 2, logger: silentLogger });
 
     /** Each privilege of the program as `table: PRIVILEGE`, or `table.column: PRIVILEGE` where it has no more. */
     const privilegesInDatabase = () =>
@@ -122,15 +117,15 @@ describe.skipIf(postgresSkipReason() !== undefined)('the schema on PostgreSQL', 
         await client.query('grant update (currency) on accounts to "the program"');
       });
       expect(await privilegesInDatabase()).not.toEqual(declared);
-      const ownerConnection = connectionOf(name, 'schema_owner');
-      await migrate({ ownerConnection, program: { role: 'the program', grants }, logger: silentLogger });
+      const ownerUrl = cluster.urlOf(name, 'schema_owner');
+      await migrate({ ownerUrl, program: { role: 'the program', grants }, logger: silentLogger });
       expect(await privilegesInDatabase()).toEqual(declared);
     });
 
     it('is granted by many who start at the same time', async () => {
-      const ownerConnection = connectionOf(name, 'schema_owner');
+      const ownerUrl = cluster.urlOf(name, 'schema_owner');
       const program = { role: 'the program', grants };
-      await Promise.all(Array.from({ length: 8 }, () => migrate({ ownerConnection, program, logger: silentLogger })));
+      await Promise.all(Array.from({ length: 8 }, () => migrate({ ownerUrl, program, logger: silentLogger })));
       expect(await privilegesInDatabase()).toEqual(declared);
     });
 

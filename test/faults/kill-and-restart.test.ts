@@ -1,18 +1,17 @@
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { endProcess, runningProcesses } from '../../local/processes.ts';
 import { findTemporalCli } from '../../local/temporal/cli.ts';
-import { isServerOn } from '../../local/temporal/dev-server.ts';
 import { freePort } from '../../src/worker/free-port.ts';
 import { inspectEmbedded } from '../harness/audit-embedded.ts';
 import { inParallel } from '../harness/in-parallel.ts';
 import { eventually, type Reply } from '../harness/portico.ts';
+import { killProcess, temporalServersOn } from '../harness/processes.ts';
 import { createChance, scaled } from '../harness/random.ts';
 import { type Caller, createCaller, transferOf } from '../servers/deployment.ts';
-import { endPrograms, leashOf, type Program, startProgram } from '../servers/program.ts';
+import { endPrograms, type Program, startProgram } from '../servers/program.ts';
 
 const chance = createChance();
 const folder = mkdtempSync(join(tmpdir(), 'portico-kill-'));
@@ -36,12 +35,7 @@ async function createCopy(name: string) {
     caller: createCaller({ keys: stateDir, tenant: name }),
     begin: (): Program => startProgram('start', environment),
     /** The processes of its Temporal server; more than one would corrupt its file. */
-    temporalServers: (): number[] => {
-      const file = join(realpathSync(stateDir), 'temporal', 'temporal.db');
-      return runningProcesses()
-        .filter(({ commandLine }) => isServerOn(file, commandLine))
-        .map(({ pid }) => pid);
-    },
+    temporalServers: (): number[] => temporalServersOn(stateDir),
   };
 }
 
@@ -67,7 +61,6 @@ async function load(url: string, caller: Caller, acknowledged: Set<string>, pref
 describe('npm start', () => {
   /** Those of the test that runs: a test that is repeated begins from nothing. */
   const copies: Copy[] = [];
-  const releases: (() => void)[] = [];
   const newCopy = async (name: string): Promise<Copy> => {
     const copy = await createCopy(name);
     copies.push(copy);
@@ -76,8 +69,7 @@ describe('npm start', () => {
   afterEach(async () => {
     await endPrograms();
     const left = copies.splice(0).flatMap((copy) => copy.temporalServers());
-    for (const pid of left) await endProcess(pid, { patienceMs: 5_000 });
-    for (const release of releases.splice(0)) release();
+    for (const pid of left) await killProcess(pid);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -88,9 +80,7 @@ describe('npm start', () => {
       const { caller, url } = first;
       let program = first.begin();
       await program.ready();
-      const [temporalPid = 0, ...others] = first.temporalServers();
-      expect(others).toEqual([]);
-      releases.push(leashOf(temporalPid));
+      expect(first.temporalServers()).toHaveLength(1);
       await caller.openAccounts(url, 'payer', 'payee');
       await caller.post(url, '/v1/transfers', transferOf('patient', '2000000'));
       const patient = () => caller.get(url, '/v1/transfers/patient');
@@ -108,12 +98,14 @@ describe('npm start', () => {
         program.kill('SIGKILL');
         expect(await program.exited).toEqual({ code: null, signal: 'SIGKILL' });
         await loading;
-        expect(first.temporalServers()).toEqual([temporalPid]);
+        await eventually(
+          () => Promise.resolve(first.temporalServers()),
+          (servers) => servers.length === 0,
+        );
 
         program = first.begin();
         await program.ready();
-        expect(program.log()).toContain(`The Temporal server of the last run goes on (process ${temporalPid}).`);
-        expect(first.temporalServers()).toEqual([temporalPid]);
+        expect(first.temporalServers()).toHaveLength(1);
         expect((await patient()).body).toMatchObject({ status: 'running', step: 'awaiting-approval' });
       }
 

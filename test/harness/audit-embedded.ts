@@ -8,7 +8,7 @@ import { silentLogger } from './silent-logger.ts';
 export async function inspectEmbedded(stateDir: string, tenant: string): Promise<MoneyReport> {
   const embedded = await openEmbeddedDatabase({ folder: join(stateDir, 'database'), logger: silentLogger });
   try {
-    const client = new pg.Client({ host: embedded.connection.socketFolder, user: 'postgres', database: 'postgres' });
+    const client = new pg.Client({ connectionString: embedded.url });
     await client.connect();
     try {
       return await reportOf(client, tenant);

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { SignJWT } from 'jose';
 import { developmentAudience, developmentIssuer, developmentKey } from '../../local/development-key.ts';
+import { defaultsFor } from '../../local/plan.ts';
+import { provide } from '../../local/provide.ts';
 import { catalog } from '../../src/catalog/index.ts';
 import type { ProcessDefinition } from '../../src/definition/definition.ts';
 import { run } from '../../src/main.ts';
@@ -15,6 +17,7 @@ import { parcelsV1, probesV1 } from '../fixtures/probes.ts';
 import { layEmbeddedDatabase } from '../servers/embedded.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 import { checkAgainstOpenApi } from './openapi.ts';
+import { silentLogger } from './silent-logger.ts';
 
 /** Processes for tests: openapi.yaml does not know them. */
 const testDefinitions = [probesV1, parcelsV1];
@@ -64,7 +67,8 @@ export async function startPortico(
   const environment: Record<string, string> & { LOG_LEVEL: string } = {
     PORT: '0',
     ADMIN_PORT: '0',
-    PORTICO_STATE_DIR: stateDir,
+    TEMPORAL_ADDRESS: options.temporalAddress ?? temporalAddress(),
+    PORTICO_DRAIN_DELAY: '0s',
     // The callers of a test burn the same event loop.
     PORTICO_MAX_EVENT_LOOP_DELAY: '0s',
     PORTICO_MAX_EVENT_LOOP_UTILIZATION: '0',
@@ -77,16 +81,27 @@ export async function startPortico(
     ...definition,
     taskQueue: `${definition.taskQueue}-${digestOf(stateDir)}`,
   }));
-  if (environment['DATABASE_URL'] === undefined) await layEmbeddedDatabase(join(stateDir, 'database'));
+  const missing = {
+    temporal: false,
+    database: environment['DATABASE_URL'] === undefined,
+    developmentKey: !Object.keys(environment).some((name) => name.startsWith('PORTICO_JWT_')),
+    cursorSecret: !Object.keys(environment).some((name) => name.startsWith('PORTICO_CURSOR_SECRET')),
+  };
+  if (missing.database) await layEmbeddedDatabase(join(stateDir, 'database'));
+  // As `npm start` provides them.
+  const provided = await provide({ missing, stateDir, environment: {}, log: () => undefined, logger: silentLogger });
   const allPermissions = [...permissionsOf(operationsWith(definitions))];
-  const running = await run(environment, {
-    temporalAddress: options.temporalAddress ?? temporalAddress(),
+  const settings = { ...defaultsFor(missing), ...environment, ...provided.environment };
+  const running = await run(settings, {
     definitions,
     workflowsPath: fileURLToPath(new URL('../fixtures/workflows.ts', import.meta.url)),
     logger: createLogger({
       level: environment.LOG_LEVEL,
       ...(options.logLines === undefined ? {} : { destination: { write: (line) => options.logLines?.push(line) } }),
     }),
+  }).catch(async (error: unknown) => {
+    await provided.stop();
+    throw error;
   });
   const tenant = unique('tenant');
 
@@ -157,6 +172,7 @@ export async function startPortico(
     },
     async stop(): Promise<number> {
       const code = await running.stop();
+      await provided.stop();
       if (options.stateDir === undefined) rmSync(stateDir, { recursive: true, force: true });
       return code;
     },

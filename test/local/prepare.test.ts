@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -16,39 +16,10 @@ const write = (file: string, content: unknown) => {
   writeFileSync(join(folder, file), JSON.stringify(content));
 };
 
-/** A lock file with these packages, and what npm noted as installed. */
-function checkout(locked: Record<string, object>, installed?: Record<string, object>): void {
-  write('package.json', { name: 'checkout', version: '1.0.0', engines: { node: '>=20.19' } });
-  write('package-lock.json', {
-    name: 'checkout',
-    version: '1.0.0',
-    lockfileVersion: 3,
-    packages: { '': { name: 'checkout', version: '1.0.0' }, ...locked },
-  });
-  if (installed !== undefined) write('node_modules/.package-lock.json', { packages: installed });
-}
-
-const [a, b] = ['node_modules/a', 'node_modules/a/node_modules/@x/b'];
-
 describe('the dependencies are installed', () => {
   it('when nothing is there yet', () => {
-    checkout({ [a]: { version: '1.0.0' } });
+    write('package-lock.json', { packages: {} });
     expect(whyToInstall(folder)).toBe('nothing is installed yet');
-  });
-
-  it('when one is missing, outdated or no longer wanted', () => {
-    checkout({ [a]: { version: '1.0.0' }, [b]: { version: '1.0.0' } }, { [a]: { version: '1.0.0' } });
-    expect(whyToInstall(folder)).toBe('@x/b is missing or outdated');
-    checkout({ [a]: { version: '1.1.0' } }, { [a]: { version: '1.0.0' } });
-    expect(whyToInstall(folder)).toBe('a is missing or outdated');
-    checkout({}, { [a]: { version: '1.0.0' } });
-    expect(whyToInstall(folder)).toBe('a is no longer wanted');
-  });
-
-  it('not when they are what the lock file says, other platforms aside', () => {
-    const locked = { [a]: { version: '1.0.0' }, [b]: { version: '2.0.0', optional: true } };
-    checkout(locked, { [a]: { version: '1.0.0' } });
-    expect(whyToInstall(folder)).toBeUndefined();
   });
 
   it('by npm, after which nothing is left to install', async () => {
@@ -60,11 +31,18 @@ describe('the dependencies are installed', () => {
     await prepare(folder);
     expect(existsSync(join(folder, 'node_modules/a/package.json'))).toBe(true);
     expect(whyToInstall(folder)).toBeUndefined();
+
+    appendFileSync(join(folder, 'package-lock.json'), ' ');
+    expect(whyToInstall(folder)).toBe('package-lock.json has changed');
+    rmSync(join(folder, 'package-lock.json'));
+    expect(() => whyToInstall(folder)).toThrow('package-lock.json is missing');
   });
 
-  it('not without a lock file', () => {
-    write('package.json', {});
-    expect(() => whyToInstall(folder)).toThrow('package-lock.json is missing');
+  it('again when npm was cut short', async () => {
+    write('package.json', { name: 'checkout', version: '1.0.0', dependencies: { a: 'file:absent.tgz' } });
+    write('package-lock.json', { name: 'checkout', lockfileVersion: 3, packages: {} });
+    await expect(prepare(folder)).rejects.toThrow('npm ci failed');
+    expect(whyToInstall(folder)).toBe('nothing is installed yet');
   });
 });
 

@@ -1,16 +1,15 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { signDevelopmentToken } from '../../local/development-token.ts';
-import { endProcess, runningProcesses } from '../../local/processes.ts';
-import { isServerOn } from '../../local/temporal/dev-server.ts';
 import { isFree } from '../../local/temporal/ports.ts';
 import { freePort } from '../../src/worker/free-port.ts';
+import { killProcess, temporalServersOn } from '../harness/processes.ts';
 
 const project = new URL('../../', import.meta.url);
 const startMs = 60_000;
@@ -33,7 +32,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const child of children) child.kill('SIGKILL');
-  for (const { pid } of temporalServers()) await endProcess(pid, { patienceMs: 5_000 });
+  for (const pid of temporalServers()) await killProcess(pid);
   rmSync(stateDir, { recursive: true, force: true });
 });
 
@@ -45,14 +44,15 @@ const withoutSettings = (given: NodeJS.ProcessEnv) =>
     ),
   );
 
-const temporalServers = () =>
-  runningProcesses().filter(({ commandLine }) => isServerOn(join(stateDir, 'temporal/temporal.db'), commandLine));
+const temporalServers = (): number[] => (existsSync(join(stateDir, 'temporal')) ? temporalServersOn(stateDir) : []);
 
 /** What `npm start` runs. Everything it prints is kept. */
 function start(settings: Record<string, string> = {}) {
   const child = spawn(process.execPath, ['local/start.mjs'], {
     cwd: project,
     env: { ...environment, ...settings },
+    // Its own process group, as a shell gives it.
+    detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.push(child);
@@ -116,7 +116,7 @@ describe('npm start', { timeout: 4 * startMs }, () => {
     }
   });
 
-  it('goes on after kill -9: a transfer that waited for approval still waits, and can be approved', async () => {
+  it('goes on after kill -9 of its process group: a transfer that waited for approval still waits, and can be approved', async () => {
     const first = start();
     await first.served();
     const opened = { currency: 'EUR', openingBalance: { minor: '5000000' } };
@@ -135,14 +135,14 @@ describe('npm start', { timeout: 4 * startMs }, () => {
     expect(await copy.ended).toBe(1);
     expect(copy.printed()).toMatch(/in use by process \d+.*PORTICO_STATE_DIR/);
 
-    const [server] = temporalServers();
-    first.child.kill('SIGKILL');
+    expect(temporalServers()).toHaveLength(1);
+    process.kill(-Number(first.child.pid), 'SIGKILL');
     await first.ended;
-    expect(temporalServers()).toEqual([server]);
+    await expect.poll(temporalServers, { interval: 10 }).toEqual([]);
 
     const second = start();
     await second.served();
-    expect(second.printed()).toContain(`The Temporal server of the last run goes on (process ${String(server?.pid)}).`);
+    expect(second.printed()).not.toMatch(/Temporal (server of|moves)/);
     const waiting = await fetchInstance('GET', '/v1/transfers/big');
     expect(waiting).toMatchObject({ status: 'running', step: 'awaiting-approval', runId: begun.runId });
     // Temporal offers the instance to the dead worker first: until it gives up on it the answer is 504, to be repeated.
@@ -182,9 +182,22 @@ describe('npm start refuses, before it begins anything,', () => {
   });
 
   it('settings that are wrong, with one sentence each and no stack', async () => {
-    const portico = start({ PORT: 'http', PORTICO_STATEDIR: '/x' });
+    const portico = start({ PORT: 'http', PORTICO_STATE_DIRR: '/x' });
     expect(await portico.ended).toBe(1);
-    expect(portico.printed()).toMatch(/PORT must be[^]*PORTICO_STATEDIR is no setting/);
+    expect(portico.printed()).toContain('PORTICO_STATE_DIRR is no setting of Portico; did you mean PORTICO_STATE_DIR?');
+    expect(portico.printed()).toContain('PORT must be');
     expect(portico.printed()).not.toMatch(/^ +at /m);
   });
+
+  it('a machine without a Temporal program, a network and Go, with every way out of it', async () => {
+    const portico = start({
+      PATH: dirname(process.execPath),
+      TEMPORAL_CLI_PATH: '',
+      XDG_CACHE_HOME: join(stateDir, 'cache'),
+      HTTPS_PROXY: 'http://127.0.0.1:9',
+    });
+    expect(await portico.ended).toBe(1);
+    expect(portico.printed()).toMatch(/No Temporal server[^]*TEMPORAL_ADDRESS[^]*TEMPORAL_CLI_PATH[^]*install Go/);
+    expect(portico.printed()).not.toMatch(/^ +at /m);
+  }, 120_000);
 });

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { developmentAudience, developmentIssuer } from '../../local/development-key.ts';
+import { developmentKeyEnvironment } from '../../local/development-key.ts';
 import { signDevelopmentToken } from '../../local/development-token.ts';
 import { catalog } from '../../src/catalog/index.ts';
 import { operationsWith, permissionsOf } from '../../src/operations/index.ts';
@@ -17,19 +17,13 @@ export type Deployment = Awaited<ReturnType<typeof createDeployment>>;
 /** Secrets of tokens and cursors in files below `folder`, and the settings that name them. */
 export function createSecrets(folder: string) {
   const keys = join(folder, 'keys');
-  mkdirSync(keys, { mode: 0o700 });
-  // Where tests find the key of tokens; text, so that it ends in no line break.
-  const tokenSecret = join(keys, 'development-key');
-  writeFileSync(tokenSecret, randomBytes(32).toString('hex'), { mode: 0o600 });
   const cursorSecret = join(folder, 'cursor-secret');
   writeFileSync(cursorSecret, randomBytes(48).toString('base64'));
   return {
     /** The folder whose key signs the tokens that are accepted. */
     keys,
     environment: {
-      PORTICO_JWT_ISSUER: developmentIssuer,
-      PORTICO_JWT_AUDIENCE: developmentAudience,
-      PORTICO_JWT_SECRET_FILE: tokenSecret,
+      ...developmentKeyEnvironment(keys),
       PORTICO_CURSOR_SECRET_FILE: cursorSecret,
     },
   };

@@ -1,10 +1,7 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject } from 'vitest';
-import { endProcess } from '../../local/processes.ts';
 import { findTemporalCli } from '../../local/temporal/cli.ts';
 import {
   type DevServer,
@@ -52,28 +49,24 @@ export async function startTemporalServer(
   if (cliPath === undefined) throw new Error('There is no Temporal program here: `npm test` installs one.');
   const folder = mkdtempSync(join(tmpdir(), 'portico-temporal-'));
   const settings = { ...options, cliPath, logFile: join(folder, 'server.log'), dynamicConfig };
-  let running = await begin(settings);
-  const { address } = running.server;
+  let server = await begin(settings);
+  const { address } = server;
   const port = Number(address.split(':')[1]);
-  const end = async (patienceMs: number) => {
-    await endProcess(running.server.pid, { patienceMs });
-    running.releaseLeash();
-  };
   return {
     address,
     port,
-    pid: () => running.server.pid,
+    pid: () => server.pid,
     lastLines: (count) => readFileSync(settings.logFile, 'utf8').trim().split('\n').slice(-count).join('\n'),
     kill: async () => {
-      process.kill(running.server.pid, 'SIGKILL');
-      await end(5_000);
+      process.kill(server.pid, 'SIGKILL');
+      await server.ended;
     },
     stop: async () => {
-      await end(5_000);
+      await server.end();
       rmSync(folder, { recursive: true, force: true });
     },
     restart: async () => {
-      running = await begin({ ...settings, port });
+      server = await begin({ ...settings, port });
     },
   };
 }
@@ -84,31 +77,13 @@ const dynamicConfig = {
   'history.visibilityProcessorUpdateAckInterval': '200ms',
 };
 
-interface Running {
-  readonly server: DevServer;
-  readonly releaseLeash: () => void;
-}
-
-async function begin(settings: Omit<DevServerOptions, 'port'> & { readonly port?: number }): Promise<Running> {
+async function begin(settings: Omit<DevServerOptions, 'port'> & { readonly port?: number }): Promise<DevServer> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const server = await startDevServer({ ...settings, port: settings.port ?? (await freePort()) });
-      return { server, releaseLeash: leashOf(server.pid) };
+      return await startDevServer({ ...settings, port: settings.port ?? (await freePort()) });
     } catch (error) {
       // A free port can be lost to another test before the server takes it.
       if (!(error instanceof DevServerError) || settings.port !== undefined || attempt === 3) throw error;
     }
   }
-}
-
-/** Kills `pid` when this process ends in whatever way: the pipe closes, and who reads from it acts. */
-function leashOf(pid: number): () => void {
-  const script = `cat >/dev/null; kill -9 ${pid}`;
-  const reader = spawn('sh', ['-c', script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
-  reader.unref();
-  // An open pipe would keep the event loop alive.
-  if (reader.stdin instanceof Socket) reader.stdin.unref();
-  return () => {
-    reader.kill('SIGKILL');
-  };
 }

@@ -151,11 +151,10 @@ describe('a permission that is missing', () => {
 describe('keys', () => {
   const logger = { warn: () => undefined };
 
-  it('of embedded mode are the development key, and there is no other way to it', async () => {
+  it('are a shared secret where that is configured', async () => {
     const key = createSigningKey('HS256');
-    const jwt = { algorithms: ['HS256'], keys: { kind: 'development' } } as const;
-    expect(() => createVerificationKeys({ jwt, logger })).toThrow('embedded mode has no development key');
-    const keys = createVerificationKeys({ jwt, logger, developmentSecret: key.material as Buffer });
+    const secret = secretOf(key.material as Buffer);
+    const keys = createVerificationKeys({ jwt: { algorithms: ['HS256'], keys: { kind: 'secret', secret } }, logger });
     const other = await startApp({ authentication: { algorithms: ['HS256'], keys } });
     expect((await other.send(path, { authorization: `Bearer ${mintToken(key)}` })).status).toBe(200);
     await other.stop();

@@ -19,13 +19,9 @@ describe.skipIf(postgresSkipReason() !== undefined)('a COMMIT that is never answ
     cluster = await startPostgres();
     cutter = await startCommitCutter(cluster.port);
     url = cluster.urlOf(await cluster.createDatabase());
-    await migrate({ ownerConnection: { kind: 'postgres', connectionString: url }, logger: silentLogger });
-    const connectionString = url.replace(`:${cluster.port}/`, `:${cutter.port}/`);
-    database = connectDatabase({
-      connection: { kind: 'postgres', connectionString },
-      poolMax: 4,
-      logger: silentLogger,
-    });
+    await migrate({ ownerUrl: url, logger: silentLogger });
+    const throughCutter = url.replace(`:${cluster.port}/`, `:${cutter.port}/`);
+    database = connectDatabase({ url: throughCutter, poolMax: 4, logger: silentLogger });
   });
   afterAll(async () => {
     await database.close();

@@ -24,9 +24,8 @@ describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrenc
   beforeAll(async () => {
     cluster = await startPostgres();
     url = cluster.urlOf(await cluster.createDatabase());
-    const connection = { kind: 'postgres', connectionString: url } as const;
-    await migrate({ ownerConnection: connection, logger: silentLogger });
-    database = connectDatabase({ connection, poolMax: 32, logger: silentLogger });
+    await migrate({ ownerUrl: url, logger: silentLogger });
+    database = connectDatabase({ url, poolMax: 32, logger: silentLogger });
   });
   afterAll(async () => {
     await database.close();

@@ -16,8 +16,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the end of a transfer under
   afterAll(() => test.close());
 
   it('waits for a deposit that is under way, and says that the money has landed', async () => {
-    const { database, connection } = test;
-    if (connection.kind !== 'postgres') throw new Error('this needs PostgreSQL');
+    const { database, url } = test;
     const waiting = async () => {
       const [row] = await database.query<{ count: bigint }>(
         "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
@@ -27,7 +26,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the end of a transfer under
     const key = await openTransfer(database, await openTenant(database));
     const ledger = createLedger(database);
     await ledger.withdraw(key);
-    const blocker = new pg.Client({ connectionString: connection.connectionString });
+    const blocker = new pg.Client({ connectionString: url });
     await blocker.connect();
     try {
       await blocker.query('begin');

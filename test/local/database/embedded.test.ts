@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,8 +9,7 @@ import type * as workerThreads from 'node:worker_threads';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openEmbeddedDatabase } from '../../../local/database/embedded.ts';
-import { lockFolder } from '../../../local/folder-lock.ts';
-import { connectDatabase, type DatabaseConnection, embeddedClientOptionsOf } from '../../../src/database/database.ts';
+import { connectDatabase } from '../../../src/database/database.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { silentLogger } from '../../harness/silent-logger.ts';
 import { layEmbeddedDatabase } from '../../servers/embedded.ts';
@@ -28,15 +27,17 @@ vi.mock('node:worker_threads', async (importOriginal) => {
   return { ...original, Worker: RememberedWorker };
 });
 
+const poolOn = (url: string) => connectDatabase({ url, poolMax: 1, connectTimeoutMs: 5_000, logger: silentLogger });
+
 type Opened = Awaited<ReturnType<typeof open>>;
 
 async function open(folder: string) {
   const embedded = await openEmbeddedDatabase({ folder, logger: silentLogger });
-  const database = connectDatabase({ connection: embedded.connection, poolMax: 1, logger: silentLogger });
+  const database = poolOn(embedded.url);
   return {
     database,
-    socketFolder: embedded.connection.socketFolder,
-    connection: embedded.connection,
+    socketFolder: new URL(embedded.url).searchParams.get('host') ?? '',
+    url: embedded.url,
     async close() {
       await database.close();
       await embedded.close();
@@ -84,18 +85,14 @@ describe('the embedded database', { timeout: 60_000 }, () => {
     await first.database.query("insert into notes values ('kept')");
     expect((await stat(first.socketFolder)).mode & 0o777).toBe(0o700);
     expect((await stat(join(deep, 'socket', '.s.PGSQL.5432'))).isSocket()).toBe(true);
-    await expect(openEmbeddedDatabase({ folder: deep, logger: silentLogger })).rejects.toThrow('in use by process');
     await first.close();
     const { database } = await openHere(deep);
     expect(await database.query('select body from notes')).toEqual([{ body: 'kept' }]);
   });
 
-  it('has everything that was acknowledged before its process was killed, and refuses a second process', async () => {
+  it('has everything that was acknowledged before its process was killed', async () => {
     const writer = startWriter(100_000);
     await expect.poll(() => writer.output.split('acknowledged').length, { timeout: 40_000 }).toBeGreaterThan(50);
-    const second = startWriter(0);
-    expect(await second.exit).toEqual([1, null]);
-    expect(second.errors).toContain(`the folder ${folder} is in use by process ${writer.child.pid}`);
     writer.child.kill('SIGKILL');
     await writer.exit;
     const acknowledged = [...writer.output.matchAll(/^acknowledged (.+)$/gm)].map(([, id]) => id);
@@ -119,6 +116,63 @@ describe('the embedded database', { timeout: 60_000 }, () => {
     expect(last.output).toContain('closed');
   });
 
+  it('is reached by its URL alone, whatever the environment tells the driver', async () => {
+    const spaced = join(folder, 'a folder & more');
+    const { url } = await openHere(spaced);
+    const told = {
+      PGHOST: 'db.example',
+      PGPORT: '1',
+      PGUSER: 'somebody',
+      PGPASSWORD: 'secret',
+      PGDATABASE: 'elsewhere',
+      PGSSLMODE: 'require',
+      PGSSLNEGOTIATION: 'direct',
+      PGOPTIONS: '-c default_transaction_read_only=on',
+    };
+    for (const [name, value] of Object.entries(told)) vi.stubEnv(name, value);
+    try {
+      await migrate({ ownerUrl: url, logger: silentLogger });
+      const database = poolOn(url);
+      expect(await database.query('select current_user as who, current_database() as db')).toEqual([
+        { who: 'postgres', db: 'postgres' },
+      ]);
+      await database.close();
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
+  it('is sent no limit that it cannot keep', async () => {
+    const { url } = await openHere();
+    // A listener in the engine's place hears what the program asks for.
+    const socketFolder = join(folder, 'listener');
+    await mkdir(socketFolder);
+    const startup = new Promise<string>((resolve) => {
+      const listener = createServer((socket) => {
+        socket.once('data', (data) => {
+          resolve(data.toString('latin1'));
+          socket.destroy();
+          listener.close();
+        });
+      }).listen(join(socketFolder, '.s.PGSQL.5432'));
+    });
+    const elsewhere = new URL(url);
+    elsewhere.searchParams.set('host', socketFolder);
+    const database = poolOn(elsewhere.href);
+    await expect(database.query('select 1')).rejects.toThrow();
+    await database.close();
+    expect(await startup).toContain('\0statement_timeout\x000\0');
+    expect(await startup).toContain('\0idle_in_transaction_session_timeout\x000\0');
+  });
+
+  it('serves a migration and a pool in turns', async () => {
+    const { url, database } = await openHere();
+    const migration = migrate({ ownerUrl: url, logger: silentLogger });
+    const asked = Promise.all([1, 2, 3].map((n) => database.query('select $1::int as n', [n])));
+    await migration;
+    expect(await asked).toEqual([[{ n: 1 }], [{ n: 2 }], [{ n: 3 }]]);
+  });
+
   it('starts again when its thread fails and ends, and the same connection pool goes on', async () => {
     const { database } = await openHere();
     await database.query('create table notes (body text)');
@@ -129,31 +183,30 @@ describe('the embedded database', { timeout: 60_000 }, () => {
       .toEqual([]);
   });
 
-  it('gives the folder back when it cannot open it', async () => {
+  it('says so when it cannot open the folder', async () => {
     await mkdir(join(folder, 'data'));
     await writeFile(join(folder, 'data', 'PG_VERSION'), 'nonsense');
     await expect(openEmbeddedDatabase({ folder, logger: silentLogger })).rejects.toThrow();
-    await (await lockFolder(folder)).release();
   });
 
   it('serves the next client as if the last had never been, wherever that one broke off', async () => {
-    const { connection, socketFolder } = await openHere();
-    await migrate({ ownerConnection: connection, logger: silentLogger });
+    const { url, socketFolder } = await openHere();
+    await migrate({ ownerUrl: url, logger: silentLogger });
     for (const breakOff of breakOffs) {
-      const client = new pg.Client(embeddedClientOptionsOf(socketFolder));
+      const client = new pg.Client({ connectionString: url });
       client.on('error', () => undefined);
       await client.connect();
       await breakOff(client);
       client.connection.stream.destroy();
-      await expectCleanSession(connection);
+      await expectCleanSession(url);
     }
-    const database = connectDatabase({ connection, poolMax: 1, logger: silentLogger });
+    const database = poolOn(url);
     const long = 'x'.repeat(3_000_000);
     expect(await database.query('select length($1) as length', [long])).toEqual([{ length: 3_000_000 }]);
     await database.close();
     // And one who only knocks.
     connect(join(socketFolder, '.s.PGSQL.5432')).end();
-    await expectCleanSession(connection);
+    await expectCleanSession(url);
   });
 });
 
@@ -185,8 +238,8 @@ const breakOffs: ((client: pg.Client) => Promise<unknown>)[] = [
   },
 ];
 
-async function expectCleanSession(connection: DatabaseConnection): Promise<void> {
-  const database = connectDatabase({ connection, poolMax: 1, logger: silentLogger });
+async function expectCleanSession(url: string): Promise<void> {
+  const database = poolOn(url);
   expect(await database.query('show lock_timeout')).toEqual([{ lock_timeout: '0' }]);
   const lost = await database.query('select count(*) from messages where kind = $1', ['lost']);
   expect(lost).toEqual([{ count: 0n }]);

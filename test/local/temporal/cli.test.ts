@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -83,10 +83,10 @@ describe('where nothing is found', () => {
     chmodSync(join(bin, 'go'), 0o755);
     return { ...bare(), PATH: `${bin}:/usr/bin:/bin`, HTTPS_PROXY: 'http://127.0.0.1:9' };
   };
-  const builds = `echo run >> "$COUNT"; sleep 0.3; printf '#!/bin/sh\\necho temporal version 1.5.1\\n' > "$GOBIN/temporal"; chmod +x "$GOBIN/temporal"`;
+  const builds = `sleep 0.3; printf '#!/bin/sh\\necho temporal version 1.5.1\\n' > "$GOBIN/temporal"; chmod +x "$GOBIN/temporal"`;
 
   it('builds it with Go into the cache folder when the download is refused', async () => {
-    const environment = { ...cutOff(builds), COUNT: join(folder, 'count') };
+    const environment = cutOff(builds);
     await expect(provideTemporalCli({ environment, log })).resolves.toBe(cachedCli(environment));
     expect(findTemporalCli({ environment, log })).toBe(cachedCli(environment));
     expect(lines.join('\n')).toMatch(/Downloading.*\n.*did not work.*\nBuilding/);
@@ -101,14 +101,25 @@ describe('where nothing is found', () => {
     expect(lines.join('\n')).toContain('no module');
   });
 
-  it('installs once for two that ask at the same time', async () => {
-    const environment = { ...cutOff(builds), COUNT: join(folder, 'count') };
+  it('installs a whole program for two that ask at the same time, and leaves no draft', async () => {
+    const environment = cutOff(builds);
     const both = await Promise.all([
       provideTemporalCli({ environment, log }),
       provideTemporalCli({ environment, log }),
     ]);
     expect(both).toEqual([cachedCli(environment), cachedCli(environment)]);
-    expect(readFileSync(join(folder, 'count'), 'utf8')).toBe('run\n');
+    expect(findTemporalCli({ environment, log })).toBe(cachedCli(environment));
+    expect(readdirSync(dirname(dirname(cachedCli(environment))))).toEqual(['temporal-1.5.1']);
+  });
+
+  it('removes what an installation left that was killed long ago, and nothing of one that is under way', async () => {
+    const environment = cutOff(builds);
+    const cache = dirname(dirname(cachedCli(environment)));
+    for (const draft of ['draft-old', 'draft-new']) mkdirSync(join(cache, draft), { recursive: true });
+    const longAgo = new Date(Date.now() - 2 * 86_400_000);
+    utimesSync(join(cache, 'draft-old'), longAgo, longAgo);
+    await provideTemporalCli({ environment, log });
+    expect(readdirSync(cache).sort()).toEqual(['draft-new', 'temporal-1.5.1']);
   });
 
   it('gives up at once when it is told to stop', async () => {

@@ -1,16 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { endProcess, identityOf, runningProcesses } from '../../../local/processes.ts';
-import { isServerOn } from '../../../local/temporal/dev-server.ts';
-import { isFree } from '../../../local/temporal/ports.ts';
-import { provideTemporal, StateFolderInUseError, type Temporal } from '../../../local/temporal/server.ts';
-import { freePort } from '../../../src/worker/free-port.ts';
+import { identityOf } from '../../../local/processes.ts';
+import { StartError } from '../../../local/start-error.ts';
+import { findTemporalCli } from '../../../local/temporal/cli.ts';
+import { isFree, readRecord } from '../../../local/temporal/ports.ts';
+import { clusterIdAt } from '../../../local/temporal/probe.ts';
+import { provideTemporal, type Temporal } from '../../../local/temporal/server.ts';
+import { killProcess, leashOf, temporalServersOn } from '../../harness/processes.ts';
 
 const host = '127.0.0.1';
 let stateDir: string;
@@ -24,28 +26,26 @@ beforeEach(() => {
 });
 afterEach(async () => {
   for (const { stop } of opened) await stop();
-  for (const { pid } of serversHere()) await endProcess(pid, { patienceMs: 5_000 });
+  for (const pid of serversHere()) await killProcess(pid);
   rmSync(stateDir, { recursive: true, force: true });
 });
 
-const serversHere = () =>
-  runningProcesses().filter(({ commandLine }) => isServerOn(join(stateDir, 'temporal', 'temporal.db'), commandLine));
+const serversHere = (): number[] => temporalServersOn(stateDir);
+const recorded = () => readRecord(join(stateDir, 'temporal'));
 
 async function provide(port?: number): Promise<Temporal> {
-  const environment = { ...clean(process.env), TEMPORAL_DEV_PORT: String(port ?? (await freePort())) };
-  const temporal = await provideTemporal({ stateDir, environment, log: (line) => lines.push(line) });
+  const temporal = await provideTemporal({
+    stateDir,
+    environment: process.env,
+    port,
+    log: (line) => lines.push(line),
+  });
   opened.push(temporal);
   return temporal;
 }
 
-/** The tests decide about Temporal, not whoever runs them; the way to the program stays. */
-const clean = (environment: NodeJS.ProcessEnv) =>
-  Object.fromEntries(
-    Object.entries(environment).filter(([name]) => !name.startsWith('TEMPORAL_') || name === 'TEMPORAL_CLI_PATH'),
-  );
-
 /** A program that provides itself a server and is there to be killed. Resolves once it is served. */
-async function portico(port: number): Promise<ChildProcess> {
+async function portico(): Promise<ChildProcess> {
   const script = `
     const { register } = await import('tsx/esm/api');
     register();
@@ -54,18 +54,11 @@ async function portico(port: number): Promise<ChildProcess> {
     console.log(address);
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
-    env: { ...clean(process.env), TEMPORAL_DEV_PORT: String(port) },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   opened.push({ stop: () => Promise.resolve(child.kill('SIGKILL')) });
-  const [first] = (await once(child.stdout, 'data')) as [Buffer];
-  expect(first.toString().trim()).toBe(`${host}:${port}`);
+  await once(child.stdout, 'data');
   return child;
-}
-
-async function killHard(child: ChildProcess): Promise<void> {
-  child.kill('SIGKILL');
-  await once(child, 'exit');
 }
 
 async function ask<T>(address: string, question: (connection: Connection) => Promise<T>): Promise<T> {
@@ -88,58 +81,48 @@ const portOf = ({ address }: Temporal) => Number(address.split(':')[1]);
 
 describe('a Temporal server of our own', () => {
   it('knows the search attributes, keeps what ended for 30 days and shows its Web UI', async () => {
-    const { address, namespace, uiAddress, adopted } = await provide();
-    expect(adopted).toBe(false);
+    const { address, uiAddress } = await provide();
+    const namespace = 'default';
     await ask(address, async ({ operatorService, workflowService }) => {
       const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
       expect(customAttributes).toMatchObject({ PorticoTenant: 2, PorticoLabels: 7 });
       const { config } = await workflowService.describeNamespace({ namespace });
       expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(30 * 86_400);
     });
-    expect((await fetch(String(uiAddress))).status).toBe(200);
+    expect((await fetch(uiAddress)).status).toBe(200);
   });
 
   it('ends when Portico stops, and is not news', async () => {
     const temporal = await provide();
-    const [server] = serversHere();
+    const [pid = 0] = serversHere();
+    expect(recorded()?.process?.pid).toBe(pid);
     await temporal.stop();
-    expect(identityOf(Number(server?.pid))).toBeUndefined();
+    expect(identityOf(pid)).toBeUndefined();
     await expect(isFree(portOf(temporal), host)).resolves.toBe(true);
     expect(lines).toEqual([]);
   });
 
   it('says so when it ends without being told to', async () => {
     await provide();
-    await endProcess(Number(serversHere()[0]?.pid), { patienceMs: 5_000 });
+    await killProcess(Number(serversHere()[0]));
     await expect.poll(() => lines.join()).toContain('ended unexpectedly');
   });
 
   it('comes back on the same ports with the same database', async () => {
-    const first = await provideFreely();
+    const first = await provide();
     const id = (address: string) => ask(address, async (c) => (await c.workflowService.getClusterInfo({})).clusterId);
     const clusterId = await id(first.address);
     await first.stop();
-    const second = await provideFreely();
-    expect(second).toMatchObject({ address: first.address, uiAddress: first.uiAddress, adopted: false });
+    const second = await provide();
+    expect(second).toMatchObject({ address: first.address, uiAddress: first.uiAddress });
     await expect(id(second.address)).resolves.toBe(clusterId);
   });
 
-  /** Without a port of its own choice. */
-  async function provideFreely(): Promise<Temporal> {
-    const temporal = await provideTemporal({
-      stateDir,
-      environment: clean(process.env),
-      log: (line) => lines.push(line),
-    });
-    opened.push(temporal);
-    return temporal;
-  }
-
   it('moves when a stranger has taken its port of last time', async () => {
-    const first = await provideFreely();
+    const first = await provide();
     await first.stop();
     await occupy(portOf(first));
-    const second = await provideFreely();
+    const second = await provide();
     expect(second.address).not.toBe(first.address);
     expect(lines.join()).toContain(`from port ${portOf(first)}`);
   });
@@ -151,56 +134,85 @@ describe('a Temporal server of our own', () => {
   });
 });
 
-describe('a server left running by a Portico that was killed', () => {
-  it('is adopted by the next start, and ends when that one stops', async () => {
-    const port = await freePort();
-    const child = await portico(port);
-    const [left] = serversHere();
-    await killHard(child);
-    const temporal = await provide(port);
-    expect(temporal).toMatchObject({ address: `${host}:${port}`, adopted: true });
-    expect(serversHere()).toEqual([left]);
-    await temporal.stop();
-    expect(serversHere()).toEqual([]);
+describe('a server whose Portico was killed', () => {
+  it('is gone at once, and the next start goes on with its database', async () => {
+    const child = await portico();
+    const [pid = 0] = serversHere();
+    const last = recorded();
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const temporal = await provide();
+    expect(identityOf(pid)).toBeUndefined();
+    expect(serversHere()).toHaveLength(1);
+    expect(temporal.address).toBe(`${host}:${String(last?.port)}`);
+    await expect(clusterIdAt(temporal.address, { timeoutMs: 5_000 })).resolves.toBe(last?.clusterId);
+    expect(lines).toEqual([]);
   });
 
-  it('is ended and replaced when it does not answer', async () => {
-    const port = await freePort();
-    await killHard(await portico(port));
-    const left = Number(serversHere()[0]?.pid);
-    process.kill(left, 'SIGSTOP');
-    const temporal = await provide(port);
-    expect(temporal.adopted).toBe(false);
-    expect(serversHere().map(({ pid }) => pid)).not.toContain(left);
+  it('is killed by its Portico, which says so, when its leash is killed', async () => {
+    await provide();
+    const [pid = 0] = serversHere();
+    await killProcess(leashOf(pid));
+    await expect.poll(() => lines.join()).toContain('ended unexpectedly: its leash got SIGKILL');
+    expect(identityOf(pid)).toBeUndefined();
   });
 
-  it('is left alone while its Portico lives: the folder is refused', async () => {
-    const child = await portico(await freePort());
+  it('keeps the next start waiting while it ends', async () => {
+    const child = await portico();
+    const [pid = 0] = serversHere();
+    const leash = leashOf(pid);
+    // A stopped leash stands for a machine on which it takes its time.
+    process.kill(leash, 'SIGSTOP');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const provided = provide();
+    setTimeout(() => process.kill(leash, 'SIGCONT'), 1_000);
+    await provided;
+    expect(identityOf(pid)).toBeUndefined();
+    expect(serversHere()).toHaveLength(1);
+  });
+
+  it('is refused by name, and left alone, when its leash was killed with it', async () => {
+    const child = await portico();
+    const [pid = 0] = serversHere();
+    const leash = leashOf(pid);
+    process.kill(Number(child.pid), 'SIGSTOP');
+    await killProcess(leash);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
     const refused = provide();
-    await expect(refused).rejects.toThrow(StateFolderInUseError);
-    await expect(refused).rejects.toThrow(`process ${String(child.pid)}`);
-    expect(serversHere()).toHaveLength(1);
-  });
-
-  it('is not mistaken for another folder’s', async () => {
-    await killHard(await portico(await freePort()));
-    const otherDir = mkdtempSync(join(tmpdir(), 'portico-state-'));
-    const environment = { ...clean(process.env), TEMPORAL_DEV_PORT: String(await freePort()) };
-    const other = await provideTemporal({ stateDir: otherDir, environment, log: (line) => lines.push(line) });
-    expect(other.adopted).toBe(false);
-    await other.stop();
-    rmSync(otherDir, { recursive: true });
-    expect(serversHere()).toHaveLength(1);
+    await expect(refused).rejects.toThrow(StartError);
+    await expect(refused).rejects.toThrow(`process ${pid}, on port ${String(recorded()?.port)}, has the database in`);
+    expect(serversHere()).toEqual([pid]);
+    await killProcess(pid);
+    await provide();
   });
 });
 
-describe('TEMPORAL_ADDRESS', () => {
-  it('is taken as it is, and nothing is started', async () => {
-    const environment = { TEMPORAL_ADDRESS: 'temporal.example:7233', TEMPORAL_NAMESPACE: 'money', PATH: '' };
-    const temporal = await provideTemporal({ stateDir, environment, log: (line) => lines.push(line) });
-    expect(temporal).toMatchObject({ address: 'temporal.example:7233', namespace: 'money', adopted: false });
-    expect(temporal.uiAddress).toBeUndefined();
-    await temporal.stop();
-    expect(() => readFileSync(join(stateDir, 'temporal', 'server.json'))).toThrow(/ENOENT/);
+describe('a server that the first release left behind, without a leash', () => {
+  /** As that release started and recorded it. */
+  async function leaveBehind(): Promise<{ pid: number; port: number }> {
+    await (await provide()).stop();
+    const { port = 0, uiPort, clusterId } = recorded() ?? {};
+    writeFileSync(join(stateDir, 'temporal', 'server.json'), JSON.stringify({ port, uiPort, clusterId }));
+    const cliPath = findTemporalCli({ environment: process.env, log: () => undefined }) ?? '';
+    const file = join(stateDir, 'temporal', 'temporal.db');
+    const args = ['server', 'start-dev', '--db-filename', file, '--ip', host, '--port', String(port), '--headless'];
+    const child = spawn(cliPath, args, { detached: true, stdio: 'ignore' });
+    opened.push({ stop: () => killProcess(Number(child.pid)) });
+    await expect.poll(() => clusterIdAt(`${host}:${port}`, { timeoutMs: 2_000 }), { timeout: 30_000 }).toBe(clusterId);
+    return { pid: Number(child.pid), port };
+  }
+
+  it.each([
+    ['answers', undefined],
+    ['is stopped, and might go on', 'SIGSTOP'],
+  ] as const)('is refused by name while it %s, and may be ended by hand', async (_, signal) => {
+    const { pid, port } = await leaveBehind();
+    if (signal !== undefined) process.kill(pid, signal);
+    await expect(provide()).rejects.toThrow(`process ${pid}, on port ${port}, has the database in`);
+    expect(serversHere()).toEqual([pid]);
+    await killProcess(pid);
+    expect((await provide()).address).toBe(`${host}:${port}`);
   });
 });
