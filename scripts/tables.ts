@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format } from 'prettier';
+import { describeLocalSettings } from '../local/settings.ts';
 import { catalog } from '../src/catalog/index.ts';
-import { describeSettings } from '../src/config/settings.ts';
+import { describeSettings, type SettingDescription } from '../src/config/settings.ts';
 import { outcomesOf } from '../src/definition/definition.ts';
 import { operations } from '../src/operations/index.ts';
 import { collectionPathOf } from '../src/operations/representation.ts';
@@ -41,15 +42,18 @@ const tables: Readonly<Record<string, string>> = {
       effect,
     ]),
   ),
-  settings: table(
-    ['setting', 'meaning', 'default'],
-    describeSettings().map(({ name, meaning, fallback }) => [
-      code(name),
-      meaning,
-      fallback === undefined ? '–' : code(fallback),
-    ]),
-  ),
+  settings: settingsTable(describeSettings()),
+  'start-settings': settingsTable(describeLocalSettings()),
 };
+
+function settingsTable(settings: readonly SettingDescription[]): string {
+  const rows = settings.map(({ name, meaning, fallback }) => [
+    code(name),
+    meaning,
+    fallback === undefined ? '–' : code(fallback),
+  ]);
+  return table(['setting', 'meaning', 'default'], rows);
+}
 
 async function fill(document: string): Promise<void> {
   const url = new URL(document, root);

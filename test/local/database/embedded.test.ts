@@ -33,8 +33,9 @@ type Opened = Awaited<ReturnType<typeof open>>;
 
 async function open(folder: string) {
   const embedded = await openEmbeddedDatabase({ folder, logger: silentLogger });
+  const database = poolOn(embedded.url);
   return {
-    database: poolOn(embedded.url),
+    database,
     socketFolder: new URL(embedded.url).searchParams.get('host') ?? '',
     url: embedded.url,
     async close() {
