@@ -1,33 +1,26 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { format } from 'prettier';
+import { describeLocalSettings } from '../local/settings.ts';
 import { catalog } from '../src/catalog/index.ts';
 import { describeProcessSettings } from '../src/config/process-settings.ts';
-import { describeSettings } from '../src/config/settings.ts';
-import { outcomesOf } from '../src/definition/definition.ts';
+import { describeSettings, type SettingDescription } from '../src/config/settings.ts';
+import { outcomesOf, type ProcessDefinition } from '../src/definition/definition.ts';
 import { operations } from '../src/operations/index.ts';
 import { collectionPathOf } from '../src/operations/representation.ts';
 import { problems } from '../src/problems.ts';
-
-/** Writes the tables that are generated from code into the documents, between `<!-- name -->` and `<!-- /name -->`. */
-const root = new URL('../', import.meta.url);
+import { renderStates } from './states.ts';
 
 const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
 const code = (text: string): string => `\`${text}\``;
 
-const tables: Readonly<Record<string, string>> = {
+/** What documents have between `<!-- name -->` and `<!-- /name -->`: tables and pictures that follow from the code. */
+export const renderTables = (): Readonly<Record<string, string>> => ({
   processes: table(
-    ['process', 'what it does', 'steps', 'actions', 'outcomes', 'effects'],
-    catalog.map((definition) => [
-      code(`POST ${collectionPathOf(definition)}`),
-      definition.summary,
-      Object.keys(definition.steps).join(', '),
-      Object.keys(definition.actions).join(', ') || '–',
-      outcomesOf(definition).join(', '),
-      definition.effects,
-    ]),
+    ['process', 'what it does'],
+    catalog.map((definition) => [code(`POST ${collectionPathOf(definition)}`), definition.summary]),
   ),
+  'process-details': catalog.map(detailsOf).join('\n\n'),
+  ...Object.fromEntries(catalog.map((definition) => [`states-${definition.name}`, renderStates(definition)])),
   operations: table(
     ['operation', 'permission', 'what it does'],
     operations.map(({ method, path, permission, summary }) => [code(`${method} ${path}`), code(permission), summary]),
@@ -42,28 +35,32 @@ const tables: Readonly<Record<string, string>> = {
       effect,
     ]),
   ),
-  settings: table(
+  settings: settingsTable([...describeSettings(), ...describeProcessSettings(catalog)]),
+  'start-settings': settingsTable(describeLocalSettings()),
+});
+
+const settingsTable = (settings: readonly SettingDescription[]): string =>
+  table(
     ['setting', 'meaning', 'default'],
-    [...describeSettings(), ...describeProcessSettings(catalog)].map(({ name, meaning, fallback }) => [
-      code(name),
-      meaning,
-      fallback === undefined ? '–' : code(fallback),
-    ]),
-  ),
-};
-
-async function fill(document: string): Promise<void> {
-  const url = new URL(document, root);
-  const text = readFileSync(url, 'utf8');
-  const filled = Object.entries(tables).reduce(
-    (current, [name, content]) =>
-      current.replace(
-        new RegExp(`(<!-- ${name} -->)[\\s\\S]*?(<!-- /${name} -->)`),
-        (_, begin: string, end: string) => `${begin}\n\n${content}\n\n${end}`,
-      ),
-    text,
+    settings.map(({ name, meaning, fallback }) => [code(name), meaning, fallback === undefined ? '–' : code(fallback)]),
   );
-  writeFileSync(url, await format(filled, { parser: 'markdown', singleQuote: true, printWidth: 120 }));
-}
 
-for (const document of ['README.md', 'docs/http.md', 'docs/configuration.md']) await fill(document);
+const detailsOf = (definition: ProcessDefinition): string =>
+  [
+    `## ${definition.name}`,
+    `${code(`POST ${collectionPathOf(definition)}`)}: ${definition.summary}.`,
+    definition.description,
+    table(
+      ['step', 'meaning', 'waits for', 'actions'],
+      Object.entries(definition.steps).map(([step, { label, waitsFor = '–', actions = [] }]) => [
+        code(step),
+        label,
+        waitsFor,
+        actions.map(code).join(', ') || '–',
+      ]),
+    ),
+    `Outcomes: ${outcomesOf(definition).map(code).join(', ')}. Effects: ${definition.effects}.`,
+    renderStates(definition),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');

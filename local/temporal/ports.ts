@@ -39,7 +39,7 @@ export function writeRecord(folder: string, content: ServerRecord): void {
  * Temporal's usual ones; a free one in place of each that is taken. Throws if `wanted` is taken.
  */
 export async function choosePorts(folder: string, wanted: number | undefined): Promise<ServerPorts> {
-  if (wanted !== undefined && !(await isFree(wanted, host))) {
+  if (wanted !== undefined && !(await isFree(wanted))) {
     throw new StartError(`Port ${wanted} is taken: set TEMPORAL_DEV_PORT to a free one.`);
   }
   const usual = wanted ?? 7_233;
@@ -50,9 +50,9 @@ export async function choosePorts(folder: string, wanted: number | undefined): P
   };
 }
 
-/** True if the port of this host can be listened on at this moment. */
-export const isFree = async (port: number, host: string): Promise<boolean> =>
-  (await listenErrorOf(port, host)) === undefined;
+/** True if the port of this address can be listened on at this moment. */
+export const isFree = async (number: number, address: string = host): Promise<boolean> =>
+  (await listenErrorOf(number, address)) === undefined;
 
-const orFree = async (wished: number): Promise<number> => ((await isFree(wished, host)) ? wished : freePort());
+const orFree = async (wished: number): Promise<number> => ((await isFree(wished)) ? wished : freePort());
 const recordIn = (folder: string) => join(folder, 'server.json');

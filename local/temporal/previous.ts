@@ -25,7 +25,7 @@ export async function waitForPrevious(folder: string, signal?: AbortSignal): Pro
 
 async function isThere(last: ServerRecord): Promise<boolean> {
   if (isRunning(last)) return true;
-  if (await isFree(last.port, host)) return false;
+  if (await isFree(last.port)) return false;
   const listener = await listenerAt(`${host}:${last.port}`, last.clusterId, { timeoutMs: answerMs });
   // A server that was stopped by SIGSTOP is mute, and may go on at any moment.
   return listener === 'ours' || (listener === 'mute' && last.process === undefined);

@@ -1,3 +1,4 @@
+import { status } from '@grpc/grpc-js';
 import { Connection, isGrpcServiceError } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { searchAttributes } from '../../src/orchestration/search-attributes.ts';
@@ -8,11 +9,14 @@ import { searchAttributes } from '../../src/orchestration/search-attributes.ts';
  */
 export const clusterIdAt = (address: string, { timeoutMs }: { timeoutMs: number }): Promise<string | undefined> =>
   withConnection(address, timeoutMs, async ({ healthService, workflowService, operatorService }) => {
-    const { status }: { status: number } = await healthService.check({
+    const health: { status: number } = await healthService.check({
       service: 'temporal.api.workflowservice.v1.WorkflowService',
     });
     const { customAttributes } = await operatorService.listSearchAttributes({ namespace: 'default' });
-    if (status !== serving || Object.keys(searchAttributes).some((name) => customAttributes[name] === undefined)) {
+    if (
+      health.status !== serving ||
+      Object.keys(searchAttributes).some((name) => customAttributes[name] === undefined)
+    ) {
       return undefined;
     }
     const { clusterId } = await workflowService.getClusterInfo({});
@@ -32,7 +36,7 @@ export const keepForDays = (address: string, days: number): Promise<void> =>
 
 /**
  * Who listens at an address that is taken: the cluster with this id, another program, or one that says nothing within
- * `timeoutMs`. A server that starts is not told from another program.
+ * `timeoutMs`.
  */
 export const listenerAt = (
   address: string,
@@ -41,12 +45,11 @@ export const listenerAt = (
 ): Promise<'ours' | 'another' | 'mute'> =>
   withConnection(address, timeoutMs, ({ workflowService }) => workflowService.getClusterInfo({})).then(
     (info) => (clusterId === undefined || info.clusterId === clusterId ? 'ours' : 'another'),
-    (error: unknown) => (isGrpcServiceError(error) && error.code === deadlineExceeded ? 'mute' : 'another'),
+    (error: unknown) => (isGrpcServiceError(error) && error.code === status.DEADLINE_EXCEEDED ? 'mute' : 'another'),
   );
 
-// gRPC's own numbers.
+// gRPC's ServingStatus.
 const serving = 1;
-const deadlineExceeded: number = 4;
 
 async function withConnection<T>(
   address: string,

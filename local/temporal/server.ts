@@ -60,7 +60,7 @@ async function start(folder: string, options: TemporalOptions): Promise<Started>
     return await startOn(ports, { ...options, folder, cliPath });
   } catch (error) {
     // Somebody else may have taken a port since we looked.
-    const wereFree = (await isFree(ports.port, host)) && (await isFree(ports.uiPort, host));
+    const wereFree = (await isFree(ports.port)) && (await isFree(ports.uiPort));
     if (!(error instanceof DevServerError) || wereFree || options.port !== undefined) throw error;
     return startOn({ port: await freePort(), uiPort: await freePort() }, { ...options, folder, cliPath });
   }

@@ -81,6 +81,11 @@ describe('the stations of the road', () => {
     expect(wrong.map(show)).toEqual([]);
   });
 
+  it('nothing that the image runs knows of npm start, not even a type', () => {
+    const wrong = ['src', 'activities', 'workflows'].flatMap(sourcesIn).flatMap(importsOf);
+    expect(wrong.filter(({ target }) => target.startsWith('local/')).map(show)).toEqual([]);
+  });
+
   it('only orchestration, worker and scripts talk to Temporal', () => {
     const wrong = valueImports(['src', 'activities', 'workflows']).filter(
       ({ file, target }) =>

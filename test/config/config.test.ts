@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
+import { planFor } from '../../local/plan.ts';
+import { describeLocalSettings } from '../../local/settings.ts';
 import { renderEnvExample } from '../../scripts/env-example.ts';
 import { catalog } from '../../src/catalog/index.ts';
 import { transferSettings } from '../../src/catalog/transfers.ts';
 import { type Config, type Environment, parseConfig as parseConfigFor } from '../../src/config/config.ts';
 import { describeProcessSettings } from '../../src/config/process-settings.ts';
-import { describeSettings } from '../../src/config/settings.ts';
+import { describeSettings, type SettingDescription } from '../../src/config/settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,20 +45,19 @@ const problemsOf = (environment: Record<string, string | undefined>): string => 
   }
 };
 
-describe('an empty environment', () => {
-  const config = parseConfig({});
+describe('where only what is needed is given', () => {
+  const config = parseConfig(outside);
 
-  it('is a complete configuration in embedded mode', () => {
+  it('all else has a default', () => {
     expect(config).toMatchObject({
       role: 'all',
-      isEmbedded: true,
       http: { host: '127.0.0.1', port: 8080, maxWaitMs: 25_000 },
       admin: { host: '127.0.0.1', port: 9090 },
-      jwt: { issuer: 'portico-development', audience: 'portico', algorithms: ['HS256'], keys: { kind: 'development' } },
-      database: undefined,
+      jwt: { issuer: 'https://issuer.example', audience: 'portico', algorithms: ['HS256'], keys: { kind: 'secret' } },
+      database: { poolMax: 10, connectTimeoutMs: 2_000 },
       defaultTenant: 'default',
-      temporal: { isGiven: false, address: '127.0.0.1:7233', namespace: 'default' },
-      shutdown: { drainDelayMs: 0 },
+      temporal: { namespace: 'default' },
+      shutdown: { drainDelayMs: 5_000 },
     });
   });
 
@@ -66,19 +67,21 @@ describe('an empty environment', () => {
   });
 
   it('counts empty values as not given', () => {
-    expect(jsonOf(parseConfig({ PORT: '', DATABASE_URL: '', TEMPORAL_ADDRESS: '' }))).toBe(jsonOf(config));
+    expect(jsonOf(parseConfig({ ...outside, PORT: '', DATABASE_OWNER_URL: '' }))).toBe(jsonOf(config));
+    expect(problemsOf({ ...outside, DATABASE_URL: '' })).toContain('Set DATABASE_URL.');
   });
 });
 
 describe('a mistake', () => {
   it('is reported together with every other', () => {
     const message = problemsOf({
+      ...outside,
+      PORTICO_JWT_SECRET: '',
       PORT: 'eighty',
       LOG_LEVEL: 'loud',
       PORTICO_TRANSFERS_APPROVAL_TIMEOUT: '72',
       PORTICO_TRUST_PROXY: '10.0.0.0/8, everyone',
       PORTICO_DEFAULT_TENENT: 'acme',
-      PORTICO_JWT_ISSUER: 'https://issuer.example',
     });
     expect(message.split('\n')).toEqual([
       'The configuration cannot be used:',
@@ -139,6 +142,14 @@ describe('a mistake', () => {
       { ...outside, PORTICO_CURSOR_SECRET_FILE: '/x' },
       'PORTICO_CURSOR_SECRET exclude each other',
     ],
+    ['no services', {}, 'Set TEMPORAL_ADDRESS and DATABASE_URL. On a machine of your own, `npm start` provides both.'],
+    ['no database', { ...outside, DATABASE_URL: '' }, 'Set DATABASE_URL. On a machine of your own'],
+    ['no keys for HTTP', { ROLE: 'api' }, 'PORTICO_JWT_ISSUER, PORTICO_JWT_AUDIENCE and one of'],
+    [
+      'what npm start alone reads',
+      { ...outside, PORTICO_STATE_DIR: 's' },
+      'PORTICO_STATE_DIR is no setting of Portico',
+    ],
     ['a lone worker', { ROLE: 'worker' }, 'DATABASE_URL is needed when ROLE is api or worker'],
     ['a lone api', { ROLE: 'api' }, 'TEMPORAL_ADDRESS is needed when ROLE is api or worker'],
     [
@@ -184,12 +195,12 @@ describe('values', () => {
     ['72h', 259_200_000],
     ['2d', 172_800_000],
   ])('reads the duration %s', (text, expected) => {
-    const { settingsOf } = parseConfig({ PORTICO_TRANSFERS_APPROVAL_TIMEOUT: text });
+    const { settingsOf } = parseConfig({ ...outside, PORTICO_TRANSFERS_APPROVAL_TIMEOUT: text });
     expect(settingsOf(transferSettings).approvalTimeout).toBe(expected);
   });
 
   it('reads a duration in milliseconds', () => {
-    expect(parseConfig({ PORTICO_READ_DEADLINE: '500ms' }).temporal.readDeadlineMs).toBe(500);
+    expect(parseConfig({ ...outside, PORTICO_READ_DEADLINE: '500ms' }).temporal.readDeadlineMs).toBe(500);
   });
 
   it('reads a secret from a file without the line break at its end', () => {
@@ -229,12 +240,7 @@ describe('values', () => {
   });
 
   it('hands every TEMPORAL_ variable on, and no other', () => {
-    const { temporal } = parseConfig({
-      ...outside,
-      TEMPORAL_API_KEY: 'k',
-      TEMPORAL_TLS: 'true',
-      TEMPORAL_CLI_PATH: '/t',
-    });
+    const { temporal } = parseConfig({ ...outside, TEMPORAL_API_KEY: 'k', TEMPORAL_TLS: 'true', HOME: '/h' });
     expect(temporal.environment.reveal()).toEqual({
       TEMPORAL_ADDRESS: 'temporal:7233',
       TEMPORAL_API_KEY: 'k',
@@ -274,9 +280,8 @@ describe('a setting of Temporal', () => {
     expect(() => parseConfig({ ...outside, ...injected })).not.toThrow();
   });
 
-  it.each(['TEMPORAL_NAMESPACE', 'TEMPORAL_API_KEY', 'TEMPORAL_TLS'])('%s without a server is refused', (name) => {
-    expect(() => parseConfig({ [name]: 'true' })).toThrow(`${name} has a meaning beside TEMPORAL_ADDRESS only`);
-    expect(() => parseConfig({ ...outside, [name]: 'true' })).not.toThrow();
+  it.each(['TEMPORAL_PROFILE', 'TEMPORAL_CONFIG_FILE'])('%s stands for an address', (name) => {
+    expect(() => parseConfig({ ...outside, TEMPORAL_ADDRESS: '', [name]: 'x' })).not.toThrow();
   });
 });
 
@@ -286,10 +291,14 @@ describe('.env.example', () => {
   });
 
   it('gives every setting a meaning and defaults that are accepted', () => {
-    const described = [...describeSettings(), ...describeProcessSettings(catalog)];
-    expect(described.every(({ meaning }) => meaning.endsWith('.'))).toBe(true);
-    const defaults = Object.fromEntries(described.map(({ name, fallback }) => [name, fallback]));
-    const { TEMPORAL_ADDRESS: _address, ...embedded } = defaults;
-    expect(jsonOf(parseConfig(embedded))).toBe(jsonOf(parseConfig({})));
+    const [ofPortico, ofStart] = [
+      [...describeSettings(), ...describeProcessSettings(catalog)],
+      describeLocalSettings(),
+    ];
+    expect([...ofPortico, ...ofStart].every(({ meaning }) => meaning.endsWith('.'))).toBe(true);
+    const defaultsOf = (described: readonly SettingDescription[]) =>
+      Object.fromEntries(described.flatMap(({ name, fallback }) => (fallback === undefined ? [] : [[name, fallback]])));
+    expect(jsonOf(parseConfig({ ...outside, ...defaultsOf(ofPortico) }))).toBe(jsonOf(parseConfig(outside)));
+    expect(planFor(defaultsOf(ofStart), catalog).settings).toEqual(planFor({}, catalog).settings);
   });
 });

@@ -26,7 +26,6 @@ describe('what is missing', () => {
 
   it.each([
     ['everything, where nothing is given', {}, all],
-    ['everything, where values are empty', { TEMPORAL_ADDRESS: '', DATABASE_URL: '', ROLE: '' }, all],
     ['the database, beside a server', { TEMPORAL_ADDRESS }, { ...none, database: true }],
     ['the database, beside a profile', { TEMPORAL_PROFILE: 'cloud' }, { ...none, database: true }],
     ['the database, beside a file of settings', { TEMPORAL_CONFIG_FILE: '/x.toml' }, { ...none, database: true }],
@@ -52,6 +51,9 @@ describe('the plan', () => {
       PORTICO_DRAIN_DELAY: '0s',
       PORTICO_DATABASE_CONNECT_TIMEOUT: '5s',
     });
+    expect(planFor({ TEMPORAL_ADDRESS: '', DATABASE_URL: '', ROLE: '' }, catalog).missing).toEqual(
+      planFor({}, catalog).missing,
+    );
     expect(planFor({ PORTICO_DRAIN_DELAY: '3s' }, catalog).config.shutdown.drainDelayMs).toBe(3_000);
     expect(planFor({ ...key, ...cursor, DATABASE_URL }, catalog).environment).toEqual({
       ...key,

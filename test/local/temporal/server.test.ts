@@ -11,7 +11,7 @@ import { StartError } from '../../../local/start-error.ts';
 import { findTemporalCli } from '../../../local/temporal/cli.ts';
 import { isFree, readRecord } from '../../../local/temporal/ports.ts';
 import { clusterIdAt } from '../../../local/temporal/probe.ts';
-import { provideTemporal, type Temporal } from '../../../local/temporal/server.ts';
+import { provideTemporal, type Temporal as Provided } from '../../../local/temporal/server.ts';
 import { killProcess, leashOf, temporalServersOn } from '../../harness/processes.ts';
 
 const host = '127.0.0.1';
@@ -33,7 +33,7 @@ afterEach(async () => {
 const serversHere = (): number[] => temporalServersOn(stateDir);
 const recorded = () => readRecord(join(stateDir, 'temporal'));
 
-async function provide(port?: number): Promise<Temporal> {
+async function provide(port?: number): Promise<Provided> {
   const temporal = await provideTemporal({
     stateDir,
     environment: process.env,
@@ -77,7 +77,7 @@ async function occupy(port = 0): Promise<Server> {
   return server;
 }
 
-const portOf = ({ address }: Temporal) => Number(address.split(':')[1]);
+const portOf = ({ address }: Provided) => Number(address.split(':')[1]);
 
 describe('a Temporal server of our own', () => {
   it('knows the search attributes, keeps what ended for 30 days and shows its Web UI', async () => {
