@@ -136,6 +136,24 @@ describe('Portico that begins while Temporal is away', () => {
   });
 });
 
+// Before the outages: one of them loses a connection as well, and a second loss within half a minute waits for the first.
+describe('a wait', () => {
+  it('outlives a connection that is lost meanwhile', async () => {
+    const id = await waitingTransfer();
+    const waiting = timed(() => portico.get(`/v1/transfers/${id}/result`, { headers: { prefer: 'wait=25' } }));
+    await sleep(200);
+    // Nobody here hears of it: for the long poll of the wait the connection is silent, as it always is.
+    proxy.forget();
+    const approve = () =>
+      portico.post(`/v1/transfers/${id}/approve`, {}, { subject: 'bob', headers: { 'idempotency-key': 'once' } });
+    await eventually(approve, ({ status }) => status < 300, workerBackMs);
+    const waited = await waiting;
+    expect(waited.status).toBe(200);
+    expect(waited.body.outcome).toBe('completed');
+    expectInTime('a wait over a lost connection', waited, workerBackMs + 5_000);
+  }, 40_000);
+});
+
 interface Outage {
   readonly begin: () => Promise<void>;
   /** Resolves when Temporal can be reached again. */
@@ -257,21 +275,4 @@ describe('while Temporal', () => {
     },
     90_000,
   );
-});
-
-describe('a wait', () => {
-  it('outlives a connection that is lost meanwhile', async () => {
-    const id = await waitingTransfer();
-    const waiting = timed(() => portico.get(`/v1/transfers/${id}/result`, { headers: { prefer: 'wait=25' } }));
-    await sleep(200);
-    // Nobody here hears of it: for the long poll of the wait the connection is silent, as it always is.
-    proxy.forget();
-    const approve = () =>
-      portico.post(`/v1/transfers/${id}/approve`, {}, { subject: 'bob', headers: { 'idempotency-key': 'once' } });
-    await eventually(approve, ({ status }) => status < 300, workerBackMs);
-    const waited = await waiting;
-    expect(waited.status).toBe(200);
-    expect(waited.body.outcome).toBe('completed');
-    expectInTime('a wait over a lost connection', waited, workerBackMs + 5_000);
-  }, 40_000);
 });
