@@ -4,10 +4,11 @@ import type { Answer, Call, Cost, Operation, Services } from '../operations/oper
 import type { Deadlines } from '../orchestration/calls.ts';
 import { Problem } from '../problems.ts';
 import { withTimeLimit } from '../timing/time-limit.ts';
-import { endStream, replySchemasOf, sendAnswer } from './answers.ts';
+import { declarationOf, replySchemasOf } from './answers.ts';
 import { isSafe } from './methods.ts';
 import { factsOf } from './request-facts.ts';
 import { carriedBy, understands } from './request-headers.ts';
+import { createStreams, endStream } from './streams.ts';
 import { parsePart } from './validation.ts';
 
 interface RouteOptions {
@@ -29,11 +30,7 @@ export const longestAnswerMs = (options: Omit<RouteOptions, 'services'>): number
 
 /** Serves each operation: the request is parsed by its schemas, the answer serialised by them. */
 export function registerRoutes(app: FastifyInstance, operations: readonly Operation[], options: RouteOptions): void {
-  const closing = new AbortController();
-  app.addHook('preClose', (done) => {
-    closing.abort();
-    done();
-  });
+  const sendStream = createStreams(app);
   for (const operation of operations) {
     app.route({
       method: operation.method,
@@ -48,7 +45,10 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
       handler: async (request, reply) => {
         const control = controlOf(reply);
         const answer = await answerInTime(operation, request, control, options);
-        return sendAnswer({ operation, request, reply, answer, control, closing: closing.signal });
+        const { stream: mediaType = '' } = declarationOf(operation, answer);
+        reply.code(answer.status).headers(answer.headers ?? {});
+        if (answer.stream === undefined) return reply.send(answer.body);
+        return sendStream({ request, reply, stream: answer.stream, mediaType, control });
       },
     });
   }

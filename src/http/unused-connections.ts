@@ -2,13 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
-/** How long a request that has begun to arrive has for the rest of its header fields once the app closes. */
+/** Once the app closes, how long a request that has begun to arrive has for the rest of its header fields. */
 const arrivalMs = 1_000;
 
 /**
- * Ends, once the app closes, each connection on which no request is being answered. Node does so at that moment for
- * those that have had an answer; left to it, one that brought nothing yet or half a request would hold the close up, and
- * so would one whose answer was under way.
+ * Ends each connection on which no request is being answered, once the app closes. On close Node ends idle connections
+ * only. This ends the others: those that brought nothing or half a request, and those whose answer was being written.
  */
 export function closeUnusedConnections(app: FastifyInstance): void {
   const unused = new Set<Socket>();

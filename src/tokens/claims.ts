@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Actor } from '../definition/envelope.ts';
 
-/** Who makes a request, as a verified token says it. Frozen. */
+/** Who makes a request, as a verified token says it. Frozen, but for the set, which its type protects. */
 export interface Principal {
   /** Two people are the same only if both parts are. */
   readonly actor: Actor;

@@ -33,7 +33,6 @@ export interface JwksOptions {
 export function createJwks(options: JwksOptions): VerificationKeys {
   const { cooldownMs = 30_000, firstCooldownMs = 2_000, maxAgeMs = 600_000, maxStaleMs = 3_600_000 } = options;
   const now = options.now ?? (() => performance.now());
-  let pems = new Map<string, string>();
   let fetchedAt = Number.NEGATIVE_INFINITY;
   let triedAt = Number.NEGATIVE_INFINITY;
   let isOut = false;
@@ -47,6 +46,7 @@ export function createJwks(options: JwksOptions): VerificationKeys {
     [customFetch]: async (url, init) => pinned(await fetchSet(url, init), options.algorithms),
   });
 
+  const pems = createPems(remote);
   const ageMs = () => now() - fetchedAt;
 
   /** The fetch that runs, or a new one if it is time for one. Never rejects: an outage shows in `isOut`. */
@@ -61,7 +61,7 @@ export function createJwks(options: JwksOptions): VerificationKeys {
   async function fetchKeys(): Promise<void> {
     try {
       await remote.reload();
-      pems = new Map();
+      pems.forget();
       fetchedAt = now();
       isOut = false;
     } catch (error) {
@@ -80,32 +80,42 @@ export function createJwks(options: JwksOptions): VerificationKeys {
     if (ageMs() >= maxStaleMs) throw new Problem('keys-unavailable');
   }
 
-  async function findPem(question: KeyQuestion): Promise<string> {
-    const memo = pems;
-    const name = JSON.stringify([question.kid, question.alg]);
-    const known = memo.get(name);
-    if (known !== undefined) return known;
-    const pem = await exportSPKI(await remote({ ...question }));
-    if (!algorithmsOfPublicKey(pem).includes(question.alg)) throw new errors.JWKSNoMatchingKey();
-    memo.set(name, pem);
-    return pem;
-  }
-
   async function keyFor(question: KeyQuestion): Promise<string> {
     await ensureKeys();
     try {
-      return await findPem(question);
+      return await pems.find(question);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
       const refreshed = refresh();
       if (refreshed === undefined && !isOut) throw error;
       await refreshed;
       if (isOut) throw new Problem('keys-unavailable', { cause: error });
-      return findPem(question);
+      return pems.find(question);
     }
   }
 
   return { keyFor, check: ensureKeys };
+}
+
+/** The PEM of each key that was asked for, until the set is fetched anew. */
+function createPems(remote: ReturnType<typeof createRemoteJWKSet>) {
+  let known = new Map<string, string>();
+  return {
+    forget: (): void => void (known = new Map()),
+
+    /** Throws `JWKSNoMatchingKey` if the set has no such key, or one for other algorithms. */
+    async find(question: KeyQuestion): Promise<string> {
+      // A key of the old set must not be remembered as one of the new.
+      const ofThisSet = known;
+      const name = JSON.stringify([question.kid, question.alg]);
+      const found = ofThisSet.get(name);
+      if (found !== undefined) return found;
+      const pem = await exportSPKI(await remote({ ...question }));
+      if (!algorithmsOfPublicKey(pem).includes(question.alg)) throw new errors.JWKSNoMatchingKey();
+      ofThisSet.set(name, pem);
+      return pem;
+    },
+  };
 }
 
 const maxResponseBytes = 262_144;

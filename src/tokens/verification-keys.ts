@@ -1,6 +1,6 @@
 import type { Algorithm } from '../config/key-algorithms.ts';
 
-/** What a token's header says about the key that signed it: the word of a stranger. */
+/** What a token's header says about the key that signed it. Nothing of it is verified yet. */
 export interface KeyQuestion {
   /** One of the algorithms that were configured. */
   readonly alg: Algorithm;

@@ -53,7 +53,11 @@ describe('the catalog', () => {
     const steps = { waiting: { label: 'Waiting', actions: ['explode'] } };
     expect(fault({ ...probesV1, steps })).toThrow('the step waiting offers the unknown action explode');
     const action = { summary: 's', input: probesV1.input, output: probesV1.input };
-    expect(fault({ ...probesV1, actions: { result: action } })).toThrow('the name result is taken by every process');
+    for (const verb of ['result', 'start', 'timeline', 'retry']) {
+      const taken = `the name ${verb} is taken by every process`;
+      expect(fault({ ...probesV1, actions: { [verb]: action } })).toThrow(taken);
+      expect(fault({ ...probesV1, views: { [verb]: action } })).toThrow(taken);
+    }
     expect(fault({ ...probesV1, collection: 'Probes!' })).toThrow('the name Probes! is not kebab-case');
     expect(fault({ ...probesV1, steps: {} })).toThrow('no step is declared');
     const implementations = [{ workflow: 'probesAnew', when: { share: 20 } }];

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { renderOpenApi } from '../../src/operations/openapi.ts';
+import type { Operation } from '../../src/operations/operation.ts';
+import { probe } from '../harness/thing-operations.ts';
+
+const handle = () => Promise.reject(new Error('nobody asks'));
+
+/** What the document says about one operation, references to header components resolved. */
+function documented(operation: Partial<Operation>) {
+  const described = probe({ operationId: 'describe', path: '/v1/things', handle, ...operation });
+  const { paths, components } = renderOpenApi([described], '1.0.0') as unknown as {
+    paths: Record<string, Record<string, Described>>;
+    components: { headers: Record<string, { description: string; required?: boolean }> };
+  };
+  const { parameters = [], responses } = paths['/v1/things']?.[described.method.toLowerCase()] ?? { responses: {} };
+  const headersOf = (status: number) =>
+    Object.entries(responses[String(status)]?.headers ?? {}).map(([name, { $ref: reference }]) => ({
+      name,
+      ...components.headers[reference.replace('#/components/headers/', '')],
+    }));
+  return { parameters: parameters.filter((parameter) => parameter.in === 'header'), responses, headersOf };
+}
+interface Described {
+  parameters?: { in: string; name: string; required?: boolean; schema: object }[];
+  responses: Record<string, { description: string; content?: object; headers?: Record<string, { $ref: string }> }>;
+}
+
+describe('what a request may carry', () => {
+  it('is listed where it is understood, and nowhere else', () => {
+    const names = (operation: Partial<Operation>) =>
+      documented(operation).parameters.map(({ name, required = false }) => [name, required]);
+    expect(names({})).toEqual([]);
+    expect(
+      names({ understands: ['prefer-wait', 'idempotency-key', 'if-match', 'if-none-match', 'last-event-id'] }),
+    ).toEqual([
+      ['Prefer', false],
+      ['Idempotency-Key', false],
+      ['If-Match', false],
+      ['If-None-Match', false],
+      ['Last-Event-ID', false],
+    ]);
+    expect(names({ requires: ['idempotency-key'] })).toEqual([['Idempotency-Key', true]]);
+    expect(names({ refuses: { 'idempotency-key': 'The key is elsewhere.' } })).toEqual([]);
+  });
+});
+
+describe('an answer', () => {
+  it('that is a stream has its media type', () => {
+    const { responses } = documented({ responses: { 200: { description: 'Events.', stream: 'text/event-stream' } } });
+    expect(responses['200']).toEqual({
+      description: 'Events.',
+      content: { 'text/event-stream': { schema: { type: 'string' } } },
+    });
+  });
+
+  it('without content has none', () => {
+    const { responses } = documented({ method: 'DELETE', responses: { 204: { description: 'Gone.' } } });
+    expect(responses['204']).toEqual({ description: 'Gone.' });
+    expect(responses['504']?.description).toContain('`outcome-unknown`');
+  });
+
+  it('may carry an entity tag', () => {
+    const { headersOf } = documented({
+      responses: { 200: { description: 'Anything.', body: z.object({}), headers: ['ETag'] } },
+    });
+    expect(headersOf(200)).toMatchObject([{ name: 'ETag', required: true }]);
+  });
+});
