@@ -26,8 +26,20 @@ const callbacks: SettingsOwner = { name: 'call-backs', settings };
 const prefix = 'PORTICO_CALL_BACKS_';
 const key = 'canary-key-canary-key-canary-key-canary-key';
 
-const parse = (given: Readonly<Record<string, string>>, owners = [callbacks]) =>
-  parseConfig(Object.fromEntries(Object.entries(given).map(([name, value]) => [`${prefix}${name}`, value])), owners);
+// What Portico itself needs from outside.
+const outside = {
+  TEMPORAL_ADDRESS: 'temporal.example:7233',
+  DATABASE_URL: 'postgres://portico@db.example/portico',
+  PORTICO_JWT_ISSUER: 'https://issuer.example',
+  PORTICO_JWT_AUDIENCE: 'portico',
+  PORTICO_JWT_SECRET: 'a secret of the issuer, for tests alone',
+  PORTICO_CURSOR_SECRET: 'a secret for cursors, for tests alone',
+};
+
+const parse = (given: Readonly<Record<string, string>>, owners = [callbacks]) => {
+  const named = Object.entries(given).map(([name, value]) => [`${prefix}${name}`, value]);
+  return parseConfig({ ...outside, ...Object.fromEntries(named) }, owners);
+};
 
 describe('the settings of a process', () => {
   it('are read from names that begin with its own, and have defaults', () => {
@@ -118,5 +130,5 @@ describe('a secret of a process', () => {
 });
 
 it.each(Object.entries(replacedNames))('%s is refused with its new name', (old, replacement) => {
-  expect(() => parseConfig({ [old]: '1' }, [])).toThrow(`\n  ${old} is now ${replacement}`);
+  expect(() => parseConfig({ ...outside, [old]: '1' }, [])).toThrow(`\n  ${old} is now ${replacement}`);
 });

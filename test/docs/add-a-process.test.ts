@@ -1,18 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../src/worker/free-port.ts';
 import { cleanEnvironment, copyCheckout } from '../harness/checkout.ts';
 import { eventually } from '../harness/portico.ts';
 import { createCompiler } from './compiler.ts';
-import { applyChanges, blocksOf, type Change, changesOf, fileBlocksIn } from './guide.ts';
+import { applyChanges, type Block, blocksOf, type Change, changesOf, fileBlocksIn } from './guide.ts';
 
 const guide = readFileSync(new URL('../../docs/add-a-process.md', import.meta.url), 'utf8');
+/** The three-file process, and the one with an adapter, a table, a setting and a resource. */
+const [reminders = '', invitations = ''] = guide.split(/^(?=## )/m).slice(1);
 const blocks = fileBlocksIn(guide);
-const files = blocks.filter(({ language }) => language === 'ts');
+const files = blocks.filter(({ language }) => language !== 'diff');
 const lists = blocks.filter(({ language }) => language === 'diff');
+const sources = files.filter(({ language }) => language === 'ts');
 
 const checkout = copyCheckout();
 const before = new Map(lists.map(({ file }) => [file, checkout.read(file)]));
@@ -21,69 +25,99 @@ const tool = (name: string, ...args: string[]) => checkout.run(checkout.path(`no
 /** The copy as the guide leaves it. */
 function follow(): void {
   for (const { file, text } of files) checkout.write(file, text);
-  for (const { file, text } of lists) followList(file, changesOf(text));
+  for (const [file, text] of before) checkout.write(file, text);
+  for (const { file, text } of lists) applyChanges(checkout, file, changesOf(text));
 }
 
-function followList(file: string, changes: readonly Change[]): void {
-  checkout.write(file, before.get(file) ?? '');
-  applyChanges(checkout, file, changes);
+/** The copy where a person who followed the guide so far forgot one change of this list. */
+function followBut({ list, forgotten }: { list: Block; forgotten: Change }): void {
+  checkout.write(list.file, before.get(list.file) ?? '');
+  for (const { file, text } of lists.slice(0, lists.indexOf(list))) {
+    if (file === list.file) applyChanges(checkout, file, changesOf(text));
+  }
+  const changes = changesOf(list.text).filter((change) => !isDeepStrictEqual(change, forgotten));
+  applyChanges(checkout, list.file, changes);
 }
 
-beforeAll(follow);
+beforeAll(() => follow());
 afterAll(() => checkout.remove());
 
-it('the guide has three files and a change for each of three lists', () => {
+it('the guide adds files, a migration and changes of the literal lists, and edits nothing else', () => {
   expect(files.map(({ file }) => file)).toEqual([
     'src/catalog/reminders.ts',
     'workflows/reminders.ts',
     'activities/reminders.ts',
+    'src/catalog/invitations.ts',
+    'src/database/migrations/20261122090000_team_members.sql',
+    'src/adapters/teams.ts',
+    'workflows/invitations.ts',
+    'activities/invitations.ts',
+    'src/operations/resources/teams.ts',
   ]);
-  expect(lists.map(({ file }) => file)).toEqual(['src/catalog/index.ts', 'workflows/index.ts', 'activities/index.ts']);
+  const three = ['src/catalog/index.ts', 'workflows/index.ts', 'activities/index.ts'];
+  expect(fileBlocksIn(reminders).flatMap(({ file, language }) => (language === 'diff' ? file : []))).toEqual(three);
+  expect(fileBlocksIn(invitations).flatMap(({ file, language }) => (language === 'diff' ? file : []))).toEqual([
+    ...three,
+    'src/adapters/index.ts',
+    'src/operations/index.ts',
+  ]);
 });
 
 describe('a line or a file that is forgotten', () => {
   const compiler = createCompiler(
     checkout.folder,
-    blocks.map(({ file }) => file),
+    blocks.map(({ file }) => file).filter((file) => file.endsWith('.ts')),
   );
   afterAll(() => compiler.close());
 
   it('is the only thing that is missing: the compiler accepts the rest', () => {
     expect(compiler.errors()).toEqual([]);
-  });
+  }, 120_000);
 
-  const imports = ({ added }: Change) => added.every((line) => line.startsWith('import '));
-  const forgotten = lists
+  // A list of one line alone is the architecture tests' to notice.
+  const changes = lists
     .filter(({ text }) => changesOf(text).length > 1)
-    .flatMap(({ file, text }) => [
-      { file, what: 'import', changes: changesOf(text).filter((change) => !imports(change)) },
-      { file, what: 'entry', changes: changesOf(text).filter(imports) },
-    ]);
+    .flatMap((list) =>
+      changesOf(list.text).map((forgotten) => ({
+        list,
+        file: list.file,
+        forgotten,
+        line: forgotten.added.at(-1)?.trim(),
+      })),
+    );
 
-  it.each(forgotten)('is noticed by the compiler: the $what in $file', ({ file, changes }) => {
-    followList(file, changes);
-    const errors = compiler.errors();
+  it.each(changes)('is noticed by the compiler: $line in $file', ({ list, forgotten }) => {
+    const imported = [...list.text.matchAll(/^\+import \{ (.*) \}/gm)].flatMap(([, names = '']) => names.split(', '));
+    followBut({ list, forgotten });
+    const errors = compiler.errors(list.file);
     follow();
-    expect(errors.join('\n')).toMatch(new RegExp(`^${file}: .*(remindersV1|createReminderActivities)`, 'm'));
+    expect(errors.join('\n')).toMatch(new RegExp(imported.join('|')));
   });
 
-  it.each(files)('is noticed by the compiler: $file', ({ file }) => {
+  it.each(sources)('is noticed by the compiler: $file', ({ file }) => {
     rmSync(checkout.path(file));
     const errors = compiler.errors();
     follow();
-    expect(errors.join('\n')).toMatch(/reminders\.ts/);
+    expect(errors.join('\n')).toContain(basename(file));
   });
 
   it('is noticed by the architecture tests: each list', () => {
-    for (const { file } of lists) checkout.write(file, before.get(file) ?? '');
+    for (const [file, text] of before) checkout.write(file, text);
     const { status, output } = tool('vitest', 'run', 'test/architecture/lists.test.ts', '--no-color', '--retry=0');
     follow();
     expect(status).toBe(1);
     const failures = output.split(/^ FAIL /m).slice(1);
-    expect(failures).toHaveLength(3);
-    for (const [index, name] of ['catalog', 'workflows', 'activities'].entries()) {
-      expect(failures[index]).toMatch(new RegExp(`the ${name} list[^]*remind`));
-    }
+    const expected = [
+      /the catalog lists[^]*invitations[^]*reminders/,
+      /the workflows list[^]*invitations[^]*reminders/,
+      /the activities list[^]*joinTeam[^]*remind/,
+      /the adapters list every factory[^]*Teams/,
+      /the adapters list every grant[^]*team_members/,
+      /the grants of the adapters name every table[^]*team_members/,
+      /the resources list[^]*teams\.ts/,
+    ];
+    expect(failures).toHaveLength(expected.length);
+    for (const [index, message] of expected.entries()) expect(failures[index]).toMatch(message);
   }, 60_000);
 
   it('is noticed by the architecture tests: the workflow of a definition', () => {
@@ -93,17 +127,21 @@ describe('a line or a file that is forgotten', () => {
       'run',
       'test/architecture/workflows.test.ts',
       '-t',
-      'reminders',
+      'reminders|invitations',
       '--no-color',
       '--retry=0',
     );
     follow();
     expect(status).toBe(1);
-    expect(output).toMatch(/FAIL[^]*finds its implementations in the workflow list[^]*\+ +"reminders"/);
+    for (const name of ['reminders', 'invitations']) {
+      expect(output).toMatch(
+        new RegExp(`FAIL[^]*${name} > finds its implementations in the workflow list[^]*\\+ +"${name}"`),
+      );
+    }
   }, 60_000);
 });
 
-describe('the new process', () => {
+describe('the new processes', () => {
   let child: ChildProcess;
   let base: string;
   let said = '';
@@ -116,6 +154,7 @@ describe('the new process', () => {
       PORT: String(port),
       ADMIN_PORT: String(adminPort),
       PORTICO_STATE_DIR: join(checkout.folder, '.portico'),
+      ...settingOf(blocksOf(invitations, 'sh')[0] ?? ''),
     });
     const generated = checkout.run('npm', ['run', '--silent', 'generate']);
     expect(generated).toMatchObject({ status: 0, output: expect.not.stringContaining('rror') as string });
@@ -148,33 +187,41 @@ describe('the new process', () => {
     return stdout.trim();
   };
 
-  it('compiles with everything else', () => {
+  /** Does what a person does with a curl command of the guide. */
+  function type(command: string, token: string) {
+    expect(command).toContain('localhost:8080');
+    const typed = command.replaceAll('localhost:8080', base).replace('curl', 'curl -sS -w "\\n%{http_code}"');
+    const { status, stdout } = checkout.run('sh', ['-c', typed], { TOKEN: token });
+    expect(status).toBe(0);
+    const [body = '', code] = stdout.split('\n');
+    return { code, text: body, body: JSON.parse(body) as unknown };
+  }
+
+  it('compile with everything else', () => {
     expect(tool('tsc', '-p', '.')).toMatchObject({ status: 0, stdout: '' });
   }, 120_000);
 
-  it('is in the documents that are generated', () => {
+  it('are in the documents that are generated', () => {
     expect(checkout.read('openapi.yaml')).toMatch(/^ {2}\/v1\/reminders\/\{id\}\/dismiss:$/m);
-    for (const document of ['README.md', 'docs/http.md'])
+    for (const document of ['README.md', 'docs/http.md']) {
       expect(checkout.read(document)).toContain('POST /v1/reminders`');
+      expect(checkout.read(document)).toContain('POST /v1/invitations`');
+    }
+    expect(checkout.read('docs/http.md')).toContain('GET /v1/teams/{id}`');
+    expect(checkout.read('.env.example')).toContain('\n# PORTICO_INVITATIONS_SEATS=20\n');
+    expect(checkout.read('docs/configuration.md')).toMatch(/^\| `PORTICO_INVITATIONS_SEATS` +\|.*\| `20` +\|$/m);
   });
 
-  it('does what the last step says', async () => {
-    const [command = ''] = blocksOf(guide, 'sh');
-    expect(command).toContain('localhost:8080');
-    const token = tokenWith('reminders:start,reminders:read');
-    const { status, stdout } = checkout.run(
-      'sh',
-      ['-c', command.replaceAll('localhost:8080', base).replace('curl', 'curl -sS -w "\\n%{http_code}"')],
-      { TOKEN: token },
-    );
-    expect(status).toBe(0);
-    const [body = '', code] = stdout.split('\n');
-    expect(code).toBe('200');
-    expect(JSON.parse(body)).toMatchObject({
-      id: 'r-1',
-      status: 'closed',
-      outcome: 'completed',
-      result: { outcome: 'completed', reminderId: 'r-1' },
+  it('of three files does what its last step says', async () => {
+    const [command = ''] = blocksOf(reminders, 'sh');
+    expect(type(command, tokenWith('reminders:start,reminders:read'))).toMatchObject({
+      code: '200',
+      body: {
+        id: 'r-1',
+        status: 'closed',
+        outcome: 'completed',
+        result: { outcome: 'completed', reminderId: 'r-1' },
+      },
     });
 
     const inbox = /`GET (\/v1\/users\/u-1\/inbox)`/.exec(guide)?.[1] ?? '';
@@ -183,7 +230,7 @@ describe('the new process', () => {
     expect(messages).toMatchObject({ items: [{ kind: 'reminder:r-1', title: 'Reminder', body: 'Call back' }] });
   }, 60_000);
 
-  it('has its action, its list, its permission and its metrics without a further line', async () => {
+  it('of three files has its action, its list, its permission and its metrics without a further line', async () => {
     const token = tokenWith('reminders:start,reminders:read,reminders:dismiss');
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', prefer: 'wait=10' };
     const send = async (path: string, body: object) => {
@@ -211,10 +258,34 @@ describe('the new process', () => {
     expect(metrics).toContain('portico_outcomes_total{process="reminders",outcome="dismissed"} 1');
   }, 60_000);
 
-  it('ends in order when it is told to', async () => {
+  it('with more of its own does what its last step says', () => {
+    const token = tokenWith('invitations:start,invitations:read,invitations:accept,teams:read');
+    const [, invite = '', look = '', accept = '', read = ''] = blocksOf(invitations, 'sh');
+    expect(type(invite, token)).toMatchObject({ code: '202', body: { id: 'i-1', step: 'open' } });
+    const { body: deadline } = type(look, token);
+    const { expiresAt } = deadline as { expiresAt: string };
+    expect(Math.abs(Date.parse(expiresAt) - Date.now() - 3_600_000)).toBeLessThan(60_000);
+    expect(type(accept, token)).toMatchObject({ code: '200', body: { outcome: 'joined' } });
+    const shown = /The last answer is `(.*?)`/.exec(invitations)?.[1];
+    expect(type(read, token)).toMatchObject({ code: '200', text: shown });
+
+    const anotherUser = (command: string) => command.replaceAll('i-1', 'i-2').replaceAll('u-1', 'u-2');
+    expect(type(anotherUser(invite), token)).toMatchObject({ code: '202' });
+    expect(type(anotherUser(accept), token)).toMatchObject({ code: '200', body: { outcome: 'team-full' } });
+    expect(type(read, token)).toMatchObject({ text: shown });
+  }, 60_000);
+
+  it('end in order when the program is told to', async () => {
     const exit = once(child, 'exit');
     child.kill('SIGTERM');
     expect(await exit).toEqual([0, null]);
     expect(said).not.toMatch(/error/i);
   }, 60_000);
 });
+
+/** The setting in front of a command, as in `NAME=value npm start`. */
+function settingOf(command: string): Record<string, string> {
+  const [, name = '', value = ''] = /^(PORTICO_[A-Z_]+)=(\S+) npm start$/m.exec(command) ?? [];
+  expect(name).not.toBe('');
+  return { [name]: value };
+}

@@ -33,9 +33,9 @@ export function createCompiler(folder: string, files: readonly string[]) {
     getDefaultLibFileName: ts.getDefaultLibFilePath,
   });
   return {
-    /** The errors in those of the files that are there, each with the name of its file. */
-    errors: (): string[] =>
-      existing().flatMap((path) =>
+    /** The errors in one of the files, or in all that are there, each with the name of its file. */
+    errors: (file?: string): string[] =>
+      (file === undefined ? existing() : [join(folder, file)]).flatMap((path) =>
         service
           .getSemanticDiagnostics(path)
           .map(({ messageText }) => `${relative(folder, path)}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`),

@@ -3,7 +3,7 @@ import type { copyCheckout } from '../harness/checkout.ts';
 type Checkout = Pick<ReturnType<typeof copyCheckout>, 'read' | 'write'>;
 
 /** What a block of a guide asks for: a file to write, or changes to one. */
-interface Block {
+export interface Block {
   readonly file: string;
   readonly language: string;
   readonly text: string;
