@@ -52,6 +52,8 @@ export async function startOnLeash(options: LeashOptions): Promise<LeashedProgra
     pid,
     ended,
     async end() {
+      // What is waited for keeps this process running; the program alone does not.
+      leash.ref();
       if (leash.connected) leash.send('end', () => undefined);
       await ended;
     },

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -70,6 +70,31 @@ describe('a program on a leash', () => {
   });
 });
 
+/** What a program that imports the leash prints until it ends. */
+function runScript(body: string) {
+  const module = new URL('../../local/leash.ts', import.meta.url).href;
+  const program = `const { startOnLeash } = await import(${JSON.stringify(module)});
+    const options = { program: 'sleep', args: ['60'], environment: process.env, output: 2, patienceMs: 10_000 };
+    ${body}`;
+  return spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], { encoding: 'utf8' });
+}
+
+describe('a process that holds a program', () => {
+  it('waits for its end when it has asked for that', () => {
+    const { stdout, status } = runScript(`
+      const held = await startOnLeash(options);
+      await held.end();
+      console.log(await held.ended);`);
+    expect({ stdout, status }).toEqual({ stdout: 'SIGTERM\n', status: 0 });
+  });
+
+  it('is not kept running by it', async () => {
+    const { stdout, status } = runScript('console.log((await startOnLeash(options)).pid);');
+    expect(status).toBe(0);
+    await untilGone(Number(stdout));
+  });
+});
+
 /** A process, in a group of its own, that holds a program which nothing but SIGKILL ends. */
 async function startHolder(): Promise<{ holder: ChildProcess; pid: number }> {
   const module = new URL('../../local/leash.ts', import.meta.url).href;
@@ -80,10 +105,9 @@ async function startHolder(): Promise<{ holder: ChildProcess; pid: number }> {
       program: 'sh', args: ['-c', ${JSON.stringify(script)}], environment: process.env, output: 2, patienceMs: 60_000,
     });
     console.log(pid);
-    if (process.env.STAY) setInterval(() => {}, 1_000);`;
+    setInterval(() => {}, 1_000);`;
   const holder = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
     detached: true,
-    env: { ...process.env, STAY: 'yes' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [first] = (await once(holder.stdout, 'data')) as [Buffer];

@@ -143,8 +143,9 @@ describe('npm start', { timeout: 4 * startMs }, () => {
     const second = start();
     await second.served();
     expect(second.printed()).not.toMatch(/Temporal (server of|moves)/);
-    const waiting = await fetchInstance('GET', '/v1/transfers/big');
-    expect(waiting).toMatchObject({ status: 'running', step: 'awaiting-approval', runId: begun.runId });
+    await expect
+      .poll(() => fetchInstance('GET', '/v1/transfers/big').catch(String), { timeout: 30_000 })
+      .toMatchObject({ status: 'running', step: 'awaiting-approval', runId: begun.runId });
     // Temporal offers the instance to the dead worker first: until it gives up on it the answer is 504, to be repeated.
     const approved = async () => (await call('bob', 'POST', '/v1/transfers/big/approve', {})).status;
     await expect.poll(approved, { timeout: 30_000 }).toBe(200);
@@ -157,8 +158,11 @@ describe('npm start', { timeout: 4 * startMs }, () => {
     expect(temporalServers()).toEqual([]);
   });
 
-  const fetchInstance = async (method: string, path: string, body?: unknown) =>
-    instance.parse((await call('alice', method, path, body)).body);
+  const fetchInstance = async (method: string, path: string, body?: unknown) => {
+    const answer = await call('alice', method, path, body);
+    if (answer.status >= 300) throw new Error(JSON.stringify(answer.body));
+    return instance.parse(answer.body);
+  };
 
   it('ends in order when it is told to while it starts', async () => {
     const portico = start();

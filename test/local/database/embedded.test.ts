@@ -167,6 +167,7 @@ describe('the embedded database', { timeout: 60_000 }, () => {
 
   it('serves a migration and a pool in turns', async () => {
     const { url, database } = await openHere();
+    await migrate({ ownerUrl: url, logger: silentLogger });
     const migration = migrate({ ownerUrl: url, logger: silentLogger });
     const asked = Promise.all([1, 2, 3].map((n) => database.query('select $1::int as n', [n])));
     await migration;
