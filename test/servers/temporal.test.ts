@@ -31,7 +31,7 @@ it('the servers we start have the search attributes that Portico registers elsew
   expect(Object.fromEntries(named)).toEqual(searchAttributes);
 });
 
-it('a server is not taken for ours when a stranger has the port, however well it answers', async () => {
+it('a server is not taken for ours when another has the port, however well it answers', async () => {
   const port = Number(temporalAddress().split(':')[1]);
   await expect(startTemporalServer({ port })).rejects.toThrow(/did not start[^]*address already in use/);
 });
