@@ -9,7 +9,6 @@ import { parseResponse, rawExchange } from '../harness/app.ts';
 import type { Reply } from '../harness/caller.ts';
 import { type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
 import { checkProblem } from '../harness/problem-answers.ts';
-import { until } from '../harness/until.ts';
 import { type JwksServer, startJwksServer } from '../servers/jwks.ts';
 import { startSilentServer } from '../servers/silent.ts';
 import { createSigningKey, mintToken } from '../tokens/tokens.ts';
@@ -67,6 +66,9 @@ async function sendRaw(...parts: Parameters<typeof rawExchange>[1]): Promise<Rep
 }
 
 const transfer = { transferId: 'x', from: 'payer', to: 'payee', amount: { currency: 'EUR', minor: '1' } };
+
+/** Requests at once where ten are let through, and one more in each second that a slow machine takes for them. */
+const manyMore = Array.from({ length: 60 });
 
 /** The answer that is a problem, and the path it was asked for. */
 type Case = () => Promise<[answer: Reply, path: string][]>;
@@ -149,10 +151,13 @@ const cases: Record<ProblemCode, Case> = {
     return one('/v1/user-grants', portico.post('/v1/user-grants', { userId, name: 'Bob' }));
   },
   'rate-limited': async () => {
-    const bySubject = await Promise.all(Array.from({ length: 11 }, () => alone.get('/v1/transfers')));
-    const byAddress = await Promise.all(Array.from({ length: 11 }, () => crowded.get('/v1/accounts/x')));
+    const bySubject = await Promise.all(manyMore.map(() => alone.get('/v1/transfers')));
+    const byAddress = await Promise.all(manyMore.map(() => crowded.get('/v1/accounts/x')));
     const refused = [bySubject, byAddress].map((answers) => answers.filter(({ status }) => status === 429));
-    expect(refused.map(({ length }) => length)).toEqual([1, 1]);
+    for (const { length } of refused) {
+      expect(length).toBeGreaterThanOrEqual(1);
+      expect(length).toBeLessThanOrEqual(manyMore.length - 10);
+    }
     return refused.flatMap((answers, index) =>
       answers.map((answer): [Reply, string] => [answer, index === 0 ? '/v1/transfers' : '/v1/accounts/x']),
     );
@@ -214,7 +219,7 @@ describe('a problem', () => {
 
   it('that a limit is the reason for says how long to wait', async () => {
     const subject = unique('greedy');
-    const answers = await Promise.all(Array.from({ length: 11 }, () => alone.get('/v1/transfers', { subject })));
+    const answers = await Promise.all(manyMore.map(() => alone.get('/v1/transfers', { subject })));
     const refused = answers.find(({ status }) => status === 429);
     expect(refused?.body.retryAfterMs).toBeGreaterThan(0);
     expect(refused?.body.retryAfterMs).toBeLessThanOrEqual(10_000);

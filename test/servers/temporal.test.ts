@@ -7,7 +7,7 @@ import { searchAttributes } from '../../src/orchestration/search-attributes.ts';
 import { registerCommand } from '../../src/orchestration/search-attributes.ts';
 import { startTemporalServer, temporalAddress } from './temporal.ts';
 
-const timeoutMs = 2_000;
+const timeoutMs = 10_000;
 
 it('a server of a test’s own can be killed and comes back on its port with what it knew', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'portico-own-'));

@@ -7,15 +7,18 @@ const aboveLimit = { minor: '1000001', balance: 5_000_000n };
 const untouched = { payer: 5_000_000n, payee: 0n };
 const moved = { payer: 3_999_999n, payee: 1_000_001n };
 let transfers: Transfers;
-/** Of transfers that wait five seconds for their approval. */
+/** Of transfers that wait some seconds for their approval: far longer than this machine takes for one. */
 let quicklyExpiring: Transfers;
 
 beforeAll(async () => {
   const address = temporalAddress();
-  [transfers, quicklyExpiring] = await Promise.all([
-    openTransfers({ address }),
-    openTransfers({ address, approvalTimeoutMs: 5_000 }),
-  ]);
+  transfers = await openTransfers({ address });
+  const startedAt = performance.now();
+  const { transfer, stalled } = await beginReset();
+  const measuredMs = performance.now() - startedAt;
+  await transfer.handle.terminate('measured');
+  stalled.open();
+  quicklyExpiring = await openTransfers({ address, approvalTimeoutMs: Math.ceil(5_000 + 10 * measuredMs) });
 });
 afterAll(() => Promise.all([transfers.close(), quicklyExpiring.close()]));
 

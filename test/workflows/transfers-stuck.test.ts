@@ -48,8 +48,8 @@ describe.concurrent('a return that cannot finish', () => {
 
   it('is tried again at once when an operator says so', async () => {
     const transfer = await beginStuck();
-    // The next attempt by itself would be seconds away.
-    await transfer.retriesOf('refund', 5);
+    // The next attempt by itself is more than ten seconds away.
+    await transfer.retriesOf('refund', 6);
     await transfer.unfreeze('payer');
     expect(await transfer.act('resolve', { how: 'retry' })).toEqual({ accepted: true });
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
