@@ -3,15 +3,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { provideTemporalCli } from '../local/temporal/cli.ts';
-import { reportVariable, type TestReport, testReport } from './test-reporter.ts';
+import { progressVariable, reportVariable, type TestReport, testReport } from './test-reporter.ts';
 
 const project = join(import.meta.dirname, '..');
 
 process.exit(await runTests(process.argv.slice(2)));
 
 /**
- * Runs vitest against a real Temporal server, says what was skipped and why, and ends with the line
- * `N passed, N failed, N skipped`. Resolves with the exit code; with `CI` set a skipped test is a failure.
+ * Runs vitest against a real Temporal server. Says how far it is, what was skipped and why, what needed a second try, and
+ * ends with the line `N passed, N failed, N skipped`. Resolves with the exit code; with `CI` set a skipped test is a failure.
  */
 async function runTests(args: string[]): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'portico-tests-'));
@@ -29,7 +29,8 @@ async function runTests(args: string[]): Promise<number> {
   }
 }
 
-function conclude({ passed, failed, skipped }: TestReport, exitCode: number): number {
+function conclude({ passed, failed, skipped, retried }: TestReport, exitCode: number): number {
+  for (const { file, name } of retried) console.log(`PASSED AT A SECOND TRY ${relative(project, file)} > ${name}`);
   for (const { file, name, reason } of skipped) console.log(`SKIPPED ${relative(project, file)} > ${name}: ${reason}`);
   const isRefused = skipped.length > 0 && !['', 'false', '0'].includes(process.env['CI'] ?? '');
   if (isRefused) console.log('In CI a skipped test is a failure: give it what it needs.');
@@ -43,7 +44,8 @@ function vitest(args: string[], reportFile: string): Promise<number> {
   const child = spawn(process.execPath, [program, 'run', '--reporter=default', `--reporter=${reporter}`, ...args], {
     cwd: project,
     stdio: 'inherit',
-    env: { ...process.env, [reportVariable]: reportFile },
+    // A terminal shows what runs. Elsewhere a line says so now and then, for a slow machine is silent for minutes.
+    env: { [progressVariable]: process.stdout.isTTY ? '0' : '20000', ...process.env, [reportVariable]: reportFile },
   });
   // Ctrl-C in a terminal reaches vitest by itself, because it goes to the whole group. Other signals are passed on.
   process.on('SIGINT', () => undefined);

@@ -1,36 +1,37 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stuckTransfers } from '../fixtures/stuck-transfers.ts';
-import { inspectEmbedded } from '../harness/audit-embedded.ts';
-import { forget } from '../harness/forgetting.ts';
-import { eventually, type Portico, type Reply, startPortico, unique } from '../harness/portico.ts';
+import { closed } from '../fixtures/transfers.ts';
+import type { Reply } from '../harness/caller.ts';
+import { reportEmbedded } from '../harness/money-report.ts';
+import { type Portico, startPortico, unique } from '../harness/portico.ts';
+import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
+import { until } from '../harness/until.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 const stateDir = mkdtempSync(join(tmpdir(), 'portico-accounts-'));
 
 let portico: Portico;
-let temporal: Connection;
+let operator: TemporalOperator;
 
 beforeAll(async () => {
-  [portico, temporal] = await Promise.all([
+  [portico, operator] = await Promise.all([
     startPortico({
       stateDir,
       environment: {
         PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR: '10000',
-        PORTICO_TRANSFERS_APPROVAL_TIMEOUT: '3s',
         PORTICO_ACTIVITY_SLOTS: '4',
       },
     }),
-    Connection.connect({ address: temporalAddress() }),
+    connectOperator(temporalAddress()),
   ]);
   await portico.untilReady();
 });
 afterAll(async () => {
   await portico.stop();
-  await temporal.close();
+  await operator.close();
   rmSync(stateDir, { recursive: true, force: true });
 });
 
@@ -80,7 +81,7 @@ const run = (transfer: Transfer) => outcomeOf(transfer, portico.post('/v1/transf
 
 async function awaitingApproval(transfer: Transfer): Promise<Transfer> {
   await portico.post('/v1/transfers', transfer);
-  await eventually(
+  await until(
     () => portico.get(pathOf(transfer)),
     ({ body }) => body.step === 'awaiting-approval',
   );
@@ -169,15 +170,15 @@ describe('an account', () => {
 
   it('of another tenant is an absent one, and its id is free', async () => {
     const id = await openAccount();
-    const stranger = { tenant: unique('stranger') };
+    const other = { tenant: unique('other') };
     const path = `/v1/accounts/${id}`;
     const answers = await Promise.all([
-      portico.get(path, stranger),
-      portico.post(`${path}/freeze`, undefined, stranger),
-      portico.post(`${path}/unfreeze`, undefined, stranger),
+      portico.get(path, other),
+      portico.post(`${path}/freeze`, undefined, other),
+      portico.post(`${path}/unfreeze`, undefined, other),
     ]);
     expect(answers.map(({ status }) => status)).toEqual([404, 404, 404]);
-    const own = await portico.put(path, opening('5', 'USD'), stranger);
+    const own = await portico.put(path, opening('5', 'USD'), other);
     expect([own.status, own.body.balance.minor]).toEqual([201, '5']);
     expect((await portico.get(path)).body).toMatchObject({
       currency: 'EUR',
@@ -187,7 +188,7 @@ describe('an account', () => {
   });
 
   it('of another tenant neither pays nor receives', async () => {
-    const tenant = unique('stranger');
+    const tenant = unique('other');
     const [mine, theirs] = [await openAccount(), unique('account')];
     await portico.put(`/v1/accounts/${theirs}`, opening('1000'), { tenant });
     for (const transfer of [transferOf(mine, theirs), transferOf(theirs, mine)]) {
@@ -250,16 +251,23 @@ describe('a transfer ends', () => {
   });
 
   it('expired, when nobody decides in time', async () => {
-    const [payer, payee] = await pair('50000');
-    expect(await run(transferOf(payer, payee, '10001'))).toEqual({ outcome: 'expired' });
-    expect(await balancesOf(payer, payee)).toEqual([50_000n, 50_000n]);
+    // All others have days.
+    const impatient = await startPortico({ environment: { PORTICO_APPROVAL_TIMEOUT: '1s' } });
+    await impatient.untilReady();
+    await impatient.openAccounts('payer', 'payee');
+    const transfer = transferOf('payer', 'payee', '2000000');
+    await impatient.post('/v1/transfers', transfer);
+    expect((await closed(impatient, pathOf(transfer))).body.outcome).toBe('expired');
+    const accounts = await Promise.all(['payer', 'payee'].map((id) => impatient.get(`/v1/accounts/${id}`)));
+    expect(accounts.map(({ body }) => body.balance.minor)).toEqual(['100000000', '100000000']);
+    await impatient.stop();
   });
 
   it('in conflict, where its id stood for another transfer that Temporal has forgotten', async () => {
     const [payer, payee] = await pair();
     const first = transferOf(payer, payee, '300');
     expect(await run(first)).toEqual({ outcome: 'completed' });
-    await forget(temporal, `${portico.tenant}/transfers/${first.transferId}`);
+    await operator.forget(`${portico.tenant}/transfers/${first.transferId}`);
     const other = { ...first, amount: { currency: 'EUR', minor: '301' } };
     expect(await run(other)).toEqual({ outcome: 'conflict' });
     expect(await balancesOf(payer, payee)).toEqual([700n, 1_300n]);
@@ -284,7 +292,7 @@ describe('a transfer whose money cannot be returned', () => {
 
     const seen = await portico.get(pathOf(retried), { permissions: ['transfers:read', 'transfers:resolve'] });
     expect(Object.keys(seen.body.links).sort()).toEqual(['resolve', 'result', 'self']);
-    // The money is on its way back already: nobody is told no, and nothing changes.
+    // The refund is under way: the cancel is accepted and changes nothing.
     const cancelled = await portico.post(`${pathOf(retried)}/cancel`, {});
     expect([cancelled.status, cancelled.body.step]).toEqual([202, 'compensation-stuck']);
     const vain = await portico.post(`${pathOf(retried)}/resolve`, { how: 'retry' });
@@ -305,6 +313,7 @@ describe('a transfer whose money cannot be returned', () => {
       const key = { headers: { ...wait.headers, 'idempotency-key': 'second' } };
       await portico.post(`${pathOf(transfer)}/resolve`, { how: 'retry' }, key);
     }
+    for (const transfer of rest) expect((await closed(portico, pathOf(transfer))).body.outcome).toBe('compensated');
     expect(await balancesOf(payer, payee)).toEqual([3_999n, 0n]);
     const after = await portico.post(`${pathOf(settled)}/resolve`, { how: 'retry' });
     expect([after.status, after.body.code]).toEqual([409, 'too-late']);
@@ -314,10 +323,8 @@ describe('a transfer whose money cannot be returned', () => {
 // Last: it stops Portico, to look into its books without it.
 it('at rest the books agree with all of the above', async () => {
   await portico.stop();
-  const { findings, outcomes } = await inspectEmbedded(stateDir, portico.tenant);
+  const { findings, outcomes } = await reportEmbedded(stateDir, portico.tenant);
   expect(findings).toEqual([]);
   expect([...outcomes.values()].filter((outcome) => outcome === null)).toEqual([]);
-  expect(new Set(outcomes.values())).toEqual(
-    new Set(['completed', 'compensated', 'rejected', 'cancelled', 'expired', 'settled']),
-  );
+  expect(new Set(outcomes.values())).toEqual(new Set(['completed', 'compensated', 'rejected', 'cancelled', 'settled']));
 });

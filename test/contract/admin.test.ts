@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catalog } from '../../src/catalog/index.ts';
 import { operations } from '../../src/operations/index.ts';
 import { version } from '../../src/version.ts';
-import { eventually, type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
+import { type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
 import { checkProblem } from '../harness/problem-answers.ts';
 import { checkMetrics, hasPromtool } from '../harness/promtool.ts';
+import { until } from '../harness/until.ts';
 import { startJwksServer } from '../servers/jwks.ts';
 import { startTemporalServer, temporalAddress, type TestTemporalServer } from '../servers/temporal.ts';
 
@@ -51,10 +52,9 @@ describe('a worker by itself, whose database is away', () => {
   afterAll(() => worker.stop());
 
   it('is not ready, and says what is missing', async () => {
-    const report = await eventually(
+    const report = await until(
       () => readiness(worker),
       (each) => failedChecks(each).join() === 'database',
-      20_000,
     );
     expect(report).toMatchObject({ code: 503, status: 'not-ready', role: 'worker', version });
     expect(names(report)).toEqual(['start', 'database', 'search-attributes', 'workers']);
@@ -64,9 +64,9 @@ describe('a worker by itself, whose database is away', () => {
 });
 
 describe('a process that serves HTTP alone', () => {
-  it('is not ready while neither Temporal nor the database is there, and lives', async () => {
+  it('is not ready while neither Temporal nor the database is there, and alive', async () => {
     const api = await startApi();
-    const report = await eventually(
+    const report = await until(
       () => readiness(api),
       ({ checks }) => checks[0]?.status === 'ok',
     );
@@ -105,12 +105,12 @@ describe('a process that serves HTTP alone', () => {
     it('counts the instances that are open there', async () => {
       const { status } = await api.post('/v1/user-grants', { userId: unique('user'), name: 'Ann' });
       expect(status).toBe(202);
-      await eventually(
+      await until(
         () => api.get('/v1/user-grants?status=running'),
         ({ body }) => body.items.length === 1,
       );
       const second = await startApi({ temporalAddress: server.address });
-      const text = await eventually(
+      const text = await until(
         () => metricsOf(second),
         (each) => samplesOf(each, 'portico_open_instances').size >= catalog.length,
       );
@@ -121,17 +121,17 @@ describe('a process that serves HTTP alone', () => {
     });
 
     it('names it when it goes away, and is content when it is back', async () => {
-      await eventually(
+      await until(
         () => readiness(api),
         (report) => failedChecks(report).join() === 'database',
       );
       await server.kill();
-      await eventually(
+      await until(
         () => readiness(api),
         (report) => failedChecks(report).join() === 'database,temporal' && report.code === 503,
       );
       await server.restart();
-      await eventually(
+      await until(
         () => readiness(api),
         (report) => failedChecks(report).join() === 'database',
       );
@@ -141,7 +141,7 @@ describe('a process that serves HTTP alone', () => {
 
 describe('a process with everything', () => {
   beforeAll(async () => {
-    portico = await startPortico({ environment: { PORTICO_DRAIN_DELAY: '1s' } });
+    portico = await startPortico({ environment: { PORTICO_DRAIN_DELAY: '5s' } });
     await portico.untilReady();
     await traffic();
   });
@@ -149,8 +149,7 @@ describe('a process with everything', () => {
 
   /** A start of each kind, two outcomes, problems, and requests to what is not there. */
   async function traffic(): Promise<void> {
-    const account = { currency: 'EUR', openingBalance: { minor: '1000' } };
-    await Promise.all(['payer', 'payee'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
+    await portico.openAccounts('payer', 'payee');
     const transfer = { transferId: unique('t'), from: 'payer', to: 'payee', amount: { currency: 'EUR', minor: '1' } };
     const wait = { headers: { prefer: 'wait=20' } };
     await portico.post('/v1/transfers', transfer, wait);
@@ -173,13 +172,12 @@ describe('a process with everything', () => {
 
   it('counts starts, outcomes, and requests to Temporal', async () => {
     // Outcomes are counted by the workers, beside the answer.
-    const text = await eventually(
+    const text = await until(
       () => metricsOf(portico),
       (each) => samplesOf(each, 'portico_outcomes_total').size >= 2,
     );
     const starts = samplesOf(text, 'portico_starts_total');
-    const startsOf = (process: string, status: string) =>
-      starts.get(`process="${process}",idempotency_status="${status}"`);
+    const startsOf = (name: string, status: string) => starts.get(`process="${name}",idempotency_status="${status}"`);
     expect(startsOf('transfers', 'created')).toBe(2);
     expect(startsOf('transfers', 'replayed')).toBe(1);
     expect(startsOf('transfers', 'mismatch')).toBe(1);

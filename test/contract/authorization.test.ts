@@ -6,7 +6,9 @@ import { registerRoutes } from '../../src/http/routes.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { operations, permissionsOf } from '../../src/operations/index.ts';
 import type { Operation } from '../../src/operations/operation.ts';
-import { eventually, type Portico, type Reply, startPortico, unique } from '../harness/portico.ts';
+import { aboveLimit, closed, transferOf, waitingTransfer } from '../fixtures/transfers.ts';
+import type { Reply } from '../harness/caller.ts';
+import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { checkProblem } from '../harness/problem-answers.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
 import { createSigningKey, mintToken } from '../tokens/tokens.ts';
@@ -18,23 +20,17 @@ const ids: Record<string, string> = {};
 beforeAll(async () => {
   portico = await startPortico();
   await portico.untilReady();
-  const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
-  await Promise.all(['payer', 'payee'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
-  const [transferId, userId] = [unique('transfer'), unique('user')];
-  await portico.post('/v1/user-grants', { userId, name: 'Canary' }, { headers: { prefer: 'wait=20' } });
-  await portico.post('/v1/transfers', bodyOf('transfers', transferId));
-  await eventually(
-    () => portico.get(`/v1/transfers/${transferId}`),
-    ({ body }) => body.step === 'awaiting-approval',
-  );
+  await portico.openAccounts('payer', 'payee');
+  const userId = unique('user');
+  await portico.post('/v1/user-grants', { userId, name: 'Canary' });
+  await closed(portico, `/v1/user-grants/${userId}`);
+  const transferId = await waitingTransfer(portico);
   Object.assign(ids, { transfers: transferId, 'user-grants': userId, users: userId, accounts: 'payer' });
 });
 afterAll(() => portico.stop());
 
 const bodyOf = (tag: string, id: string): object =>
-  tag === 'transfers'
-    ? { transferId: id, from: 'payer', to: 'payee', amount: { currency: 'EUR', minor: '2000000' } }
-    : { userId: id, name: 'Canary' };
+  tag === 'transfers' ? transferOf(id, aboveLimit) : { userId: id, name: 'Canary' };
 
 /** What an operation takes, if it takes a body. */
 const bodies: Record<string, object> = {
@@ -114,12 +110,12 @@ describe.each(everyAsk)('%s', (_, ask) => {
   });
 
   it('shows and does nothing of this tenant to another', async () => {
-    const tenant = unique('stranger');
+    const tenant = unique('other');
     const answer = await send(ask, ownId(), { tenant, subject: 'mallory' });
     expect(JSON.stringify(answer.body ?? {})).not.toContain('Canary');
     if (!operation.path.includes('{id}')) {
       if (ask.method === 'GET') expect(answer.body).toEqual({ items: [] });
-      // A start of the same key is the stranger's own instance.
+      // A start of the same key is an instance of the other tenant.
       else if (ask.method === 'POST') expect(answer.headers.get('idempotency-status')).toBe('created');
       return;
     }

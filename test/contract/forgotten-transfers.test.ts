@@ -1,29 +1,31 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stuckTransfers } from '../fixtures/stuck-transfers.ts';
-import { inspectEmbedded } from '../harness/audit-embedded.ts';
-import { forget } from '../harness/forgetting.ts';
-import { eventually, type Portico, type Reply, startPortico, unique } from '../harness/portico.ts';
+import { closed } from '../fixtures/transfers.ts';
+import type { Reply } from '../harness/caller.ts';
+import { reportEmbedded } from '../harness/money-report.ts';
+import { type Portico, startPortico, unique } from '../harness/portico.ts';
+import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
+import { until } from '../harness/until.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 const stateDir = mkdtempSync(join(tmpdir(), 'portico-forgotten-'));
 
 let portico: Portico;
-let temporal: Connection;
+let operator: TemporalOperator;
 
 beforeAll(async () => {
-  [portico, temporal] = await Promise.all([
+  [portico, operator] = await Promise.all([
     startPortico({ stateDir, environment: { PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR: '1000' } }),
-    Connection.connect({ address: temporalAddress() }),
+    connectOperator(temporalAddress()),
   ]);
   await portico.untilReady();
 });
 afterAll(async () => {
   await portico.stop();
-  await temporal.close();
+  await operator.close();
   rmSync(stateDir, { recursive: true, force: true });
 });
 
@@ -57,10 +59,10 @@ type Accounts = Awaited<ReturnType<typeof openAccounts>>;
 type Transfer = ReturnType<Accounts['transferOf']>;
 
 const pathOf = ({ transferId }: Transfer) => `${path}/${transferId}`;
-const forgetTransfer = ({ transferId }: Transfer) => forget(temporal, `${portico.tenant}/transfers/${transferId}`);
+const forgetTransfer = ({ transferId }: Transfer) => operator.forget(`${portico.tenant}/transfers/${transferId}`);
 
 const reaches = (transfer: Transfer, step: string): Promise<Reply> =>
-  eventually(
+  until(
     () => portico.get(pathOf(transfer)),
     ({ body }) => body.step === step,
   );
@@ -175,7 +177,7 @@ describe.concurrent('a transfer that ended and that Temporal has forgotten', () 
   });
 });
 
-describe.concurrent('a transfer that was lost on its way', () => {
+describe.concurrent('a transfer that was lost before its end', () => {
   it('waits for its second person again, who is neither the first starter nor the present one', async () => {
     const { transferOf, balances } = await openAccounts();
     const transfer = await awaitingApproval(transferOf('1001'));
@@ -207,7 +209,7 @@ describe.concurrent('a transfer that was lost on its way', () => {
     await portico.post(`/v1/accounts/${from}/unfreeze`, undefined);
     for (const transfer of stuck) {
       await portico.post(`${pathOf(transfer)}/resolve`, { how: 'retry' });
-      const { body } = await portico.get(`${pathOf(transfer)}/result`, wait);
+      const { body } = await closed(portico, pathOf(transfer));
       expect(body.outcome).toBe('compensated');
     }
     expect(await balances()).toEqual([10_000, 10_000, 10_000]);
@@ -217,7 +219,7 @@ describe.concurrent('a transfer that was lost on its way', () => {
 // Last: it stops Portico, to look into its books without it.
 it('at rest the books hold what was moved, once', async () => {
   await portico.stop();
-  const { findings, outcomes, balances } = await inspectEmbedded(stateDir, portico.tenant);
+  const { findings, outcomes, balances } = await reportEmbedded(stateDir, portico.tenant);
   expect(findings).toEqual([]);
   expect([...outcomes.values()].filter((outcome) => outcome === null)).toEqual([]);
   const gain = (name: string) =>

@@ -1,27 +1,21 @@
-import { Connection } from '@temporalio/client';
-import Long from 'long';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catalog } from '../../src/catalog/index.ts';
 import { probesV1 } from '../fixtures/probes.ts';
-import { eventually, type Portico, startPortico, unique } from '../harness/portico.ts';
+import { waitingTransfer } from '../fixtures/transfers.ts';
+import { type Portico, startPortico, unique } from '../harness/portico.ts';
+import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
+import { until } from '../harness/until.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 let portico: Portico;
+let operator: TemporalOperator;
 
 beforeAll(async () => {
-  portico = await startPortico();
-  const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
-  await Promise.all(['payer', 'payee'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
+  [portico, operator] = await Promise.all([startPortico(), connectOperator(temporalAddress())]);
+  await portico.untilReady();
+  await portico.openAccounts('payer', 'payee');
 });
-afterAll(() => portico.stop());
-
-const big = (transferId: string, other: object = {}) => ({
-  transferId,
-  from: 'payer',
-  to: 'payee',
-  amount: { currency: 'EUR', minor: '2000000' },
-  ...other,
-});
+afterAll(() => Promise.all([portico.stop(), operator.close()]));
 
 async function startedProbe(given: object = {}, options: object = {}): Promise<string> {
   const key = unique('probe');
@@ -30,19 +24,9 @@ async function startedProbe(given: object = {}, options: object = {}): Promise<s
   return key;
 }
 
-async function waitingTransfer(other: object = {}, options: object = {}): Promise<string> {
-  const id = unique('transfer');
-  await portico.post('/v1/transfers', big(id, other), options);
-  await eventually(
-    () => portico.get(`/v1/transfers/${id}`, options),
-    ({ body }) => body.step === 'awaiting-approval',
-  );
-  return id;
-}
-
 describe('an instance', () => {
   it('shows step, times and the links its reader may follow', async () => {
-    const id = await waitingTransfer();
+    const id = await waitingTransfer(portico);
     const seen = await portico.get(`/v1/transfers/${id}`, { permissions: ['transfers:read', 'transfers:approve'] });
     expect(seen.status).toBe(200);
     expect(seen.body).toMatchObject({ id, status: 'running', step: 'awaiting-approval' });
@@ -52,7 +36,7 @@ describe('an instance', () => {
   });
 
   it('says nothing of Temporal', async () => {
-    const id = await waitingTransfer();
+    const id = await waitingTransfer(portico);
     const answers = await Promise.all([
       portico.get(`/v1/transfers/${id}`),
       portico.get(`/v1/transfers/${id}/result`),
@@ -65,7 +49,7 @@ describe('an instance', () => {
   });
 
   it('has no result while it runs, and a typed one afterwards', async () => {
-    const id = await waitingTransfer();
+    const id = await waitingTransfer(portico);
     const early = await portico.get(`/v1/transfers/${id}/result`);
     expect(early.status).toBe(202);
     expect(early.headers.get('retry-after')).toBe('1');
@@ -89,21 +73,21 @@ describe('an instance', () => {
   });
 
   it('of another tenant looks exactly like one that does not exist', async () => {
-    const id = await waitingTransfer();
-    const stranger = { tenant: unique('stranger') };
+    const id = await waitingTransfer(portico);
+    const other = { tenant: unique('other') };
     const absent = unique('absent');
     const requests = (key: string) => [
-      portico.get(`/v1/transfers/${key}`, stranger),
-      portico.get(`/v1/transfers/${key}/result`, stranger),
-      portico.post(`/v1/transfers/${key}/approve`, {}, stranger),
-      portico.post(`/v1/transfers/${key}/cancel`, {}, stranger),
+      portico.get(`/v1/transfers/${key}`, other),
+      portico.get(`/v1/transfers/${key}/result`, other),
+      portico.post(`/v1/transfers/${key}/approve`, {}, other),
+      portico.post(`/v1/transfers/${key}/cancel`, {}, other),
     ];
     const [foreign, missing] = [await Promise.all(requests(id)), await Promise.all(requests(absent))];
     expect(foreign.map(({ status }) => status)).toEqual([404, 404, 404, 404]);
     const shown = (replies: typeof foreign, key: string) =>
       replies.map(({ body }) => JSON.stringify(body).replaceAll(key, '*'));
     expect(shown(foreign, id)).toEqual(shown(missing, absent));
-    expect((await portico.get('/v1/transfers', stranger)).body.items).toEqual([]);
+    expect((await portico.get('/v1/transfers', other)).body.items).toEqual([]);
   });
 });
 
@@ -161,7 +145,7 @@ describe('an action', () => {
     const headers = { 'idempotency-key': 'k' };
     await portico.post(`/v1/probes/${id}/ping`, {}, { headers });
     await portico.post(`/v1/probes/${id}/renew`, {});
-    const again = await eventually(
+    const again = await until(
       () => portico.post(`/v1/probes/${id}/ping`, {}, { headers }),
       ({ status }) => status === 202,
     );
@@ -170,14 +154,14 @@ describe('an action', () => {
   });
 
   it('that the step does not allow is a conflict', async () => {
-    const id = await waitingTransfer();
+    const id = await waitingTransfer(portico);
     const reply = await portico.post(`/v1/transfers/${id}/resolve`, { how: 'retry' });
     expect(reply.status).toBe(409);
     expect(reply.body.code).toBe('action-not-allowed');
   });
 
   it('of a second person is refused to the one who started, and to the one on whose behalf', async () => {
-    const id = await waitingTransfer({ requestedBy: 'carol' });
+    const id = await waitingTransfer(portico, { requestedBy: 'carol' });
     const own = await portico.post(`/v1/transfers/${id}/approve`, {}, { subject: 'alice' });
     expect(own.status).toBe(403);
     expect(own.body.code).toBe('second-person-required');
@@ -208,11 +192,11 @@ describe('a list', () => {
     await portico.post(`/v1/probes/${dropped}/drop`, {}, { tenant, headers: { prefer: 'wait=10' } });
     const list = async (query: string) => ids(await portico.get(`/v1/probes?${query}`, { tenant })).sort();
     const sorted = (...keys: string[]) => [...keys].sort();
-    await eventually(
+    await until(
       () => list('outcome=dropped'),
       (found) => found.length === 1,
     );
-    await eventually(
+    await until(
       () => list('step=pinged'),
       (found) => found.length === 1,
     );
@@ -234,7 +218,7 @@ describe('a list', () => {
   it('goes on by a cursor that is good for this tenant and these filters alone', async () => {
     const tenant = unique('pages');
     const started = await Promise.all(Array.from({ length: 5 }, () => startedProbe({ color: 'red' }, { tenant })));
-    await eventually(
+    await until(
       () => portico.get('/v1/probes?color=red', { tenant }),
       ({ body }) => body.items.length === 5,
     );
@@ -265,14 +249,12 @@ describe('a list', () => {
     const tenant = unique('once');
     const id = await startedProbe({}, { tenant });
     await portico.post(`/v1/probes/${id}/renew`, {}, { tenant });
-    const temporal = await Connection.connect({ address: temporalAddress() });
-    await eventually(
+    await until(
       () => portico.post(`/v1/probes/${id}/ping`, {}, { tenant }),
       ({ status }) => status === 202,
     );
-    await reset(temporal, `${tenant}/probes/${id}`);
-    await temporal.close();
-    await eventually(
+    await operator.reset(`${tenant}/probes/${id}`);
+    await until(
       () => portico.get('/v1/probes', { tenant }),
       ({ body }) => body.items.length === 1 && body.items[0].status === 'running',
     );
@@ -285,15 +267,13 @@ describe('a list', () => {
   it('shows an instance that was reset after it had ended once on a page, and on each page that has a run', async () => {
     const tenant = unique('again');
     const id = await startedProbe({ mode: 'finish' }, { tenant, headers: { prefer: 'wait=20' } });
-    const temporal = await Connection.connect({ address: temporalAddress() });
-    await reset(temporal, `${tenant}/probes/${id}`);
-    const countRuns = () =>
-      temporal.workflowService.countWorkflowExecutions({
+    await operator.reset(`${tenant}/probes/${id}`);
+    const completedRuns = () =>
+      operator.connection.workflowService.countWorkflowExecutions({
         namespace: 'default',
         query: `PorticoTenant = '${tenant}' AND ExecutionStatus = 'Completed'`,
       });
-    await eventually(countRuns, ({ count }) => count.toNumber() === 2);
-    await temporal.close();
+    await until(completedRuns, ({ count }) => count.toNumber() === 2);
     expect(ids(await portico.get('/v1/probes', { tenant }))).toEqual([id]);
     const first = await portico.get('/v1/probes?limit=1', { tenant });
     const second = await portico.get(`/v1/probes?limit=1&cursor=${first.body.cursor}`, { tenant });
@@ -320,16 +300,6 @@ describe('a list', () => {
     expect(['invalid-request', 'malformed-request']).toContain(reply.body.code);
   });
 });
-
-/** Sends an instance back to its first step, as an operator does; it goes on in a new run. */
-const reset = (temporal: Connection, workflowId: string) =>
-  temporal.workflowService.resetWorkflowExecution({
-    namespace: 'default',
-    workflowExecution: { workflowId },
-    workflowTaskFinishEventId: Long.fromNumber(4),
-    requestId: unique('reset'),
-    reason: 'a test',
-  });
 
 describe('which code runs a new start', () => {
   it('is decided by the service: old and new instances answer alike and side by side', async () => {
@@ -360,10 +330,9 @@ describe('which code runs a new start', () => {
 
 describe('every declared action and view', () => {
   it('has a handler in an instance that runs', async () => {
-    const temporal = await Connection.connect({ address: temporalAddress() });
     // One start for each implementation.
     const starts: Record<string, (() => Promise<string>)[]> = {
-      transfers: [() => waitingTransfer()],
+      transfers: [() => waitingTransfer(portico)],
       'user-grants': [
         async () => {
           const userId = unique('user');
@@ -380,7 +349,7 @@ describe('every declared action and view', () => {
       );
       for (const start of starts[definition.name] ?? []) {
         const key = await start();
-        const { queryResult } = await temporal.workflowService.queryWorkflow({
+        const { queryResult } = await operator.connection.workflowService.queryWorkflow({
           namespace: 'default',
           execution: { workflowId: `${portico.tenant}/${definition.name}/${key}` },
           query: { queryType: '__temporal_workflow_metadata' },
@@ -395,6 +364,5 @@ describe('every declared action and view', () => {
         expect(names('queryDefinitions')).toEqual(expect.arrayContaining(Object.keys(definition.views)));
       }
     }
-    await temporal.close();
   });
 });

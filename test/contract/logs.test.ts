@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rawExchange } from '../harness/app.ts';
-import { eventually, type Portico, type Reply, startApi, startPortico, unique } from '../harness/portico.ts';
+import type { Reply } from '../harness/caller.ts';
+import { type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
+import { until } from '../harness/until.ts';
 import { startSilentServer } from '../servers/silent.ts';
 
 let portico: Portico;
@@ -64,7 +66,7 @@ const parsed = (): Line[] => lines.map((line) => JSON.parse(line) as Line);
 
 /** The lines of the request with that id, as soon as there is one. */
 const linesOf = (requestId: string): Promise<Line[]> =>
-  eventually(
+  until(
     () => Promise.resolve(parsed().filter((line) => line['msg'] === 'request' && line['requestId'] === requestId)),
     ({ length }) => length > 0,
   );
@@ -146,7 +148,7 @@ async function everything(): Promise<Reply[]> {
   const big = transferOf({ amount: { currency: 'EUR', minor: `${canary.amount}0` } });
   const grant = { userId: unique('user'), name: canary.name };
   await portico.post('/v1/transfers', big);
-  await eventually(
+  await until(
     () => portico.get(`/v1/transfers/${big.transferId}`),
     ({ body }) => body.step === 'awaiting-approval',
   );

@@ -4,8 +4,10 @@ import { z } from 'zod';
 import type { ProcessDefinition } from '../../src/definition/definition.ts';
 import { type ProblemCode, problems } from '../../src/problems.ts';
 import { probesV1 } from '../fixtures/probes.ts';
+import { waitingTransfer } from '../fixtures/transfers.ts';
 import { parseResponse, rawExchange } from '../harness/app.ts';
-import { eventually, type Portico, type Reply, startApi, startPortico, unique } from '../harness/portico.ts';
+import type { Reply } from '../harness/caller.ts';
+import { type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
 import { checkProblem } from '../harness/problem-answers.ts';
 import { type JwksServer, startJwksServer } from '../servers/jwks.ts';
 import { startSilentServer } from '../servers/silent.ts';
@@ -50,8 +52,7 @@ beforeAll(async () => {
     startApi({ environment: { PORTICO_JWT_SECRET: '', PORTICO_JWT_JWKS_URL: jwks.url } }),
   ]);
   await portico.untilReady();
-  const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
-  await Promise.all(['payer', 'payee'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
+  await portico.openAccounts('payer', 'payee');
 });
 afterAll(async () => {
   await Promise.all([portico, alone, ignored, crowded, pressed, keyless].map((each) => each.stop()));
@@ -64,18 +65,10 @@ async function sendRaw(...parts: Parameters<typeof rawExchange>[1]): Promise<Rep
   return parseResponse(text);
 }
 
-async function bigTransfer(): Promise<string> {
-  const transferId = unique('transfer');
-  const amount = { currency: 'EUR', minor: '2000000' };
-  await portico.post('/v1/transfers', { transferId, from: 'payer', to: 'payee', amount });
-  await eventually(
-    () => portico.get(`/v1/transfers/${transferId}`),
-    ({ body }) => body.step === 'awaiting-approval',
-  );
-  return transferId;
-}
-
 const transfer = { transferId: 'x', from: 'payer', to: 'payee', amount: { currency: 'EUR', minor: '1' } };
+
+/** Requests at once where ten are let through, and one more in each second that a slow machine takes for them. */
+const manyMore = Array.from({ length: 60 });
 
 /** The answer that is a problem, and the path it was asked for. */
 type Case = () => Promise<[answer: Reply, path: string][]>;
@@ -104,7 +97,7 @@ const cases: Record<ProblemCode, Case> = {
   ],
   forbidden: () => one('/v1/accounts/x', portico.get('/v1/accounts/x', { permissions: ['transfers:read'] })),
   'second-person-required': async () => {
-    const path = `/v1/transfers/${await bigTransfer()}/approve`;
+    const path = `/v1/transfers/${await waitingTransfer(portico)}/approve`;
     return one(path, portico.post(path, {}));
   },
   'not-found': async () => [
@@ -128,7 +121,7 @@ const cases: Record<ProblemCode, Case> = {
     ];
   },
   'action-not-allowed': async () => {
-    const path = `/v1/transfers/${await bigTransfer()}/resolve`;
+    const path = `/v1/transfers/${await waitingTransfer(portico)}/resolve`;
     return one(path, portico.post(path, { how: 'retry' }));
   },
   'too-late': async () => {
@@ -158,10 +151,13 @@ const cases: Record<ProblemCode, Case> = {
     return one('/v1/user-grants', portico.post('/v1/user-grants', { userId, name: 'Bob' }));
   },
   'rate-limited': async () => {
-    const bySubject = await Promise.all(Array.from({ length: 11 }, () => alone.get('/v1/transfers')));
-    const byAddress = await Promise.all(Array.from({ length: 11 }, () => crowded.get('/v1/accounts/x')));
+    const bySubject = await Promise.all(manyMore.map(() => alone.get('/v1/transfers')));
+    const byAddress = await Promise.all(manyMore.map(() => crowded.get('/v1/accounts/x')));
     const refused = [bySubject, byAddress].map((answers) => answers.filter(({ status }) => status === 429));
-    expect(refused.map(({ length }) => length)).toEqual([1, 1]);
+    for (const { length } of refused) {
+      expect(length).toBeGreaterThanOrEqual(1);
+      expect(length).toBeLessThanOrEqual(manyMore.length - 10);
+    }
     return refused.flatMap((answers, index) =>
       answers.map((answer): [Reply, string] => [answer, index === 0 ? '/v1/transfers' : '/v1/accounts/x']),
     );
@@ -223,7 +219,7 @@ describe('a problem', () => {
 
   it('that a limit is the reason for says how long to wait', async () => {
     const subject = unique('greedy');
-    const answers = await Promise.all(Array.from({ length: 11 }, () => alone.get('/v1/transfers', { subject })));
+    const answers = await Promise.all(manyMore.map(() => alone.get('/v1/transfers', { subject })));
     const refused = answers.find(({ status }) => status === 429);
     expect(refused?.body.retryAfterMs).toBeGreaterThan(0);
     expect(refused?.body.retryAfterMs).toBeLessThanOrEqual(10_000);
@@ -237,7 +233,8 @@ describe('a problem', () => {
       ignored.post('/v1/transfers', { ...transfer, transferId: 'y' }, { headers: { prefer: 'wait=20' } }),
       ignored.post('/v1/transfers/y/cancel', {}),
     ]);
-    expect(performance.now() - startedAtMs).toBeLessThan(1_500);
+    // Three deadlines of 300 ms; without them there would be no answer at all, or one after 20 seconds.
+    expect(performance.now() - startedAtMs).toBeLessThan(10_000);
   });
 });
 

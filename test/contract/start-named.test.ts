@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
+import { type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
+import { until } from '../harness/until.ts';
 import { startSilentServer } from '../servers/silent.ts';
 
 const logs: Record<'portico' | 'alone' | 'ignored', string[]> = { portico: [], alone: [], ignored: [] };
@@ -28,7 +29,7 @@ afterAll(async () => {
 
 /** What the log says of the last request that ended so. */
 const lineOf = async (lines: readonly string[], instanceId: string, status: number) =>
-  await eventually(
+  await until(
     () => {
       const parsed = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
       const isSought = (line: Record<string, unknown>) =>

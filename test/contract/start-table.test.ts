@@ -1,153 +1,118 @@
-import { Connection } from '@temporalio/client';
-import Long from 'long';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, type Portico, startPortico, unique } from '../harness/portico.ts';
+import { aboveLimit, closed, transferOf } from '../fixtures/transfers.ts';
+import { inParallel, measuredWidth } from '../harness/in-parallel.ts';
+import { type Portico, startPortico, unique } from '../harness/portico.ts';
+import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
+import { temporalRequests } from '../harness/temporal-requests.ts';
+import { until } from '../harness/until.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 let portico: Portico;
-let temporal: Connection;
+let operator: TemporalOperator;
 
 beforeAll(async () => {
-  [portico, temporal] = await Promise.all([
-    startPortico({ environment: patience }),
-    Connection.connect({ address: temporalAddress() }),
-  ]);
-  const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
-  await Promise.all(['payer', 'payee', 'closed'].map((id) => portico.put(`/v1/accounts/${id}`, account)));
-  await portico.post('/v1/accounts/closed/freeze', undefined);
+  [portico, operator] = await Promise.all([startPortico(), connectOperator(temporalAddress())]);
+  await portico.untilReady();
+  await portico.openAccounts('payer', 'payee', 'frozen');
+  await portico.post('/v1/accounts/frozen/freeze', undefined);
 });
 afterAll(async () => {
   await portico.stop();
-  await temporal.close();
+  await operator.close();
 });
 
-// A thousand starts at once on a busy machine take longer than any caller should wait.
-const patience = { PORTICO_START_DEADLINE: '25s', PORTICO_READ_DEADLINE: '25s' };
+/** A start, and another one of the same key. */
+interface Start {
+  readonly path: '/v1/probes' | '/v1/transfers';
+  readonly key: string;
+  readonly body: object;
+  readonly different: object;
+}
 
-const transferOf = (transferId: string, other: object = {}) => ({
-  transferId,
-  from: 'payer',
-  to: 'payee',
-  amount: { currency: 'EUR', minor: '100' },
-  ...other,
-});
-const big = { amount: { currency: 'EUR', minor: '2000000' } };
-
-const workflowIdOf = (process: string, key: string) => `${portico.tenant}/${process}/${key}`;
-
-/** Brings a probe or a transfer into a state and gives its first answer and how to repeat its start. */
-type Arranged = { path: string; body: Record<string, unknown>; different: Record<string, unknown>; key: string };
-
-const probe = (): Arranged => {
+function probe(other: object = {}): Start {
   const key = unique('probe');
-  return { key, path: '/v1/probes', body: { probeId: key }, different: { probeId: key, color: 'red' } };
-};
-const transfer = (other: object = {}): Arranged => {
+  const body = { probeId: key, ...other };
+  return { path: '/v1/probes', key, body, different: { ...body, color: 'red' } };
+}
+
+function transfer(other: Parameters<typeof transferOf>[1] = {}): Start {
   const key = unique('transfer');
-  return {
-    key,
-    path: '/v1/transfers',
-    body: transferOf(key, other),
-    different: transferOf(key, { ...other, reference: 'x' }),
-  };
-};
-
-const states: [string, Arranged['path'], () => Promise<Arranged & { first: string }>, object][] = [
-  ['running', 'probes', () => begun(probe()), { status: 'running' }],
-  ['completed', 'transfers', () => begun(transfer(), 'prefer'), { status: 'closed', outcome: 'completed' }],
-  [
-    'compensated',
-    'transfers',
-    () => begun(transfer({ to: 'closed' }), 'prefer'),
-    { status: 'closed', outcome: 'compensated' },
-  ],
-  ['cancelled', 'transfers', () => begun(transfer(big)).then(cancelled), { status: 'closed', outcome: 'cancelled' }],
-  ['failed', 'probes', () => begun({ ...probe(), ...failing() }, 'prefer'), { status: 'closed', outcome: 'failed' }],
-  ['terminated', 'probes', () => begun(probe()).then(terminated), { status: 'closed', outcome: 'terminated' }],
-  ['continued as new', 'probes', () => begun(probe()).then(continued), { status: 'running' }],
-  ['reset', 'probes', () => begun(probe()).then(reset), { status: 'running' }],
-];
-
-function failing() {
-  const key = unique('probe');
-  return { key, body: { probeId: key, mode: 'fail' }, different: { probeId: key, mode: 'finish' } };
+  const body = transferOf(key, other);
+  return { path: '/v1/transfers', key, body, different: { ...body, reference: 'x' } };
 }
 
-async function begun(arranged: Arranged, wait?: 'prefer') {
-  const started = await portico.post(arranged.path, arranged.body, { headers: wait ? { prefer: 'wait=20' } : {} });
-  expect(started.headers.get('idempotency-status')).toBe('created');
-  return { ...arranged, first: started.body.runId as string };
+/** An instance that was started; `first` is its first run. */
+interface Instance {
+  readonly path: string;
+  readonly workflowId: string;
+  readonly first: string;
 }
 
-type Begun = Awaited<ReturnType<typeof begun>>;
+const ends = ({ path }: Instance) => closed(portico, path);
+const isTerminated = ({ workflowId }: Instance) => operator.terminate(workflowId);
 
-async function cancelled(begun: Begun): Promise<Begun> {
-  const path = `${begun.path}/${begun.key}`;
-  await eventually(
+async function isCancelled({ path }: Instance): Promise<void> {
+  await until(
     () => portico.get(path),
     ({ body }) => body.step === 'awaiting-approval',
   );
-  const answer = await portico.post(`${path}/cancel`, {}, { headers: { prefer: 'wait=10' } });
-  expect(answer.body.outcome).toBe('cancelled');
-  return begun;
+  await portico.post(`${path}/cancel`, {});
+  await closed(portico, path);
 }
 
-async function terminated(begun: Begun): Promise<Begun> {
-  await temporal.workflowService.terminateWorkflowExecution({
-    namespace: 'default',
-    workflowExecution: { workflowId: workflowIdOf('probes', begun.key) },
-  });
-  return begun;
-}
-
-async function continued(begun: Begun): Promise<Begun> {
-  await portico.post(`/v1/probes/${begun.key}/renew`, {});
-  await eventually(
-    () => currentRunOf(begun.key),
-    (runId) => runId !== begun.first,
+async function continuesAsNew({ path, workflowId, first }: Instance): Promise<void> {
+  await portico.post(`${path}/renew`, {});
+  await until(
+    () => operator.currentRun(workflowId),
+    (runId) => runId !== first,
   );
-  return begun;
 }
 
-async function reset(begun: Begun): Promise<Begun> {
-  await portico.post(`/v1/probes/${begun.key}/ping`, {});
-  await temporal.workflowService.resetWorkflowExecution({
-    namespace: 'default',
-    workflowExecution: { workflowId: workflowIdOf('probes', begun.key) },
-    workflowTaskFinishEventId: Long.fromNumber(4),
-    requestId: unique('reset'),
-    reason: 'a test',
-  });
-  expect(await currentRunOf(begun.key)).not.toBe(begun.first);
-  return begun;
+async function isReset({ path, workflowId, first }: Instance): Promise<void> {
+  await portico.post(`${path}/ping`, {});
+  expect(await operator.reset(workflowId)).not.toBe(first);
 }
 
-const currentRunOf = async (key: string) => {
-  const described = await temporal.workflowService.describeWorkflowExecution({
-    namespace: 'default',
-    execution: { workflowId: workflowIdOf('probes', key) },
-  });
-  return described.workflowExecutionInfo?.execution?.runId ?? '';
-};
+const running = { status: 'running' };
+const closedAs = (outcome: string) => ({ status: 'closed', outcome });
 
-/** Requests to Temporal by method so far, as the metrics count them. */
-async function requestCounts(): Promise<Record<string, number>> {
-  const { text } = await portico.admin('/metrics');
-  const counts: Record<string, number> = {};
-  for (const [, method = '', count] of text.matchAll(
-    /^portico_temporal_request_duration_seconds_count\{method="(\w+)",[^}]*\} (\d+)/gm,
-  )) {
-    counts[method] = (counts[method] ?? 0) + Number(count);
-  }
-  return counts;
+/** Every state in which a start can find its instance: what was started, what became of it, and how it shows. */
+const states: readonly {
+  readonly state: string;
+  readonly start: () => Start;
+  readonly then?: (instance: Instance) => Promise<unknown>;
+  readonly shows: object;
+  /** How many reads a start with another payload costs; none where the first run is the current one. */
+  readonly readsOfMismatch?: readonly number[];
+}[] = [
+  { state: 'running', start: probe, shows: running },
+  { state: 'completed', start: transfer, then: ends, shows: closedAs('completed') },
+  { state: 'compensated', start: () => transfer({ to: 'frozen' }), then: ends, shows: closedAs('compensated') },
+  { state: 'cancelled', start: () => transfer(aboveLimit), then: isCancelled, shows: closedAs('cancelled') },
+  { state: 'failed', start: () => probe({ mode: 'fail' }), then: ends, shows: closedAs('failed') },
+  { state: 'terminated', start: probe, then: isTerminated, shows: closedAs('terminated') },
+  { state: 'continued as new', start: probe, then: continuesAsNew, shows: running, readsOfMismatch: [1] },
+  { state: 'reset', start: probe, then: isReset, shows: running, readsOfMismatch: [0, 1] },
+];
+
+/** Starts it, and brings the instance into its state. */
+async function arrange({ start, then }: (typeof states)[number]): Promise<Start & { readonly first: string }> {
+  const begun = start();
+  const { headers, body } = await portico.post(begun.path, begun.body);
+  expect(headers.get('idempotency-status')).toBe('created');
+  const first = body.runId as string;
+  const workflowId = `${portico.tenant}${begun.path.replace('/v1', '')}/${begun.key}`;
+  await then?.({ path: `${begun.path}/${begun.key}`, workflowId, first });
+  return { ...begun, first };
 }
 
-async function requestsDuring(act: () => Promise<unknown>): Promise<Record<string, number>> {
-  const before = await requestCounts();
+/** How many starts and reads of an instance Temporal was asked for meanwhile. */
+async function requestsDuring(act: () => Promise<unknown>): Promise<{ starts: number; reads: number }> {
+  const before = await temporalRequests(portico.adminUrl);
   await act();
-  const after = await requestCounts();
-  const watched = ['StartWorkflowExecution', 'DescribeWorkflowExecution'];
-  return Object.fromEntries(watched.map((method) => [method, (after[method] ?? 0) - (before[method] ?? 0)]));
+  const after = await temporalRequests(portico.adminUrl);
+  const more = (method: string) => (after[method] ?? 0) - (before[method] ?? 0);
+  return { starts: more('StartWorkflowExecution'), reads: more('DescribeWorkflowExecution') };
 }
 
 describe('a start', () => {
@@ -162,44 +127,38 @@ describe('a start', () => {
     expect(reply.body.links.self).toEqual({ href: `${path}/${key}`, method: 'GET' });
   });
 
-  describe.each(states)('of an instance that is %s', (name, _process, arrange, expected) => {
-    const isClosed = 'outcome' in expected;
+  describe.each(states)('of an instance that is $state', (row) => {
+    const isClosed = 'outcome' in row.shows;
 
     it('with the same payload finds it and runs nothing', async () => {
-      const arranged = await arrange();
-      const again = await portico.post(arranged.path, arranged.body);
+      const { path, key, body, first } = await arrange(row);
+      const again = await portico.post(path, body);
       expect(again.status).toBe(isClosed ? 200 : 202);
       expect(again.headers.get('idempotency-status')).toBe(isClosed ? 'replayed' : 'joined');
-      expect(again.body).toMatchObject({ id: arranged.key, runId: arranged.first, ...expected });
-      expect(again.headers.get('location')).toBe(`${arranged.path}/${arranged.key}`);
+      expect(again.body).toMatchObject({ id: key, runId: first, ...row.shows });
+      expect(again.headers.get('location')).toBe(`${path}/${key}`);
       expect(again.headers.get('retry-after')).toBe(isClosed ? null : '1');
     });
 
     it('with another payload is refused', async () => {
-      const arranged = await arrange();
-      const other = await portico.post(arranged.path, arranged.different);
+      const { path, different } = await arrange(row);
+      const other = await portico.post(path, different);
       expect(other.status).toBe(422);
       expect(other.body).toMatchObject({ code: 'idempotency-mismatch', retryable: false, effect: 'none' });
     });
 
     it('costs two requests to Temporal, and a mismatch one where the creator is known', async () => {
-      const arranged = await arrange();
-      const same = await requestsDuring(() => portico.post(arranged.path, arranged.body));
-      expect(same).toEqual({ StartWorkflowExecution: 1, DescribeWorkflowExecution: 1 });
-      const other = await requestsDuring(() => portico.post(arranged.path, arranged.different));
-      const needsMemo = name === 'continued as new' || name === 'reset';
-      expect(other['StartWorkflowExecution']).toBe(1);
-      if (!needsMemo) expect(other['DescribeWorkflowExecution']).toBe(0);
-      if (name === 'continued as new') expect(other['DescribeWorkflowExecution']).toBe(1);
+      const { path, body, different } = await arrange(row);
+      expect(await requestsDuring(() => portico.post(path, body))).toEqual({ starts: 1, reads: 1 });
+      const mismatch = await requestsDuring(() => portico.post(path, different));
+      expect(mismatch.starts).toBe(1);
+      expect(row.readsOfMismatch ?? [0]).toContain(mismatch.reads);
     });
   });
 
   it('costs one request to Temporal when it is fresh', async () => {
     const { path, body } = probe();
-    expect(await requestsDuring(() => portico.post(path, body))).toEqual({
-      StartWorkflowExecution: 1,
-      DescribeWorkflowExecution: 0,
-    });
+    expect(await requestsDuring(() => portico.post(path, body))).toEqual({ starts: 1, reads: 0 });
   });
 
   it('does not look at the order of fields or at spelled-out defaults differently than they were sent', async () => {
@@ -228,15 +187,18 @@ describe('a start', () => {
     expect(second.headers.get('idempotency-status')).toBe('joined');
   });
 
-  it('a thousand times at once is one instance', async () => {
+  it('a thousand times, as many at once as this machine can send, is one instance', async () => {
+    const another = transfer();
+    const width = await measuredWidth(() => portico.post(another.path, another.body), { most: 1_000 });
     const { path, body, key } = transfer();
-    const replies = await Promise.all(Array.from({ length: 1_000 }, () => portico.post(path, body)));
+    const replies = await inParallel(width, Array.from({ length: 1_000 }), () => portico.post(path, body));
+    console.info(`a thousand starts, ${width} at once`);
     const statuses = replies.map(({ headers }) => headers.get('idempotency-status'));
     expect(statuses.filter((status) => status === 'created')).toHaveLength(1);
     expect(statuses.filter((status) => !['created', 'joined', 'replayed'].includes(status ?? ''))).toEqual([]);
     expect(new Set(replies.map(({ body: { id } }) => id))).toEqual(new Set([key]));
     expect(new Set(replies.map(({ body: { runId } }) => runId)).size).toBe(1);
-  }, 60_000);
+  });
 });
 
 describe('waiting by preference', () => {

@@ -1,26 +1,25 @@
-import { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { forget } from '../harness/forgetting.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
+import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 let portico: Portico;
-let temporal: Connection;
+let operator: TemporalOperator;
 
 beforeAll(async () => {
-  [portico, temporal] = await Promise.all([startPortico(), Connection.connect({ address: temporalAddress() })]);
+  [portico, operator] = await Promise.all([startPortico(), connectOperator(temporalAddress())]);
   await portico.untilReady();
 });
 afterAll(async () => {
   await portico.stop();
-  await temporal.close();
+  await operator.close();
 });
 
 const path = '/v1/user-grants';
 const wait = { headers: { prefer: 'wait=20' } };
 
 const grantOf = (other: object = {}) => ({ userId: unique('user'), name: 'Ann', ...other });
-const forgetGrant = (userId: string) => forget(temporal, `${portico.tenant}/user-grants/${userId}`);
+const forgetGrant = (userId: string) => operator.forget(`${portico.tenant}/user-grants/${userId}`);
 
 interface Effect {
   readonly kind: string;

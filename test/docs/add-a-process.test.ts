@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../src/worker/free-port.ts';
 import { cleanEnvironment, copyCheckout } from '../harness/checkout.ts';
-import { eventually } from '../harness/portico.ts';
+import { until } from '../harness/until.ts';
 import { createCompiler } from './compiler.ts';
 import { applyChanges, type Block, blocksOf, type Change, changesOf, fileBlocksIn } from './guide.ts';
 
@@ -165,14 +165,14 @@ describe('the new processes', () => {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text: Buffer) => (said += String(text)));
-    await eventually(
+    await until(
       async () => {
         if (child.exitCode !== null) throw new Error(`the copy does not start: ${said}`);
         const answer = await fetch(`http://127.0.0.1:${adminPort}/readyz`).catch(() => undefined);
         return answer?.status;
       },
       (status) => status === 200,
-      240_000,
+      { withinMs: 240_000 },
     );
   }, 300_000);
   afterAll(async () => {
@@ -251,7 +251,7 @@ describe('the new processes', () => {
     expect(await send('/v1/reminders/r-2/dismiss', {})).toMatchObject({ status: 200 });
     expect(await send('/v1/reminders/r-1/dismiss', {})).toMatchObject({ status: 409, body: { code: 'too-late' } });
     const list = () => fetch(`http://${base}/v1/reminders?user=u-1&outcome=dismissed`, { headers });
-    await eventually(
+    await until(
       async () => (await (await list()).json()) as { items: { id: string }[] },
       ({ items }) => items.map(({ id }) => id).join() === 'r-2',
     );

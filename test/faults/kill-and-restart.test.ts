@@ -5,18 +5,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { findTemporalCli } from '../../local/temporal/cli.ts';
 import { freePort } from '../../src/worker/free-port.ts';
-import { inspectEmbedded } from '../harness/audit-embedded.ts';
+import { aboveLimit, closed, transferOf } from '../fixtures/transfers.ts';
+import { type Caller, createDevelopmentCaller } from '../harness/caller.ts';
 import { inParallel } from '../harness/in-parallel.ts';
-import { eventually, type Reply } from '../harness/portico.ts';
+import { reportEmbedded } from '../harness/money-report.ts';
 import { killProcess, temporalServersOn } from '../harness/processes.ts';
-import { createChance, scaled } from '../harness/random.ts';
-import { type Caller, createCaller, transferOf } from '../servers/deployment.ts';
+import { createRandom, scaled } from '../harness/random.ts';
+import { until } from '../harness/until.ts';
 import { endPrograms, type Program, startProgram } from '../servers/program.ts';
 
-const chance = createChance();
+const random = createRandom();
 const folder = mkdtempSync(join(tmpdir(), 'portico-kill-'));
-
-const isClosed = ({ body }: Reply) => body.status === 'closed';
 
 /** A copy of Portico as `npm start` runs it, in a folder and on ports of its own. */
 async function createCopy(name: string) {
@@ -32,7 +31,7 @@ async function createCopy(name: string) {
     stateDir,
     environment,
     url: `http://127.0.0.1:${environment.PORT}`,
-    caller: createCaller({ keys: stateDir, tenant: name }),
+    caller: createDevelopmentCaller({ stateDir, tenant: name }),
     begin: (): Program => startProgram('start', environment),
     /** The processes of its Temporal server; more than one would corrupt its file. */
     temporalServers: (): number[] => temporalServersOn(stateDir),
@@ -42,15 +41,22 @@ async function createCopy(name: string) {
 type Copy = Awaited<ReturnType<typeof createCopy>>;
 
 const outcomeOf = async ({ caller, url }: Copy, id: string): Promise<string> =>
-  (await eventually(() => caller.get(url, `/v1/transfers/${id}`), isClosed, 60_000)).body.outcome as string;
+  (await closed(caller.at(url), `/v1/transfers/${id}`)).body.outcome as string;
 
-/** Starts transfers until nobody answers any more; what was acknowledged is added to `acknowledged`. */
-async function load(url: string, caller: Caller, acknowledged: Set<string>, prefix: string): Promise<void> {
+/** Which transfers were started, and which of these starts were acknowledged. */
+interface Load {
+  readonly tried: Set<string>;
+  readonly acknowledged: Set<string>;
+}
+
+/** Starts transfers until nobody answers any more. */
+async function startMany(url: string, caller: Caller, { tried, acknowledged }: Load, prefix: string): Promise<void> {
   for (let index = 0; ; index += 1) {
     const id = `${prefix}-${index}`;
+    tried.add(id);
     try {
-      const headers: Record<string, string> = chance.between(0, 2) === 0 ? { prefer: 'wait=2' } : {};
-      const { status } = await caller.post(url, '/v1/transfers', transferOf(id), { headers });
+      const headers: Record<string, string> = random.between(0, 2) === 0 ? { prefer: 'wait=2' } : {};
+      const { status } = await caller.at(url).post('/v1/transfers', transferOf(id), { headers });
       if (status < 300) acknowledged.add(id);
     } catch {
       return;
@@ -81,25 +87,26 @@ describe('npm start', () => {
       let program = first.begin();
       await program.ready();
       expect(first.temporalServers()).toHaveLength(1);
-      await caller.openAccounts(url, 'payer', 'payee');
-      await caller.post(url, '/v1/transfers', transferOf('patient', '2000000'));
-      const patient = () => caller.get(url, '/v1/transfers/patient');
-      await eventually(patient, ({ body }) => body.step === 'awaiting-approval');
+      await caller.at(url).openAccounts('payer', 'payee');
+      await caller.at(url).post('/v1/transfers', transferOf('patient', aboveLimit));
+      const patient = () => caller.at(url).get('/v1/transfers/patient');
+      await until(patient, ({ body }) => body.step === 'awaiting-approval');
 
-      const acknowledged = new Set<string>();
+      const load: Load = { tried: new Set(), acknowledged: new Set() };
+      const { tried, acknowledged } = load;
       for (let round = 0; round < scaled(3); round += 1) {
-        const loading = inParallel(4, [0, 1, 2, 3], (lane) => load(url, caller, acknowledged, `r${round}-${lane}`));
+        const loading = inParallel(4, [0, 1, 2, 3], (lane) => startMany(url, caller, load, `r${round}-${lane}`));
         const before = acknowledged.size;
-        await eventually(
-          () => Promise.resolve(acknowledged.size - before),
+        await until(
+          () => acknowledged.size - before,
           (count) => count >= 8,
         );
-        await sleep(chance.between(0, 800));
+        await sleep(random.between(0, 800));
         program.kill('SIGKILL');
         expect(await program.exited).toEqual({ code: null, signal: 'SIGKILL' });
         await loading;
-        await eventually(
-          () => Promise.resolve(first.temporalServers()),
+        await until(
+          () => first.temporalServers(),
           (servers) => servers.length === 0,
         );
 
@@ -110,32 +117,32 @@ describe('npm start', () => {
       }
 
       // Right after a kill the answer may be 504, to be repeated: the workers have the steps of all others to make up for.
-      await eventually(
-        () => caller.post(url, '/v1/transfers/patient/approve', {}, { subject: 'bob' }),
+      await until(
+        () => caller.at(url).post('/v1/transfers/patient/approve', {}, { subject: 'bob' }),
         ({ status }) => status < 300,
-        30_000,
       );
       expect(await outcomeOf(first, 'patient')).toBe('completed');
       console.info(`${acknowledged.size} transfers acknowledged between the kills`);
       await inParallel(8, [...acknowledged], async (id) => expect(await outcomeOf(first, id), id).toBe('completed'));
       // Those whose start was not acknowledged as well: the sums below know no transfer that is half done.
-      await eventually(
-        () => caller.get(url, '/v1/transfers?status=running&limit=1'),
-        ({ body }) => (body.items as unknown[]).length === 0,
-        60_000,
-      );
+      await inParallel(8, [...tried], async (id) => {
+        await until(
+          () => caller.at(url).get(`/v1/transfers/${id}`),
+          ({ status, body }) => status === 404 || body.status === 'closed',
+        );
+      });
 
       const exit = await program.stop();
       expect(exit, program.log()).toMatchObject({ code: 0 });
       expect(first.temporalServers()).toEqual([]);
-      const report = await inspectEmbedded(first.stateDir, caller.tenant);
+      const report = await reportEmbedded(first.stateDir, caller.tenant);
       expect(report.findings).toEqual([]);
       expect([...acknowledged].filter((id) => report.outcomes.get(id) !== 'completed')).toEqual([]);
       const small = [...report.outcomes].filter(([id, outcome]) => id !== 'patient' && outcome === 'completed').length;
       expect(report.balances.get('payee')).toBe(100_000_000n + 2_000_000n + 100n * BigInt(small));
       expect(report.balances.get('payer')).toBe(100_000_000n - 2_000_000n - 100n * BigInt(small));
     },
-    scaled(180_000),
+    scaled(480_000),
   );
 
   it(
@@ -145,7 +152,7 @@ describe('npm start', () => {
       const moments: number[] = [];
       for (let round = 0; round < scaled(3); round += 1) {
         const killed = young.begin();
-        const afterMs = chance.between(300, 4_500);
+        const afterMs = random.between(300, 4_500);
         moments.push(afterMs);
         await sleep(afterMs);
         killed.kill('SIGKILL');
@@ -154,14 +161,14 @@ describe('npm start', () => {
       console.info(`killed after ${moments.join(', ')} ms`);
       const program = young.begin();
       await program.ready();
-      await young.caller.openAccounts(young.url, 'payer', 'payee');
-      await young.caller.post(young.url, '/v1/transfers', transferOf('young'));
+      await young.caller.at(young.url).openAccounts('payer', 'payee');
+      await young.caller.at(young.url).post('/v1/transfers', transferOf('young'));
       expect(await outcomeOf(young, 'young')).toBe('completed');
       expect(young.temporalServers()).toHaveLength(1);
       expect(await program.stop()).toMatchObject({ code: 0 });
       expect(young.temporalServers()).toEqual([]);
     },
-    scaled(120_000),
+    scaled(480_000),
   );
 
   it('runs beside a copy of its own, and refuses a folder or a port that is in use', async () => {
@@ -169,9 +176,11 @@ describe('npm start', () => {
     const [one, two] = [first.begin(), second.begin()];
     await Promise.all([one.ready(), two.ready()]);
     for (const { caller, url } of [first, second]) {
-      await caller.openAccounts(url, 'ann', 'ben');
+      await caller.at(url).openAccounts('ann', 'ben');
       const headers = { prefer: 'wait=20' };
-      const done = await caller.post(url, '/v1/transfers', transferOf('same-name', '1250', 'ann', 'ben'), { headers });
+      const done = await caller
+        .at(url)
+        .post('/v1/transfers', transferOf('same-name', { minor: '1250', from: 'ann', to: 'ben' }), { headers });
       expect(done.body.outcome).toBe('completed');
     }
     const ports = { PORT: '0', ADMIN_PORT: '0', TEMPORAL_DEV_PORT: String(await freePort()) };
@@ -186,9 +195,10 @@ describe('npm start', () => {
     );
 
     // Those that were refused have done no harm.
-    for (const { caller, url } of [first, second]) expect((await caller.get(url, '/v1/accounts/ben')).status).toBe(200);
+    for (const { caller, url } of [first, second])
+      expect((await caller.at(url).get('/v1/accounts/ben')).status).toBe(200);
     const exits = await Promise.all([one.stop(), two.stop()]);
     expect(exits.map(({ code }) => code)).toEqual([0, 0]);
     expect([...first.temporalServers(), ...second.temporalServers()]).toEqual([]);
-  }, 120_000);
+  }, 360_000);
 });

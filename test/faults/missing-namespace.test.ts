@@ -3,19 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { closed, transferOf } from '../fixtures/transfers.ts';
 import { expectOutage, timed } from '../harness/outage-answers.ts';
-import { eventually, type Portico, startPortico, unique } from '../harness/portico.ts';
-import { openTemporalWitness } from '../harness/temporal-operator.ts';
-import { createSecrets, transferOf } from '../servers/deployment.ts';
+import { type Portico, startPortico, unique } from '../harness/portico.ts';
+import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
+import { until } from '../harness/until.ts';
+import { createSecrets } from '../servers/deployment.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 describe('a Portico whose namespace does not exist', () => {
   const namespace = unique('namespace');
   let portico: Portico;
-  let witness: Awaited<ReturnType<typeof openTemporalWitness>>;
+  let operator: TemporalOperator;
   const folder = mkdtempSync(join(tmpdir(), 'portico-namespace-'));
   beforeAll(async () => {
-    witness = await openTemporalWitness(temporalAddress());
+    operator = await connectOperator(temporalAddress());
     const { keys, environment } = createSecrets(folder);
     portico = await startPortico({
       stateDir: keys,
@@ -29,13 +31,12 @@ describe('a Portico whose namespace does not exist', () => {
   });
   afterAll(async () => {
     await portico.stop();
-    await witness.close();
+    await operator.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
   it('serves, says that it is not ready, and works half a minute after somebody made the namespace', async () => {
-    const account = { currency: 'EUR', openingBalance: { minor: '100000000' } };
-    for (const id of ['payer', 'payee']) expect((await portico.put(`/v1/accounts/${id}`, account)).status).toBe(201);
+    await portico.openAccounts('payer', 'payee');
     const id = unique('early');
     const start = () => timed(() => portico.post('/v1/transfers', transferOf(id)));
     // Our own mistake, and none of the caller's: never a 404.
@@ -47,20 +48,13 @@ describe('a Portico whose namespace does not exist', () => {
     expect(status).toBe(503);
     expect(text).toMatch(/"name":"workers","status":"failed"/);
 
-    await witness.connection.workflowService.registerNamespace({
+    await operator.connection.workflowService.registerNamespace({
       namespace,
       workflowExecutionRetentionPeriod: msToTs('1 day'),
     });
-    await eventually(start, (reply) => reply.status === 202 || reply.status === 200, 30_000);
-    const done = await eventually(
-      () => portico.get(`/v1/transfers/${id}`),
-      ({ body }) => body.status === 'closed',
-      30_000,
-    );
+    await until(start, (reply) => reply.status === 202 || reply.status === 200);
+    const done = await closed(portico, `/v1/transfers/${id}`);
     expect(done.body.outcome).toBe('completed');
-    await eventually(
-      () => portico.admin('/readyz'),
-      (answer) => answer.status === 200,
-    );
-  }, 90_000);
+    await portico.untilReady();
+  });
 });

@@ -2,24 +2,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { isWithoutEffect } from '../../src/orchestration/failures.ts';
-import { eventually, unique } from '../harness/portico.ts';
-import { openTemporalWitness } from '../harness/temporal-operator.ts';
+import { unique } from '../harness/portico.ts';
+import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
+import { until } from '../harness/until.ts';
 import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 describe('a call over a connection that is lost', () => {
   let proxy: TcpProxy;
   let ours: ReturnType<typeof createConnection>;
-  let witness: Awaited<ReturnType<typeof openTemporalWitness>>;
+  let operator: TemporalOperator;
   beforeAll(async () => {
-    witness = await openTemporalWitness(temporalAddress());
+    operator = await connectOperator(temporalAddress());
     proxy = await startTcpProxy(Number(temporalAddress().split(':')[1]));
     ours = createConnection({ settings: { address: proxy.address }, observe: () => undefined });
   });
   afterAll(async () => {
     await ours.close();
     await proxy.close();
-    await witness.close();
+    await operator.close();
   });
 
   const startOf = (workflowId: string) => ({
@@ -32,20 +33,14 @@ describe('a call over a connection that is lost', () => {
   /** What a caller would be told of a start: true for no effect. */
   const send = (workflowId: string): Promise<boolean> =>
     ours.connection.workflowService.startWorkflowExecution(startOf(workflowId)).then(() => false, isWithoutEffect);
-  const exists = (workflowId: string): Promise<boolean> =>
-    witness.connection.workflowService
-      .describeWorkflowExecution({ namespace: 'default', execution: { workflowId } })
-      .then(
-        () => true,
-        () => false,
-      );
+  const exists = async (workflowId: string) => (await operator.currentRun(workflowId)) !== undefined;
 
   it('is in doubt where it was sent, also among others that were not', async () => {
     await ours.connection.workflowService.getSystemInfo({});
     await proxy.inject('hold-answers');
     const landed = unique('landed');
     const call = send(landed);
-    await eventually(
+    await until(
       () => exists(landed),
       (isThere) => isThere,
     );
@@ -65,9 +60,6 @@ describe('a call over a connection that is lost', () => {
     expect(unsent.length).toBeGreaterThan(0);
     await proxy.heal();
     for (const id of unsent) expect(await exists(id), id).toBe(false);
-    await witness.connection.workflowService.terminateWorkflowExecution({
-      namespace: 'default',
-      workflowExecution: { workflowId: landed },
-    });
+    await operator.terminate(landed);
   });
 });

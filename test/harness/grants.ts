@@ -3,10 +3,10 @@ import { createUserGrantActivities } from '../../activities/user-grants.ts';
 import { createInbox } from '../../src/adapters/inbox.ts';
 import type { UserGrantOutput } from '../../src/catalog/user-grants.ts';
 import { openTestDatabase } from '../servers/database.ts';
-import { type Interference, interfereWith } from './adapter-calls.ts';
+import { type CallHandling, controlCalls } from './adapter-calls.ts';
 import { createMessages, starter } from './instance-messages.ts';
 import { until } from './until.ts';
-import { openStage } from './workers.ts';
+import { openWorkers } from './workers.ts';
 
 export type GrantCall = 'sendMessage' | 'grantDiscount';
 
@@ -16,8 +16,8 @@ export interface GrantOptions {
   readonly locale?: string;
   /** Another implementation than the first. */
   readonly workflow?: string;
-  readonly interference?: { readonly [Call in GrantCall]?: Interference };
-  /** Not given: a worker with the released workflows, which the whole bench shares. */
+  readonly calls?: { readonly [Call in GrantCall]?: CallHandling };
+  /** Not given: a worker with the released workflows, which all share. */
   readonly taskQueue?: string;
   readonly generation?: number;
   /** The user whose grant this is again, as after Temporal has forgotten the first. */
@@ -25,23 +25,23 @@ export interface GrantOptions {
 }
 
 /** Grants of users, through the real workflow, activities, inbox, database and server. */
-export async function openGrantBench({ address }: { address: string }) {
+export async function openGrants({ address }: { address: string }) {
   const tenant = `tenant-${randomUUID().slice(0, 8)}`;
-  const [stage, storage] = await Promise.all([openStage({ address }), openTestDatabase('embedded')]);
+  const [workers, storage] = await Promise.all([openWorkers({ address }), openTestDatabase('embedded')]);
   const inbox = createInbox(storage.database);
-  const meddler = interfereWith(inbox, ({ userId }: { userId: string }) => userId);
-  const activities = createUserGrantActivities({ inbox: meddler.adapter });
+  const controlled = controlCalls(inbox, ({ userId }: { userId: string }) => userId);
+  const activities = createUserGrantActivities({ inbox: controlled.adapter });
   const startWorker = (options: { workflowsPath?: string; taskQueue?: string } = {}) =>
-    stage.startWorker({ activities, ...options });
+    workers.startWorker({ activities, ...options });
   let shared: Promise<{ taskQueue: string }> | undefined;
 
   async function begin(begun: GrantOptions = {}) {
-    const { birthDate, locale, interference = {}, generation = 1, workflow = 'userGrants' } = begun;
+    const { birthDate, locale, calls = {}, generation = 1, workflow = 'userGrants' } = begun;
     const userId = begun.after?.userId ?? `user-${randomUUID().slice(0, 8)}`;
-    for (const [call, how] of Object.entries(interference)) meddler.on(userId, call, how);
-    const handle = await stage.start({
+    for (const [call, how] of Object.entries(calls)) controlled.handle(userId, call, how);
+    const handle = await workers.start({
       workflow,
-      process: 'user-grants',
+      processName: 'user-grants',
       taskQueue: begun.taskQueue ?? (await (shared ??= startWorker())).taskQueue,
       firstStep: 'congratulating',
       input: { userId, name: 'Ada', birthDate, locale },
@@ -52,14 +52,13 @@ export async function openGrantBench({ address }: { address: string }) {
       handle,
       userId,
       result: (): Promise<UserGrantOutput> => handle.result(),
-      read: () => stage.read(handle),
-      interfere: (call: GrantCall, how: Interference) => meddler.on(userId, call, how),
-      callsOf: (call: GrantCall) => meddler.callsOf(userId, call),
+      read: () => workers.read(handle),
+      callsOf: (call: GrantCall) => controlled.callsOf(userId, call),
       reaches: (step: string) =>
-        until(async () => {
-          const seen = await stage.read(handle);
-          return { isTrue: seen.step === step, seen: JSON.stringify(seen) };
-        }),
+        until(
+          () => workers.read(handle),
+          (seen) => seen.step === step,
+        ),
       /** What the user has, in order. */
       effects: async () => {
         const page = { tenant, userId, limit: 100 };
@@ -74,14 +73,14 @@ export async function openGrantBench({ address }: { address: string }) {
   }
 
   return {
-    stage,
+    workers,
     startWorker,
     begin,
     async close(): Promise<void> {
-      await stage.close();
+      await workers.close();
       await storage.close();
     },
   };
 }
 
-export type GrantBench = Awaited<ReturnType<typeof openGrantBench>>;
+export type Grants = Awaited<ReturnType<typeof openGrants>>;

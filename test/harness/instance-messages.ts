@@ -58,10 +58,8 @@ export function createMessages(handle: WorkflowHandle) {
     },
 
     /** Waits until history holds that many events of a type. */
-    hasHeard: (eventType: string, { times = 1 }: { times?: number } = {}): Promise<void> =>
-      until(async () => {
-        const types = await eventTypes();
-        return { isTrue: types.filter((type) => type === eventType).length >= times, seen: types };
-      }),
+    hasHeard: async (eventType: string, { times = 1 }: { times?: number } = {}): Promise<void> => {
+      await until(eventTypes, (types) => types.filter((type) => type === eventType).length >= times);
+    },
   };
 }

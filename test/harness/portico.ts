@@ -3,8 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { inspect } from 'node:util';
-import { SignJWT } from 'jose';
 import { developmentAudience, developmentIssuer, developmentKey } from '../../local/development-key.ts';
 import { defaultsFor } from '../../local/plan.ts';
 import { provide } from '../../local/provide.ts';
@@ -16,35 +14,12 @@ import { operationsWith, permissionsOf } from '../../src/operations/index.ts';
 import { parcelsV1, probesV1 } from '../fixtures/probes.ts';
 import { layEmbeddedDatabase } from '../servers/embedded.ts';
 import { temporalAddress } from '../servers/temporal.ts';
-import { checkAgainstOpenApi } from './openapi.ts';
+import { createCaller } from './caller.ts';
 import { silentLogger } from './silent-logger.ts';
+import { until } from './until.ts';
 
 /** Processes for tests: openapi.yaml does not know them. */
 const testDefinitions = [probesV1, parcelsV1];
-
-interface TokenOptions {
-  readonly subject?: string;
-  readonly tenant?: string;
-  /** Default: every permission there is. */
-  readonly permissions?: readonly string[];
-  /** Replace or add to what a token says, its times included. */
-  readonly claims?: Readonly<Record<string, unknown>>;
-}
-
-interface RequestOptions extends TokenOptions {
-  readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Instead of a token made from the other options; null for none. */
-  readonly token?: string | null;
-}
-
-export interface Reply {
-  readonly status: number;
-  readonly headers: Headers;
-  // Tests look into answers whose shape openapi.yaml has vouched for.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  readonly body: any;
-}
 
 /** A name nobody else uses: tests share one Temporal server and keep apart by tenant and key. */
 export const unique = (prefix: string): string => `${prefix}-${randomUUID().slice(0, 13)}`;
@@ -72,6 +47,9 @@ export async function startPortico(
     // The callers of a test burn the same event loop.
     PORTICO_MAX_EVENT_LOOP_DELAY: '0s',
     PORTICO_MAX_EVENT_LOOP_UTILIZATION: '0',
+    // A slow machine is no outage.
+    PORTICO_START_DEADLINE: '25s',
+    PORTICO_READ_DEADLINE: '25s',
     LOG_LEVEL: options.logLines === undefined ? 'silent' : 'info',
     ...options.environment,
   };
@@ -105,57 +83,26 @@ export async function startPortico(
   });
   const tenant = unique('tenant');
 
-  const { PORTICO_JWT_ISSUER: iss = developmentIssuer, PORTICO_JWT_AUDIENCE: aud = developmentAudience } = environment;
-
-  function tokenFor(given: TokenOptions = {}): Promise<string> {
-    const { subject: sub = 'alice', tenant: other = tenant, permissions = allPermissions, claims } = given;
-    const iat = Math.floor(Date.now() / 1_000);
-    const { PORTICO_JWT_SECRET: secret } = environment;
-    return new SignJWT({ iss, aud, sub, iat, exp: iat + 3_600, tenant: other, permissions, ...claims })
-      .setProtectedHeader({ alg: 'HS256' })
-      .sign(secret === undefined ? developmentKey(stateDir) : Buffer.from(secret));
-  }
-
-  /** Sends a request, and holds the exchange against openapi.yaml. */
-  async function request(method: string, path: string, given: RequestOptions = {}): Promise<Reply> {
-    const token = given.token === undefined ? await tokenFor(given) : given.token;
-    const response = await fetch(new URL(path, running.url), {
-      method,
-      headers: {
-        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-        ...(given.body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...given.headers,
-      },
-      ...(given.body === undefined
-        ? {}
-        : { body: typeof given.body === 'string' ? given.body : JSON.stringify(given.body) }),
-    });
-    const text = await response.text();
-    const body: unknown = text === '' ? undefined : JSON.parse(text);
-    const pathname = path.split('?')[0] ?? '';
-    if (!foreign.some(({ collection }) => pathname.split('/')[2] === collection)) {
-      checkAgainstOpenApi({
-        method,
-        path: pathname,
-        requestBody: given.body,
-        status: response.status,
-        contentType: response.headers.get('content-type') ?? '',
-        headers: response.headers,
-        body,
-      });
-    }
-    return { status: response.status, headers: response.headers, body };
-  }
+  const { PORTICO_JWT_ISSUER: issuer = developmentIssuer, PORTICO_JWT_AUDIENCE: audience = developmentAudience } =
+    environment;
+  const caller = createCaller({
+    key: () => {
+      const { PORTICO_JWT_SECRET: secret } = environment;
+      return secret === undefined ? developmentKey(stateDir) : Buffer.from(secret);
+    },
+    issuer,
+    audience,
+    tenant,
+    permissions: allPermissions,
+    unlisted: foreign.map(({ collection }) => collection),
+  });
 
   return {
     ...running,
     stateDir,
     tenant,
-    tokenFor,
-    request,
-    get: (path: string, given?: RequestOptions) => request('GET', path, given),
-    post: (path: string, body: unknown, given?: RequestOptions) => request('POST', path, { ...given, body }),
-    put: (path: string, body: unknown, given?: RequestOptions) => request('PUT', path, { ...given, body }),
+    tokenFor: caller.tokenFor,
+    ...caller.at(running.url),
     /** The admin listener's text. */
     admin: async (path: string) => {
       const response = await fetch(new URL(path, running.adminUrl));
@@ -164,10 +111,9 @@ export async function startPortico(
     /** Resolves once everything it needs is there, its workers included. */
     untilReady: async (): Promise<void> => {
       const readyz = new URL('/readyz', running.adminUrl);
-      await eventually(
-        async () => (await fetch(readyz)).status,
-        (status) => status === 200,
-        30_000,
+      await until(
+        async () => (await fetch(readyz)).text(),
+        (text) => text.includes('"status":"ready"'),
       );
     },
     async stop(): Promise<number> {
@@ -208,19 +154,3 @@ export const startApi = ({ environment, ...options }: NonNullable<Parameters<typ
     },
   });
 };
-
-/** Asks until `isDone` of the reply, at most ten seconds long. */
-export async function eventually<T>(
-  ask: () => Promise<T>,
-  isDone: (answer: T) => boolean,
-  withinMs = 10_000,
-): Promise<T> {
-  const endsAt = Date.now() + withinMs;
-  for (;;) {
-    const answer = await ask();
-    if (isDone(answer)) return answer;
-    if (Date.now() > endsAt)
-      throw new Error(`did not become true in ${withinMs} ms; last: ${inspect(answer, { depth: 4 })}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}

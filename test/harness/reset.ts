@@ -1,32 +1,34 @@
 import { randomUUID } from 'node:crypto';
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import type { WorkflowService } from '@temporalio/client';
 import proto from '@temporalio/proto';
 
-const { EventType, ResetReapplyExcludeType } = proto.temporal.api.enums.v1;
+const { ResetReapplyExcludeType } = proto.temporal.api.enums.v1;
 
-export interface RewindOptions {
-  /** Which of its workflow tasks is done anew, counted from 1. What was heard after it is forgotten. */
+export interface ResetOptions {
+  /** Which of its workflow tasks is done anew, counted from 1. */
   readonly toTask: number;
+  /** Whether the actions that came after that task are dropped; otherwise the new run hears them again. */
+  readonly dropsActions: boolean;
 }
 
-/** Resets an instance, ended or not, without applying its actions again. Answers a handle of its new run. */
-export async function rewind(
-  client: Client,
-  handle: WorkflowHandle,
-  { toTask }: RewindOptions,
-): Promise<WorkflowHandle> {
-  const { workflowId } = handle;
-  const { events } = await handle.fetchHistory();
-  const tasks = (events ?? []).filter(({ eventType }) => eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED);
+/** Resets the current run of an instance, ended or not, as an operator does. Resolves with the id of its new run. */
+export async function resetInstance(
+  workflowService: WorkflowService,
+  workflowId: string,
+  { toTask, dropsActions }: ResetOptions,
+): Promise<string> {
+  const namespace = 'default';
+  const { history } = await workflowService.getWorkflowExecutionHistory({ namespace, execution: { workflowId } });
+  const tasks = (history?.events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes);
   const task = tasks[toTask - 1];
   if (task === undefined) throw new Error(`it has done ${tasks.length} workflow tasks only`);
-  const { runId } = await client.workflowService.resetWorkflowExecution({
-    namespace: client.options.namespace,
-    workflowExecution: { workflowId, runId: (await handle.describe()).runId },
-    reason: 'rewound by a test',
+  const { runId } = await workflowService.resetWorkflowExecution({
+    namespace,
+    workflowExecution: { workflowId },
+    reason: 'a test',
     workflowTaskFinishEventId: task.eventId ?? null,
     requestId: randomUUID(),
-    resetReapplyExcludeTypes: [ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE],
+    resetReapplyExcludeTypes: dropsActions ? [ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE] : [],
   });
-  return client.workflow.getHandle(workflowId, runId);
+  return runId;
 }

@@ -8,17 +8,17 @@ import { type TransferInput, type TransferOutput, transferSettings } from '../..
 import type { Actor } from '../../src/definition/envelope.ts';
 import { settingsWith } from '../harness/settings.ts';
 import { openTestDatabase } from '../servers/database.ts';
-import { type Interference, interfereWith } from './adapter-calls.ts';
+import { type CallHandling, controlCalls } from './adapter-calls.ts';
 import { createMessages, starter } from './instance-messages.ts';
-import { rewind, type RewindOptions } from './reset.ts';
+import { resetInstance } from './reset.ts';
 import { until } from './until.ts';
-import { openStage } from './workers.ts';
+import { openWorkers } from './workers.ts';
 
 const currency = 'EUR';
 
-/** The calls of a transfer that a test can interfere with. */
+/** The calls of a transfer that a test can handle. */
 export type TransferCall = keyof Ledger | keyof TransferRecords;
-export type Interferences = { readonly [Call in TransferCall]?: Interference };
+export type TransferCalls = { readonly [Call in TransferCall]?: CallHandling };
 
 export interface TransferOptions {
   /** Minor units. */
@@ -29,10 +29,10 @@ export interface TransferOptions {
   readonly balance?: bigint;
   /** Not given: an account of the transfer's own. */
   readonly payer?: string;
-  readonly interference?: Interferences;
-  /** Not given: a worker that the whole bench shares. */
+  readonly calls?: TransferCalls;
+  /** Not given: the worker that all share. */
   readonly taskQueue?: string;
-  /** The transfer whose second life this is, as after Temporal has forgotten the first. */
+  /** The transfer that is started again, as after Temporal has forgotten its first run. */
   readonly after?: { readonly transferId: string };
 }
 
@@ -41,30 +41,30 @@ interface Begun {
   readonly transferId: string;
   readonly payer: string;
   readonly payee: string;
-  readonly options: TransferOptions;
+  readonly given: TransferOptions;
 }
 
 /** Transfers between accounts of their own, through the real workflow, activities, adapters, database and server. */
-export async function openTransferBench(options: {
+export async function openTransfers(options: {
   address: string;
   approvalLimitMinor?: bigint;
   approvalTimeoutMs?: number;
 }) {
   const { address, approvalLimitMinor = 1_000_000n, approvalTimeoutMs = 60_000 } = options;
   const tenant = `tenant-${randomUUID().slice(0, 8)}`;
-  const [stage, storage] = await Promise.all([openStage({ address }), openTestDatabase('embedded')]);
+  const [workers, storage] = await Promise.all([openWorkers({ address }), openTestDatabase('embedded')]);
   const { database } = storage;
   const accounts = createAccounts(database);
-  const meddler = interfereWith(
+  const controlled = controlCalls(
     { ...createLedger(database), ...createTransferRecords(database) },
     ({ transferId }: { transferId: string }) => transferId,
   );
   const activities = createTransferActivities({
-    ledger: meddler.adapter,
-    transferRecords: meddler.adapter,
+    ledger: controlled.adapter,
+    transferRecords: controlled.adapter,
     settingsOf: settingsWith(transferSettings, { approvalLimitMinor, approvalTimeout: approvalTimeoutMs }),
   });
-  const startWorker = (taskQueue?: string) => stage.startWorker({ activities, taskQueue });
+  const startWorker = (taskQueue?: string) => workers.startWorker({ activities, taskQueue });
   const shared = await startWorker();
 
   async function balanceOf(accountId: string): Promise<bigint | undefined> {
@@ -81,58 +81,65 @@ export async function openTransferBench(options: {
     return row?.sum;
   }
 
-  async function begin(begun: TransferOptions = {}) {
-    const { minor = '1250', balance = 5_000_000n, interference = {}, requestedBy, startedBy = starter } = begun;
-    const transferId = begun.after?.transferId ?? `transfer-${randomUUID().slice(0, 8)}`;
-    const payer = begun.payer ?? `payer-of-${transferId}`;
+  async function begin(given: TransferOptions = {}) {
+    const { minor = '1250', balance = 5_000_000n, calls = {}, requestedBy, startedBy = starter } = given;
+    const transferId = given.after?.transferId ?? `transfer-${randomUUID().slice(0, 8)}`;
+    const payer = given.payer ?? `payer-of-${transferId}`;
     const payee = `payee-of-${transferId}`;
-    if (begun.after === undefined) {
+    if (given.after === undefined) {
       await accounts.openAccount({ tenant, accountId: payee, currency, openingBalanceMinor: 0n });
-      if (begun.payer === undefined) {
+      if (given.payer === undefined) {
         await accounts.openAccount({ tenant, accountId: payer, currency, openingBalanceMinor: balance });
       }
     }
-    for (const [call, how] of Object.entries(interference)) meddler.on(transferId, call, how);
+    for (const [call, how] of Object.entries(calls)) controlled.handle(transferId, call, how);
 
     const input: TransferInput = { transferId, from: payer, to: payee, amount: { currency, minor }, requestedBy };
-    const handle = await stage.start({
+    const handle = await workers.start({
       workflow: 'transfers',
-      process: 'transfers',
-      taskQueue: begun.taskQueue ?? shared.taskQueue,
+      processName: 'transfers',
+      taskQueue: given.taskQueue ?? shared.taskQueue,
       firstStep: 'opening',
       input,
       context: { tenant, key: transferId, generation: 1, startedBy, fingerprint: `f1.${transferId}/${minor}` },
     });
 
-    return watch(handle, { transferId, payer, payee, options: begun });
+    return watch(handle, { transferId, payer, payee, given });
   }
 
   function watch(handle: WorkflowHandle, begun: Begun) {
-    const { transferId, payer, payee, options } = begun;
-    const interfere = (call: TransferCall, how: Interference) => meddler.on(transferId, call, how);
-    const callsOf = (call: TransferCall) => meddler.callsOf(transferId, call);
+    const { transferId, payer, payee, given } = begun;
+    const handleCall = (call: TransferCall, how: CallHandling) => controlled.handle(transferId, call, how);
+    const callsOf = (call: TransferCall) => controlled.callsOf(transferId, call);
     return {
       ...createMessages(handle),
       handle,
       transferId,
-      options,
-      interfere,
+      given,
+      handleCall,
       callsOf,
       /** Its newest run, whoever began that. */
-      latest: () => watch(stage.client.workflow.getHandle(handle.workflowId), begun),
+      latest: () => watch(workers.client.workflow.getHandle(handle.workflowId), begun),
       result: (): Promise<TransferOutput> => handle.result(),
       /** Resets it, as an operator does, and answers its new run. */
-      rewind: async (options: RewindOptions) => watch(await rewind(stage.client, handle, options), begun),
-      read: () => stage.read(handle),
+      reset: async ({ toTask }: { toTask: number }) => {
+        const { client } = workers;
+        const runId = await resetInstance(client.workflowService, handle.workflowId, { toTask, dropsActions: true });
+        return watch(client.workflow.getHandle(handle.workflowId, runId), begun);
+      },
+      read: () => workers.read(handle),
       reaches: (step: string) =>
-        until(async () => {
-          const seen = await stage.read(handle);
-          return { isTrue: seen.step === step, seen: JSON.stringify(seen) };
-        }),
+        until(
+          () => workers.read(handle),
+          (seen) => seen.step === step,
+        ),
       /** Waits for that many further calls. */
       retriesOf: (call: TransferCall, more: number) => {
         const wanted = callsOf(call) + more;
-        return until(() => ({ isTrue: callsOf(call) >= wanted, seen: callsOf(call) }));
+        return until(
+          () => callsOf(call),
+          (count) => count >= wanted,
+        );
       },
       balances: async () => ({ payer: await balanceOf(payer), payee: await balanceOf(payee) }),
       clearing: () => clearingOf(transferId),
@@ -144,16 +151,16 @@ export async function openTransferBench(options: {
   }
 
   return {
-    stage,
+    workers,
     startWorker,
     begin,
     query: database.query,
     async close(): Promise<void> {
-      await stage.close();
+      await workers.close();
       await storage.close();
     },
   };
 }
 
-export type TransferBench = Awaited<ReturnType<typeof openTransferBench>>;
-export type Transfer = Awaited<ReturnType<TransferBench['begin']>>;
+export type Transfers = Awaited<ReturnType<typeof openTransfers>>;
+export type Transfer = Awaited<ReturnType<Transfers['begin']>>;

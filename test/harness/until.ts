@@ -1,15 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 
-/** Asks every 25 ms until it is true. Throws after `withinMs`, with what was seen last. */
-export async function until(
-  ask: () => Promise<{ isTrue: boolean; seen: unknown }> | { isTrue: boolean; seen: unknown },
-  { withinMs = 15_000 }: { withinMs?: number } = {},
-): Promise<void> {
-  const endsAt = Date.now() + withinMs;
+/** For what must happen, however slow the machine: half of what a test may take. */
+const generousMs = 90_000;
+
+/**
+ * Asks every 25 ms until `isDone` of the answer, and resolves with that answer. Throws with the last answer after
+ * `withinMs`, which is no promise of Portico unless a caller gives one.
+ */
+export async function until<T>(
+  ask: () => T | Promise<T>,
+  isDone: (answer: T) => boolean,
+  { withinMs = generousMs }: { withinMs?: number } = {},
+): Promise<T> {
+  const endsAt = performance.now() + withinMs;
   for (;;) {
-    const { isTrue, seen } = await ask();
-    if (isTrue) return;
-    if (Date.now() > endsAt) throw new Error(`not true within ${withinMs} ms; seen last: ${String(seen)}`);
+    const answer = await ask();
+    if (isDone(answer)) return answer;
+    if (performance.now() > endsAt)
+      throw new Error(`did not become true in ${withinMs} ms; last: ${inspect(answer, { depth: 4 })}`);
     await sleep(25);
   }
 }

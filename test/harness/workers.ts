@@ -18,10 +18,10 @@ Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { loggin
 /** The workflows as they are released. */
 export const currentWorkflows = new URL('../../workflows/index.ts', import.meta.url).pathname;
 
-/** A workflow file of `test/support`. */
+/** A workflow file of `test/fixtures`. */
 export const fixtureWorkflows = (name: string) => new URL(`../fixtures/${name}.ts`, import.meta.url).pathname;
 
-export interface StagedWorker {
+export interface TestWorker {
   readonly taskQueue: string;
   /** The outcomes its workflows reported, replays not counted. */
   readonly outcomes: string[];
@@ -42,19 +42,19 @@ const stepAttribute = defineSearchAttributeKey('PorticoStep', SearchAttributeTyp
 const outcomeAttribute = defineSearchAttributeKey('PorticoOutcome', SearchAttributeType.KEYWORD);
 
 /** A real Temporal server with workers of ours, each on a task queue that no other test uses. */
-export async function openStage({ address }: { address: string }) {
+export async function openWorkers({ address }: { address: string }) {
   const [connection, native] = await Promise.all([
     Connection.connect({ address }),
     NativeConnection.connect({ address }),
   ]);
   const client = new Client({ connection, identity: 'test' });
-  const workers: StagedWorker[] = [];
+  const workers: TestWorker[] = [];
 
   async function startWorker(options: {
     activities: object;
     workflowsPath?: string | undefined;
     taskQueue?: string | undefined;
-  }): Promise<StagedWorker> {
+  }): Promise<TestWorker> {
     const { taskQueue = `test-${randomUUID()}`, activities, workflowsPath = currentWorkflows } = options;
     const outcomes: string[] = [];
     const sinks: InjectedSinks<InstanceSinks> = {
@@ -72,7 +72,7 @@ export async function openStage({ address }: { address: string }) {
       activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 3 },
     });
     const run = worker.run();
-    const staged = {
+    const started = {
       taskQueue,
       outcomes,
       stop: async () => {
@@ -80,8 +80,8 @@ export async function openStage({ address }: { address: string }) {
         await run;
       },
     };
-    workers.push(staged);
-    return staged;
+    workers.push(started);
+    return started;
   }
 
   return {
@@ -91,15 +91,15 @@ export async function openStage({ address }: { address: string }) {
     /** Starts an instance as the service does: envelope, id and first step. */
     start: (instance: {
       workflow: string;
-      process: string;
+      processName: string;
       taskQueue: string;
       firstStep: string;
       input: unknown;
       context: ProcessContext;
     }): Promise<WorkflowHandle> => {
-      const { workflow, process, taskQueue, firstStep, input, context } = instance;
+      const { workflow, processName, taskQueue, firstStep, input, context } = instance;
       return client.workflow.start(workflow, {
-        workflowId: `${context.tenant}/${process}/${context.key}`,
+        workflowId: `${context.tenant}/${processName}/${context.key}`,
         taskQueue,
         args: [{ input, context }],
         typedSearchAttributes: [{ key: stepAttribute, value: firstStep }],

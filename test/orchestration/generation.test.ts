@@ -4,8 +4,9 @@ import { type Gateway } from '../../src/orchestration/gateway.ts';
 import { openOrchestration } from '../../src/orchestration/orchestration.ts';
 import { toRawStart } from '../../src/orchestration/start-request.ts';
 import { probesV1 } from '../fixtures/probes.ts';
-import { eventually, unique } from '../harness/portico.ts';
+import { unique } from '../harness/portico.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
+import { until } from '../harness/until.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 let orchestration: ReturnType<typeof openOrchestration>;
@@ -55,7 +56,7 @@ it('a process is told its generation, which is 1 unless its caller says otherwis
 it('a gateway without the secret for cursors counts instances and refuses lists', async () => {
   const request = { definition, tenant: 'acme', filter: { labels: {} }, limit: 1 };
   await expect(gateway.list(request)).rejects.toThrow('secret');
-  await eventually(
+  await until(
     () => gateway.countOpen(definition.name),
     (count) => count > 0,
   );

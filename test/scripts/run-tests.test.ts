@@ -15,12 +15,12 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs `npm test` over these tests; what the machine says about CI does not count. */
-function runTests(content: string, { ci = '', args = [] as string[] } = {}) {
+function runTests(content: string, { ci = '', args = [] as string[], progressMs = '0' } = {}) {
   writeFileSync(join(folder, 'some.test.mjs'), `import { expect, it } from 'vitest';\n${content}`);
   const { status, stdout } = spawnSync(
     process.execPath,
     ['scripts/test.mjs', `--root=${folder}`, `--config=${join(folder, 'vitest.config.mjs')}`, ...args],
-    { cwd: project, encoding: 'utf8', env: { ...process.env, CI: ci } },
+    { cwd: project, encoding: 'utf8', env: { ...process.env, CI: ci, TEST_PROGRESS_MS: progressMs } },
   );
   return { status, lastLine: stdout.trimEnd().split('\n').at(-1), stdout };
 }
@@ -50,6 +50,19 @@ describe('npm test', () => {
   it('fails in CI when something was skipped', () => {
     const { status, lastLine } = runTests(`it.skip('a', () => {});`, { ci: 'true' });
     expect({ status, lastLine }).toEqual({ status: 1, lastLine: '0 passed, 0 failed, 1 skipped' });
+  });
+
+  it('names what passed at a second try only', () => {
+    const flaky = `let tries = 0; it('a', () => {}); it('b', () => { expect(++tries).toBe(2); });`;
+    const { status, lastLine, stdout } = runTests(flaky, { args: ['--retry=1'] });
+    expect({ status, lastLine }).toEqual({ status: 0, lastLine: '2 passed, 0 failed, 0 skipped' });
+    expect(stdout.match(/^PASSED AT A SECOND TRY .*$/gm)).toEqual([expect.stringMatching(/some\.test\.mjs > b$/)]);
+  });
+
+  it('says how far it is, and what runs', () => {
+    const slow = `it('a', () => new Promise((resolve) => setTimeout(resolve, 1_000)));`;
+    const { stdout } = runTests(slow, { progressMs: '200' });
+    expect(stdout).toMatch(/^PROGRESS 0 of 1 files done after \d+ s; \S*some\.test\.mjs for \d+ s$/m);
   });
 
   it('passes its arguments on to vitest', () => {

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Chance } from '../harness/random.ts';
+import type { Random } from '../harness/random.ts';
+import { until } from '../harness/until.ts';
 import { readiness } from './program.ts';
 
 interface Target {
   readonly url: string;
   readonly adminUrl: string;
+  readonly isOver: () => boolean;
 }
 
 const probeEveryMs = 50;
@@ -14,15 +16,14 @@ export function createBalancer(targets: readonly Target[]) {
   const ready = new Set(targets.map(({ url }) => url));
   const stopping = new AbortController();
 
-  async function watch({ url, adminUrl }: Target): Promise<void> {
-    while (!stopping.signal.aborted) {
+  async function watch({ url, adminUrl, isOver }: Target): Promise<void> {
+    while (!stopping.signal.aborted && !isOver()) {
       const { status } = await readiness(adminUrl);
       if (status === 200) ready.add(url);
       else ready.delete(url);
-      // Whoever was replaced does not come back at this address.
-      if (status === 0) return;
       await sleep(probeEveryMs);
     }
+    ready.delete(url);
   }
   for (const target of targets) void watch(target);
 
@@ -31,10 +32,13 @@ export function createBalancer(targets: readonly Target[]) {
       ready.add(target.url);
       void watch(target);
     },
-    pick(chance: Chance): string {
-      const [first, ...others] = ready;
-      if (first === undefined) throw new Error('no process is ready');
-      return chance.oneOf([first, ...others]);
+    /** One of those that are ready, as soon as there is one. */
+    async pick(random: Random): Promise<string> {
+      const urls = await until(
+        () => [...ready],
+        ({ length }) => length > 0,
+      );
+      return random.shuffled(urls)[0] ?? '';
     },
     stop: (): void => stopping.abort(),
   };

@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from '../../src/worker/free-port.ts';
+import { leashOf } from '../harness/leash.ts';
 
 export type PostgresCluster = Awaited<ReturnType<typeof startPostgres>>;
 
@@ -59,7 +60,7 @@ export async function startPostgres() {
       cwd: folder,
       stdio: 'ignore',
     });
-    endWithThisProcess(child);
+    if (child.pid !== undefined) child.once('exit', leashOf(child.pid, 'QUIT'));
     return child;
   }
 
@@ -107,16 +108,6 @@ export async function startPostgres() {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** A shell that waits for the end of its input, which comes with the end of this process in whatever way, or of the child. */
-function endWithThisProcess(child: ChildProcess): void {
-  const watcher = spawn('sh', ['-c', 'read -r _; kill -QUIT "$0" 2>/dev/null', String(child.pid)], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  watcher.unref();
-  child.once('exit', () => watcher.kill('SIGKILL'));
 }
 
 /** Runs `work` on a connection of its own, away from every pool. */

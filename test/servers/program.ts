@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { leashOf } from '../harness/leash.ts';
+import { until } from '../harness/until.ts';
 
 const project = join(import.meta.dirname, '..', '..');
 
@@ -13,6 +14,10 @@ const commands = {
   start: ['local/start.mjs'],
 } as const;
 
+/** Generous: the program is compiled as it starts, and a slow machine takes its time. */
+const startMs = 150_000;
+const stopMs = 90_000;
+
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -20,7 +25,7 @@ export interface Exit {
 
 export type Program = ReturnType<typeof startProgram>;
 
-const living = new Set<ChildProcess>();
+const running = new Set<ChildProcess>();
 
 /**
  * Starts Portico as a process of its own with these settings and nothing of our environment. It dies with this process,
@@ -33,62 +38,65 @@ export function startProgram(command: keyof typeof commands, environment: Readon
     env: { PATH, HOME, TMPDIR, LOG_LEVEL: 'info', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  living.add(child);
-  const releaseLeash = leashOf(child.pid ?? 0);
+  running.add(child);
+  const pid = child.pid ?? 0;
+  const releaseLeash = leashOf(pid, 'KILL');
   const lines: string[] = [];
+  /** By `/readyz`, at last. */
+  let said = '';
   for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', (line) => lines.push(line));
   const exited = new Promise<Exit>((resolve) => {
     child.once('close', (code: number | null, signal: NodeJS.Signals | null) => {
-      living.delete(child);
+      running.delete(child);
       releaseLeash();
       resolve({ code, signal });
     });
   });
 
-  const pid = child.pid ?? 0;
   const log = () => lines.join('\n');
-  const isOver = () => child.exitCode !== null || child.signalCode !== null;
+  const isRunning = () => child.exitCode === null && child.signalCode === null;
 
-  /** The addresses in the line that says so, once it is there. Throws if the process ends first. */
-  async function addresses(withinMs = 60_000): Promise<{ url: string; adminUrl: string }> {
-    for (const endsAt = Date.now() + withinMs; Date.now() < endsAt;) {
-      const line = lines.find((each) => each.includes('"msg":"portico runs"'));
-      if (line !== undefined) return JSON.parse(line) as { url: string; adminUrl: string };
-      if (isOver()) break;
-      await sleep(25);
-    }
-    throw new Error(`Portico does not run (exit code ${String(child.exitCode)}):\n${log()}`);
+  /** Asks until there is an answer. Throws with the log if the process ends first, or if none comes. */
+  async function answerOf<T>(what: string, ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
+    const answer = await until(ask, (each) => each !== undefined || !isRunning(), { withinMs: startMs }).catch(
+      () => undefined,
+    );
+    if (answer === undefined)
+      throw new Error(`Portico ${what} (exit code ${String(child.exitCode)}): ${said}\n${log()}`);
+    return answer;
   }
+
+  /** The addresses in the line that says so, once it is there. */
+  const addresses = (): Promise<{ url: string; adminUrl: string }> =>
+    answerOf('does not run', () => {
+      const line = lines.find((each) => each.includes('"msg":"portico runs"'));
+      return line === undefined ? undefined : (JSON.parse(line) as { url: string; adminUrl: string });
+    });
 
   return {
     pid,
     log,
     exited,
     addresses,
-    isOver,
+    isOver: () => !isRunning(),
     kill(signal: NodeJS.Signals): void {
       child.kill(signal);
     },
     /** Resolves with the address of HTTP once `/readyz` says so; throws with the log if it does not. */
-    async ready(withinMs = 60_000): Promise<{ url: string; adminUrl: string }> {
-      const endsAt = Date.now() + withinMs;
-      const found = await addresses(withinMs);
-      let said = '';
-      while (Date.now() < endsAt && !isOver()) {
+    async ready(): Promise<{ url: string; adminUrl: string }> {
+      const found = await addresses();
+      return answerOf('is not ready', async () => {
         const { status, text } = await readiness(found.adminUrl);
-        if (status === 200) return found;
         said = text;
-        await sleep(50);
-      }
-      lines.push(said);
-      throw new Error(`Portico is not ready:\n${log()}`);
+        return status === 200 ? found : undefined;
+      });
     },
     /** Asks it to stop, and resolves with how it ended and how long that took. */
-    async stop(withinMs = 60_000): Promise<Exit & { tookMs: number }> {
+    async stop(): Promise<Exit & { tookMs: number }> {
       const startedAt = performance.now();
       child.kill('SIGTERM');
-      const exit = await Promise.race([exited, sleep(withinMs, undefined, { ref: false })]);
-      if (exit === undefined) throw new Error(`Portico did not end in ${withinMs} ms:\n${log()}`);
+      const exit = await Promise.race([exited, sleep(stopMs, undefined, { ref: false })]);
+      if (exit === undefined) throw new Error(`Portico did not end in ${stopMs} ms:\n${log()}`);
       return { ...exit, tookMs: performance.now() - startedAt };
     },
   };
@@ -107,7 +115,7 @@ export async function readiness(adminUrl: string): Promise<{ status: number; tex
 /** Ends every program that is still there, gently if it lets us. */
 export async function endPrograms(): Promise<void> {
   await Promise.all(
-    [...living].map(async (child) => {
+    [...running].map(async (child) => {
       const closed = once(child, 'close');
       child.kill('SIGTERM');
       if ((await Promise.race([closed, sleep(10_000, undefined, { ref: false })])) !== undefined) return;
@@ -115,16 +123,4 @@ export async function endPrograms(): Promise<void> {
       await closed;
     }),
   );
-}
-
-/** Ends the process when this one ends in whatever way: the pipe closes, and who reads from it acts. */
-export function leashOf(pid: number): () => void {
-  // Gently at first, for `npm start` has a Temporal server to end.
-  const script = `cat >/dev/null; kill ${pid}; sleep 10; kill -9 ${pid}`;
-  const reader = spawn('sh', ['-c', script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
-  reader.unref();
-  if (reader.stdin instanceof Socket) reader.stdin.unref();
-  return () => {
-    reader.kill('SIGKILL');
-  };
 }

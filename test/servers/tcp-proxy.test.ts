@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../harness/until.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 describe('the proxy that makes faults', () => {
@@ -50,8 +51,9 @@ describe('the proxy that makes faults', () => {
     expect(await exchange(socket, 'a')).toBe('a');
     await proxy.inject('hold-answers');
     socket.write('b');
-    expect(await Promise.race([once(socket, 'data'), sleep(150, 'nothing')])).toBe('nothing');
-    expect(echo.received()).toBe('ab');
+    const answer = once(socket, 'data');
+    await until(echo.received, (text) => text === 'ab');
+    expect(await Promise.race([answer, sleep(150, 'nothing')])).toBe('nothing');
     const reset = once(socket, 'error');
     proxy.cut();
     await reset;

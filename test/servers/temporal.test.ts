@@ -7,7 +7,7 @@ import { searchAttributes } from '../../src/orchestration/search-attributes.ts';
 import { registerCommand } from '../../src/orchestration/search-attributes.ts';
 import { startTemporalServer, temporalAddress } from './temporal.ts';
 
-const timeoutMs = 2_000;
+const timeoutMs = 10_000;
 
 it('a server of a test’s own can be killed and comes back on its port with what it knew', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'portico-own-'));
@@ -31,7 +31,7 @@ it('the servers we start have the search attributes that Portico registers elsew
   expect(Object.fromEntries(named)).toEqual(searchAttributes);
 });
 
-it('a server is not taken for ours when a stranger has the port, however well it answers', async () => {
+it('a server is not taken for ours when another has the port, however well it answers', async () => {
   const port = Number(temporalAddress().split(':')[1]);
   await expect(startTemporalServer({ port })).rejects.toThrow(/did not start[^]*address already in use/);
 });

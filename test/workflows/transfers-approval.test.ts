@@ -1,26 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createGate, undisturbed } from '../harness/adapter-calls.ts';
+import { createGate, passThrough } from '../harness/adapter-calls.ts';
 import { approver, starter } from '../harness/instance-messages.ts';
-import { openTransferBench, type TransferBench } from '../harness/transfers.ts';
+import { openTransfers, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 const aboveLimit = { minor: '1000001' };
-let bench: TransferBench;
+let transfers: Transfers;
 
 beforeAll(async () => {
-  bench = await openTransferBench({ address: temporalAddress() });
+  transfers = await openTransfers({ address: temporalAddress() });
 });
-afterAll(() => bench.close());
+afterAll(() => transfers.close());
 
 async function beginWaiting(options: { requestedBy?: string } = {}) {
-  const transfer = await bench.begin({ ...aboveLimit, ...options });
+  const transfer = await transfers.begin({ ...aboveLimit, ...options });
   await transfer.reaches('awaiting-approval');
   return transfer;
 }
 
 describe.concurrent('a transfer above the limit', () => {
   it('is one that exceeds it: at the limit nobody is asked', async () => {
-    const transfer = await bench.begin({ minor: '1000000' });
+    const transfer = await transfers.begin({ minor: '1000000' });
     expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
     expect(await transfer.stepsOfHistory()).not.toContain('awaiting-approval');
   });
@@ -63,7 +63,7 @@ describe.concurrent('a transfer above the limit', () => {
 
   it('refuses a second decision', async () => {
     const gate = createGate({ at: 'entry' });
-    const transfer = await bench.begin({ ...aboveLimit, interference: { withdraw: gate.interference } });
+    const transfer = await transfers.begin({ ...aboveLimit, calls: { withdraw: gate.hold } });
     await transfer.reaches('awaiting-approval');
     await transfer.act('approve', {});
     await gate.reached;
@@ -73,13 +73,13 @@ describe.concurrent('a transfer above the limit', () => {
   });
 
   it('takes one of two decisions that come at the same moment', async () => {
-    const worker = await bench.startWorker();
-    const transfer = await bench.begin({ ...aboveLimit, taskQueue: worker.taskQueue });
+    const worker = await transfers.startWorker();
+    const transfer = await transfers.begin({ ...aboveLimit, taskQueue: worker.taskQueue });
     await transfer.reaches('awaiting-approval');
     await worker.stop();
     // Without a worker both wait at the server, and reach the workflow in one task.
     const answers = [transfer.answerOf('approve', {}), transfer.answerOf('reject', {})];
-    await bench.startWorker(worker.taskQueue);
+    await transfers.startWorker(worker.taskQueue);
     const [approval, rejection] = await Promise.all(answers);
     const isApproved = approval !== 'action-not-allowed';
     expect([approval, rejection]).toEqual(
@@ -90,7 +90,7 @@ describe.concurrent('a transfer above the limit', () => {
 
   it('refuses an approval before it asks for one', async () => {
     const gate = createGate({ at: 'entry' });
-    const transfer = await bench.begin({ ...aboveLimit, interference: { openTransfer: gate.interference } });
+    const transfer = await transfers.begin({ ...aboveLimit, calls: { openTransfer: gate.hold } });
     await gate.reached;
     expect(await transfer.answerOf('approve', {})).toBe('action-not-allowed');
     gate.open();
@@ -107,23 +107,23 @@ describe.concurrent('a transfer above the limit', () => {
     expect(transfer.callsOf('recordApproval')).toBe(1);
   });
 
-  it('is not asked for again in a life after the approval was recorded', async () => {
+  it('is not asked for again by a run after the approval was recorded', async () => {
     const gate = createGate({ at: 'entry' });
-    const first = await bench.begin({ ...aboveLimit, interference: { withdraw: gate.interference } });
+    const first = await transfers.begin({ ...aboveLimit, calls: { withdraw: gate.hold } });
     await first.reaches('awaiting-approval');
     await first.act('approve', {});
     await gate.reached;
-    await first.handle.terminate('cut off by a test');
+    await first.handle.terminate('terminated by a test');
     gate.open();
-    const again = await bench.begin({ ...first.options, after: first, interference: { withdraw: undisturbed } });
+    const again = await transfers.begin({ ...first.given, after: first, calls: { withdraw: passThrough } });
     expect(await again.result()).toMatchObject({ outcome: 'completed' });
     expect(await again.stepsOfHistory()).toEqual(['withdrawing', 'depositing', 'ending']);
   });
 
   it('refuses the one who started it first, when another starts it again', async () => {
     const first = await beginWaiting();
-    await first.handle.terminate('cut off by a test');
-    const again = await bench.begin({ ...first.options, after: first, startedBy: approver });
+    await first.handle.terminate('terminated by a test');
+    const again = await transfers.begin({ ...first.given, after: first, startedBy: approver });
     await again.reaches('awaiting-approval');
     expect(await again.answerOf('approve', {}, starter)).toBe('second-person-required');
     expect(await again.answerOf('approve', {}, approver)).toBe('second-person-required');

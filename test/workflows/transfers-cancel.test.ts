@@ -3,32 +3,32 @@ import { Problem } from '../../src/problems.ts';
 import { createGate, failFirst } from '../harness/adapter-calls.ts';
 import { approver } from '../harness/instance-messages.ts';
 import {
-  type Interferences,
-  openTransferBench,
+  openTransfers,
   type Transfer,
-  type TransferBench,
   type TransferCall,
+  type TransferCalls,
+  type Transfers,
 } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
-let bench: TransferBench;
+let transfers: Transfers;
 
 beforeAll(async () => {
-  bench = await openTransferBench({ address: temporalAddress() });
+  transfers = await openTransfers({ address: temporalAddress() });
 });
-afterAll(() => bench.close());
+afterAll(() => transfers.close());
 
 /** Begins a transfer of which a method of the ledger is held at a gate. */
 async function beginHeld(
   call: TransferCall,
-  options: { at?: 'entry' | 'exit'; minor?: string; interference?: Interferences } = {},
+  options: { at?: 'entry' | 'exit'; minor?: string; calls?: TransferCalls } = {},
 ) {
-  const { at = 'entry', minor = '1250', interference = {} } = options;
+  const { at = 'entry', minor = '1250', calls = {} } = options;
   const gate = createGate({ at });
-  const transfer = await bench.begin({
+  const transfer = await transfers.begin({
     minor,
     balance: 5_000_000n,
-    interference: { ...interference, [call]: gate.interference },
+    calls: { ...calls, [call]: gate.hold },
   });
   return { transfer, gate };
 }
@@ -74,7 +74,7 @@ describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
   });
 
   it('ends cancelled, in the permanent row as well, while the database is away before there is one', async () => {
-    const transfer = await bench.begin({ balance: 5_000_000n, interference: { openTransfer: failFirst(3) } });
+    const transfer = await transfers.begin({ balance: 5_000_000n, calls: { openTransfer: failFirst(3) } });
     await transfer.retriesOf('openTransfer', 2);
     const { answer } = await cancel(transfer);
     if (answer !== undefined) expect(await answer).toEqual({ accepted: true });
@@ -83,7 +83,7 @@ describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
   });
 
   it('ends cancelled while a second person is awaited, without touching the ledger', async () => {
-    const transfer = await bench.begin({ minor: '1000001', balance: 5_000_000n });
+    const transfer = await transfers.begin({ minor: '1000001', balance: 5_000_000n });
     await transfer.reaches('awaiting-approval');
     const { answer } = await cancel(transfer);
     if (answer !== undefined) expect(await answer).toEqual({ accepted: true });
@@ -107,7 +107,7 @@ describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
   });
 
   it.each(['withdraw', 'deposit'] as const)('ends cancelled while %s waits for its database', async (method) => {
-    const transfer = await bench.begin({ balance: 5_000_000n, interference: { [method]: failFirst(Infinity) } });
+    const transfer = await transfers.begin({ balance: 5_000_000n, calls: { [method]: failFirst(Infinity) } });
     await transfer.retriesOf(method, 2);
     const { answer } = await cancel(transfer);
     if (answer !== undefined) expect(await answer).toEqual({ accepted: true });
@@ -120,7 +120,7 @@ describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
     await gate.reached;
     const { answer } = await cancel(transfer);
     await transfer.hasHeard('EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED');
-    // A cancel waits for what runs; it does not begin the way back beside it.
+    // A cancel waits for what runs; it does not refund beside it.
     expect((await transfer.read()).step).toBe('depositing');
     gate.open();
     if (answer !== undefined) expect(await answer).toBe('too-late');
@@ -131,9 +131,9 @@ describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
 
   it('comes too late where the deposit had landed and its answer was lost', async () => {
     const gate = createGate({ at: 'exit' });
-    const transfer = await bench.begin({
+    const transfer = await transfers.begin({
       balance: 5_000_000n,
-      interference: { deposit: async (proceed) => loseEveryAnswer(() => gate.interference(proceed, 1)) },
+      calls: { deposit: async (proceed) => loseEveryAnswer(() => gate.hold(proceed, 1)) },
     });
     await gate.reached;
     const { answer } = await cancel(transfer);
@@ -144,9 +144,9 @@ describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
     expect(await transfer.balances()).toEqual(moved);
   });
 
-  it('changes nothing while the money is on its way back', async () => {
+  it('changes nothing while the money is refunded', async () => {
     const gate = createGate({ at: 'entry' });
-    const { transfer, gate: depositGate } = await beginHeld('deposit', { interference: { refund: gate.interference } });
+    const { transfer, gate: depositGate } = await beginHeld('deposit', { calls: { refund: gate.hold } });
     await depositGate.reached;
     await transfer.freeze('payee');
     depositGate.open();
@@ -195,7 +195,7 @@ describe.concurrent('the cancel action', () => {
 
   it('is refused without a trace in history where the transfer ends otherwise', async () => {
     const gate = createGate({ at: 'entry' });
-    const transfer = await bench.begin({ balance: 10n, interference: { endTransfer: gate.interference } });
+    const transfer = await transfers.begin({ balance: 10n, calls: { endTransfer: gate.hold } });
     await gate.reached;
     expect(await transfer.answerOf('cancel', {})).toBe('too-late');
     gate.open();
@@ -203,14 +203,14 @@ describe.concurrent('the cancel action', () => {
     expect(await transfer.eventTypes()).not.toContain('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
   });
 
-  it('returns what a life before the present one had taken', async () => {
+  it('returns what an earlier run had taken', async () => {
     const taken = createGate({ at: 'exit' });
-    const first = await bench.begin({ balance: 5_000_000n, interference: { withdraw: taken.interference } });
+    const first = await transfers.begin({ balance: 5_000_000n, calls: { withdraw: taken.hold } });
     await taken.reached;
-    await first.handle.terminate('cut off by a test');
+    await first.handle.terminate('terminated by a test');
     taken.open();
     const gate = createGate({ at: 'exit' });
-    const again = await bench.begin({ after: first, interference: { openTransfer: gate.interference } });
+    const again = await transfers.begin({ after: first, calls: { openTransfer: gate.hold } });
     await gate.reached;
     const answer = again.answerOf('cancel', {});
     await again.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
@@ -221,10 +221,10 @@ describe.concurrent('the cancel action', () => {
   });
 
   it('is too late for a transfer that turns out to have ended before', async () => {
-    const first = await bench.begin();
+    const first = await transfers.begin();
     const result = await first.result();
     const gate = createGate({ at: 'entry' });
-    const again = await bench.begin({ after: first, interference: { openTransfer: gate.interference } });
+    const again = await transfers.begin({ after: first, calls: { openTransfer: gate.hold } });
     await gate.reached;
     const answer = again.answerOf('cancel', {});
     await again.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
@@ -251,7 +251,7 @@ describe.concurrent('the cancel action', () => {
 
   it('ends cancelled where the ledger would have refused the withdrawal anyway', async () => {
     const gate = createGate({ at: 'entry' });
-    const transfer = await bench.begin({ balance: 10n, interference: { withdraw: gate.interference } });
+    const transfer = await transfers.begin({ balance: 10n, calls: { withdraw: gate.hold } });
     await gate.reached;
     const answer = transfer.answerOf('cancel', {});
     await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');

@@ -3,18 +3,18 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findTemporalCli } from '../../local/temporal/cli.ts';
-import { createGate, undisturbed } from '../harness/adapter-calls.ts';
-import { openTransferBench, type TransferBench } from '../harness/transfers.ts';
+import { createGate, passThrough } from '../harness/adapter-calls.ts';
+import { openTransfers, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
 const run = promisify(execFile);
-let bench: TransferBench;
+let transfers: Transfers;
 
 beforeAll(async () => {
-  bench = await openTransferBench({ address: temporalAddress() });
+  transfers = await openTransfers({ address: temporalAddress() });
 });
-afterAll(() => bench.close());
+afterAll(() => transfers.close());
 
 /** A block of code of the page, by its language. */
 function blockOf(language: string): string {
@@ -39,22 +39,22 @@ describe('what docs/operations.md says of money in clearing', () => {
     async (how) => {
       const isCancelled = how !== 'completes';
       const stalled = createGate({ at: 'entry' });
-      const first = await bench.begin({ minor: '1000001', interference: { deposit: stalled.interference } });
+      const first = await transfers.begin({ minor: '1000001', calls: { deposit: stalled.hold } });
       await first.reaches('awaiting-approval');
       await first.act('approve', {});
       await stalled.reached;
       const cancel = isCancelled ? first.answerOf('cancel', {}).catch(() => 'unanswered') : undefined;
       if (isCancelled) await first.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED', { times: 2 });
-      await first.handle.terminate('cut off by a test');
+      await first.handle.terminate('terminated by a test');
       await cancel;
 
       // The page leaves out what is fresh.
       const statement = blockOf('sql').replace("interval '10 minutes'", "interval '0 minutes'");
-      const found = await bench.query<{ workflow_id: string }>(statement);
+      const found = await transfers.query<{ workflow_id: string }>(statement);
       const workflowId = first.handle.workflowId;
       expect(found.map((row) => row.workflow_id)).toEqual([workflowId]);
 
-      first.interfere('deposit', undisturbed);
+      first.handleCall('deposit', passThrough);
       await reset(workflowId);
       const again = first.latest();
       expect(await again.result()).toMatchObject({ outcome: isCancelled ? 'cancelled' : 'completed' });
@@ -64,7 +64,7 @@ describe('what docs/operations.md says of money in clearing', () => {
       stalled.open();
       await stalled.passed;
       expect(await again.clearing()).toBe(0n);
-      expect(await bench.query(statement)).toEqual([]);
+      expect(await transfers.query(statement)).toEqual([]);
     },
   );
 });

@@ -1,40 +1,40 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createGate, failFirst, undisturbed } from '../harness/adapter-calls.ts';
-import { type Interferences, openTransferBench, type Transfer, type TransferBench } from '../harness/transfers.ts';
+import { createGate, failFirst, passThrough } from '../harness/adapter-calls.ts';
+import { openTransfers, type Transfer, type TransferCalls, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 const aboveLimit = { minor: '1000001', balance: 5_000_000n };
 const untouched = { payer: 5_000_000n, payee: 0n };
 const moved = { payer: 3_999_999n, payee: 1_000_001n };
-let bench: TransferBench;
-/** Of transfers that wait five seconds for their approval. */
-let hasty: TransferBench;
+let transfers: Transfers;
+/** Of transfers that wait some seconds for their approval: far longer than this machine takes for one. */
+let quicklyExpiring: Transfers;
 
 beforeAll(async () => {
   const address = temporalAddress();
-  [bench, hasty] = await Promise.all([
-    openTransferBench({ address }),
-    openTransferBench({ address, approvalTimeoutMs: 5_000 }),
-  ]);
+  transfers = await openTransfers({ address });
+  const startedAt = performance.now();
+  const { transfer, stalled } = await beginReset();
+  const measuredMs = performance.now() - startedAt;
+  await transfer.handle.terminate('measured');
+  stalled.open();
+  quicklyExpiring = await openTransfers({ address, approvalTimeoutMs: Math.ceil(5_000 + 10 * measuredMs) });
 });
-afterAll(() => Promise.all([bench.close(), hasty.close()]));
+afterAll(() => Promise.all([transfers.close(), quicklyExpiring.close()]));
 
-/** A transfer that waits for an approval that its earlier life was given: that life took the money, and its deposit stalls. */
-async function beginRewound({
-  on = bench,
-  interference = {},
-}: { on?: TransferBench; interference?: Interferences } = {}) {
+/** A reset transfer that waits for its approval again. Its earlier run was approved and took the money; the deposit stalls. */
+async function beginReset({ on = transfers, calls = {} }: { on?: Transfers; calls?: TransferCalls } = {}) {
   const stalled = createGate({ at: 'entry' });
-  const first = await on.begin({ ...aboveLimit, interference: { ...interference, deposit: stalled.interference } });
+  const first = await on.begin({ ...aboveLimit, calls: { ...calls, deposit: stalled.hold } });
   await first.reaches('awaiting-approval');
   await first.act('approve', {});
   await stalled.reached;
-  return { transfer: await cutAndRewind(first), stalled };
+  return { transfer: await terminateAndReset(first), stalled };
 }
 
-async function cutAndRewind(first: Transfer): Promise<Transfer> {
-  await first.handle.terminate('cut off by a test');
-  const transfer = await first.rewind({ toTask: 2 });
+async function terminateAndReset(first: Transfer): Promise<Transfer> {
+  await first.handle.terminate('terminated by a test');
+  const transfer = await first.reset({ toTask: 2 });
   await transfer.reaches('awaiting-approval');
   return transfer;
 }
@@ -43,30 +43,30 @@ async function cutAndRewind(first: Transfer): Promise<Transfer> {
 const ends = [
   {
     end: 'a cancel',
-    on: () => bench,
+    on: () => transfers,
     bringAbout: (transfer: Transfer) => transfer.answerOf('cancel', {}),
     answer: { returned: { accepted: true }, landed: 'too-late' },
     outcome: { outcome: 'cancelled' },
   },
   {
     end: 'a rejection',
-    on: () => bench,
+    on: () => transfers,
     bringAbout: (transfer: Transfer) => transfer.answerOf('reject', { note: 'not this month' }),
     answer: { returned: { accepted: true }, landed: { accepted: true } },
     outcome: { outcome: 'compensated', reason: 'withdrawal-undone' },
   },
   {
     end: 'its expiry',
-    on: () => hasty,
+    on: () => quicklyExpiring,
     bringAbout: () => Promise.resolve(undefined),
     answer: { returned: undefined, landed: undefined },
     outcome: { outcome: 'compensated', reason: 'withdrawal-undone' },
   },
 ];
 
-describe.concurrent.each(ends)('$end of a transfer that was rewound', ({ on, bringAbout, answer, outcome }) => {
-  it('returns the money that an earlier life had taken, and a late deposit moves nothing', async () => {
-    const { transfer, stalled } = await beginRewound({ on: on() });
+describe.concurrent.each(ends)('$end of a transfer that was reset', ({ on, bringAbout, answer, outcome }) => {
+  it('returns the money that an earlier run had taken, and a late deposit moves nothing', async () => {
+    const { transfer, stalled } = await beginReset({ on: on() });
     expect(await transfer.clearing()).toBe(1_000_001n);
     expect(await bringAbout(transfer)).toEqual(answer.returned);
     expect(await transfer.result()).toMatchObject(outcome);
@@ -78,8 +78,8 @@ describe.concurrent.each(ends)('$end of a transfer that was rewound', ({ on, bri
     expect(await transfer.stepsOfHistory()).toEqual(['awaiting-approval', 'ending', 'compensating', 'ending']);
   });
 
-  it('finds the deposit of an earlier life that has landed, and completes', async () => {
-    const { transfer, stalled } = await beginRewound({ on: on() });
+  it('finds the deposit of an earlier run that has landed, and completes', async () => {
+    const { transfer, stalled } = await beginReset({ on: on() });
     stalled.open();
     await stalled.passed;
     expect(await bringAbout(transfer)).toEqual(answer.landed);
@@ -89,9 +89,9 @@ describe.concurrent.each(ends)('$end of a transfer that was rewound', ({ on, bri
     expect(transfer.callsOf('refund')).toBe(0);
   });
 
-  it('completes where the deposit of an earlier life lands while the money is about to go back', async () => {
+  it('completes where the deposit of an earlier run lands just before the refund', async () => {
     const refund = createGate({ at: 'entry' });
-    const { transfer, stalled } = await beginRewound({ on: on(), interference: { refund: refund.interference } });
+    const { transfer, stalled } = await beginReset({ on: on(), calls: { refund: refund.hold } });
     const answered = bringAbout(transfer);
     await refund.reached;
     stalled.open();
@@ -104,13 +104,13 @@ describe.concurrent.each(ends)('$end of a transfer that was rewound', ({ on, bri
   });
 });
 
-describe.concurrent('a transfer that was rewound', () => {
+describe.concurrent('a transfer that was reset', () => {
   it('ends settled where an operator had settled it', async () => {
     const { transfer: stuck, stalled } = await beginStuckAgain();
     await stuck.act('resolve', { how: 'settle', note: 'paid out in cash' });
     await stuck.reaches('ending');
-    const transfer = await cutAndRewind(stuck);
-    transfer.interfere('endTransfer', undisturbed);
+    const transfer = await terminateAndReset(stuck);
+    transfer.handleCall('endTransfer', passThrough);
     expect(await transfer.answerOf('cancel', {})).toBe('too-late');
     expect(await transfer.result()).toMatchObject({ outcome: 'settled' });
     stalled.open();
@@ -119,11 +119,11 @@ describe.concurrent('a transfer that was rewound', () => {
   });
 
   it('tells a cancel that it is too late where the first end stands', async () => {
-    const first = await bench.begin(aboveLimit);
+    const first = await transfers.begin(aboveLimit);
     await first.reaches('awaiting-approval');
     await first.act('approve', {});
     const result = await first.result();
-    const transfer = await first.rewind({ toTask: 2 });
+    const transfer = await first.reset({ toTask: 2 });
     await transfer.reaches('awaiting-approval');
     expect(await transfer.answerOf('cancel', {})).toBe('too-late');
     expect(await transfer.result()).toEqual(result);
@@ -131,8 +131,8 @@ describe.concurrent('a transfer that was rewound', () => {
   });
 
   it('completes once it is approved again, and moves the money once', async () => {
-    const { transfer, stalled } = await beginRewound();
-    transfer.interfere('deposit', undisturbed);
+    const { transfer, stalled } = await beginReset();
+    transfer.handleCall('deposit', passThrough);
     await transfer.act('approve', {});
     expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
     stalled.open();
@@ -142,7 +142,7 @@ describe.concurrent('a transfer that was rewound', () => {
   });
 
   it('waits for an operator where the money cannot go back', async () => {
-    const { transfer } = await beginRewound();
+    const { transfer } = await beginReset();
     await transfer.freeze('payer');
     await transfer.act('reject', {});
     await transfer.reaches('compensation-stuck');
@@ -156,8 +156,8 @@ describe.concurrent('a transfer that was rewound', () => {
 /** A transfer whose return is stuck, and whose end is not recorded: the database is away then. */
 async function beginStuckAgain() {
   const stalled = createGate({ at: 'entry' });
-  const interference = { deposit: stalled.interference, endTransfer: failFirst(Infinity) };
-  const transfer = await bench.begin({ ...aboveLimit, interference });
+  const calls = { deposit: stalled.hold, endTransfer: failFirst(Infinity) };
+  const transfer = await transfers.begin({ ...aboveLimit, calls });
   await transfer.reaches('awaiting-approval');
   await transfer.act('approve', {});
   await stalled.reached;

@@ -1,24 +1,24 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createGate, failFirst, undisturbed } from '../harness/adapter-calls.ts';
-import { type Interferences, openTransferBench, type TransferBench } from '../harness/transfers.ts';
+import { createGate, failFirst, passThrough } from '../harness/adapter-calls.ts';
+import { openTransfers, type TransferCalls, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
-let bench: TransferBench;
+let transfers: Transfers;
 
 beforeAll(async () => {
-  bench = await openTransferBench({ address: temporalAddress() });
+  transfers = await openTransfers({ address: temporalAddress() });
 });
-afterAll(() => bench.close());
+afterAll(() => transfers.close());
 
 const returned = { payer: 5_000n, payee: 0n };
 
 /** A transfer whose payee refuses the money and whose payer cannot take it back. */
-async function beginStuck(interference: Interferences = {}) {
+async function beginStuck(calls: TransferCalls = {}) {
   const gate = createGate({ at: 'entry' });
-  const transfer = await bench.begin({
+  const transfer = await transfers.begin({
     minor: '1250',
     balance: 5_000n,
-    interference: { ...interference, deposit: gate.interference },
+    calls: { ...calls, deposit: gate.hold },
   });
   await gate.reached;
   await transfer.freeze('payee');
@@ -48,8 +48,8 @@ describe.concurrent('a return that cannot finish', () => {
 
   it('is tried again at once when an operator says so', async () => {
     const transfer = await beginStuck();
-    // The next attempt by itself would be seconds away.
-    await transfer.retriesOf('refund', 5);
+    // The next attempt by itself is more than ten seconds away.
+    await transfer.retriesOf('refund', 6);
     await transfer.unfreeze('payer');
     expect(await transfer.act('resolve', { how: 'retry' })).toEqual({ accepted: true });
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
@@ -83,7 +83,7 @@ describe.concurrent('a return that cannot finish', () => {
   it('is not settled where the money was returned first', async () => {
     const transfer = await beginStuck();
     const gate = createGate({ at: 'entry' });
-    transfer.interfere('refund', gate.interference);
+    transfer.handleCall('refund', gate.hold);
     await gate.reached;
     await transfer.unfreeze('payer');
     const answer = transfer.answerOf('resolve', { how: 'settle', note: 'paid out in cash' });
@@ -98,7 +98,7 @@ describe.concurrent('a return that cannot finish', () => {
   it('follows one operator at a time', async () => {
     const transfer = await beginStuck();
     const gate = createGate({ at: 'entry' });
-    transfer.interfere('settle', gate.interference);
+    transfer.handleCall('settle', gate.hold);
     const first = transfer.answerOf('resolve', { how: 'settle', note: 'first' });
     await gate.reached;
     expect(await transfer.answerOf('resolve', { how: 'settle', note: 'second' })).toBe('action-not-allowed');
@@ -118,7 +118,7 @@ describe.concurrent('a return that cannot finish', () => {
 describe.concurrent('resolve', () => {
   it('is refused before the transfer is stuck', async () => {
     const gate = createGate({ at: 'entry' });
-    const transfer = await bench.begin({ interference: { withdraw: gate.interference } });
+    const transfer = await transfers.begin({ calls: { withdraw: gate.hold } });
     await gate.reached;
     expect(await transfer.answerOf('resolve', { how: 'retry' })).toBe('action-not-allowed');
     gate.open();
@@ -127,10 +127,10 @@ describe.concurrent('resolve', () => {
 
   it('is refused while only the database is away: the step stays compensating', async () => {
     const gate = createGate({ at: 'entry' });
-    const transfer = await bench.begin({
+    const transfer = await transfers.begin({
       minor: '1250',
       balance: 5_000n,
-      interference: { deposit: gate.interference, refund: failFirst(Infinity) },
+      calls: { deposit: gate.hold, refund: failFirst(Infinity) },
     });
     await gate.reached;
     await transfer.freeze('payee');
@@ -138,7 +138,7 @@ describe.concurrent('resolve', () => {
     await transfer.retriesOf('refund', 3);
     expect((await transfer.read()).step).toBe('compensating');
     expect(await transfer.answerOf('resolve', { how: 'settle', note: 'no' })).toBe('action-not-allowed');
-    transfer.interfere('refund', undisturbed);
+    transfer.handleCall('refund', passThrough);
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
     expect(await transfer.balances()).toEqual(returned);
   });

@@ -1,21 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGate, failFirst, loseFirstAnswer } from '../harness/adapter-calls.ts';
-import { type GrantBench, openGrantBench } from '../harness/grants.ts';
+import { type Grants, openGrants } from '../harness/grants.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 const adult = '1990-05-31';
 const child = `${new Date().getUTCFullYear() - 10}-01-01`;
 const welcome = { kind: 'welcome', percent: 10 };
-let bench: GrantBench;
+let grants: Grants;
 
 beforeAll(async () => {
-  bench = await openGrantBench({ address: temporalAddress() });
+  grants = await openGrants({ address: temporalAddress() });
 });
-afterAll(() => bench.close());
+afterAll(() => grants.close());
 
 describe.concurrent('user-grants', () => {
   it('congratulates an adult twice and grants two discounts', async () => {
-    const grant = await bench.begin({ birthDate: adult });
+    const grant = await grants.begin({ birthDate: adult });
     expect(await grant.result()).toEqual({
       outcome: 'completed',
       userId: grant.userId,
@@ -34,13 +34,13 @@ describe.concurrent('user-grants', () => {
     ['a child', { birthDate: child }],
     ['a user of unknown age', {}],
   ])('congratulates %s once and grants one discount', async (_, options) => {
-    const grant = await bench.begin(options);
+    const grant = await grants.begin(options);
     expect(await grant.result()).toMatchObject({ messages: ['welcome'], discounts: ['welcome'] });
     expect(await grant.effects()).toMatchObject({ messages: ['welcome'], discounts: [welcome] });
   });
 
   it('speaks the language of the user', async () => {
-    const grant = await bench.begin({ locale: 'de-AT' });
+    const grant = await grants.begin({ locale: 'de-AT' });
     await grant.result();
     expect((await grant.effects()).titles).toEqual(['Willkommen, Ada!']);
   });
@@ -48,10 +48,10 @@ describe.concurrent('user-grants', () => {
   it.each([
     ['their database is away twice', failFirst(2)],
     ['their first answer is lost', loseFirstAnswer],
-  ])('gives each effect once where %s', async (_, interference) => {
-    const grant = await bench.begin({
+  ])('gives each effect once where %s', async (_, calls) => {
+    const grant = await grants.begin({
       birthDate: adult,
-      interference: { sendMessage: interference, grantDiscount: interference },
+      calls: { sendMessage: calls, grantDiscount: calls },
     });
     await grant.result();
     expect(await grant.effects()).toMatchObject({
@@ -61,23 +61,23 @@ describe.concurrent('user-grants', () => {
   });
 
   it('gives nothing again after Temporal has forgotten the user', async () => {
-    const first = await bench.begin();
+    const first = await grants.begin();
     const result = await first.result();
-    const again = await bench.begin({ after: first });
+    const again = await grants.begin({ after: first });
     expect(await again.result()).toEqual(result);
     expect(await again.effects()).toMatchObject({ messages: ['welcome'], discounts: [welcome] });
   });
 
   it('gives everything again in another generation', async () => {
-    const first = await bench.begin();
+    const first = await grants.begin();
     await first.result();
-    const again = await bench.begin({ after: first, generation: 2 });
+    const again = await grants.begin({ after: first, generation: 2 });
     await again.result();
     expect((await again.effects()).messages).toEqual(['welcome', 'welcome']);
   });
 
   it('ends cancelled, and keeps what was given before', async () => {
-    const grant = await bench.begin({ interference: { grantDiscount: failFirst(Infinity) } });
+    const grant = await grants.begin({ calls: { grantDiscount: failFirst(Infinity) } });
     await grant.reaches('granting');
     await grant.handle.cancel();
     expect(await grant.result()).toEqual({ outcome: 'cancelled', userId: grant.userId });
@@ -87,7 +87,7 @@ describe.concurrent('user-grants', () => {
 
   it('completes where the cancel comes after the last effect', async () => {
     const gate = createGate({ at: 'exit' });
-    const grant = await bench.begin({ interference: { grantDiscount: gate.interference } });
+    const grant = await grants.begin({ calls: { grantDiscount: gate.hold } });
     await gate.reached;
     await grant.handle.cancel();
     await grant.hasHeard('EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED');

@@ -84,15 +84,15 @@ describe.each(databaseKinds)('accounts on %s', (kind) => {
   it("knows neither absent accounts, another tenant's, nor its own internal ones", async () => {
     const alice = opening();
     await accounts.openAccount(alice);
-    const strangers = [
+    const others = [
       { tenant: alice.tenant, accountId: 'bob' },
       { tenant: randomUUID(), accountId: 'alice' },
       { tenant: alice.tenant, accountId: '~equity:EUR' },
     ];
-    for (const stranger of strangers) {
-      expect(await accounts.findAccount(stranger)).toBeUndefined();
-      expect(await accounts.freezeAccount(stranger)).toBeUndefined();
-      expect(await accounts.unfreezeAccount(stranger)).toBeUndefined();
+    for (const other of others) {
+      expect(await accounts.findAccount(other)).toBeUndefined();
+      expect(await accounts.freezeAccount(other)).toBeUndefined();
+      expect(await accounts.unfreezeAccount(other)).toBeUndefined();
     }
     expect((await accounts.findAccount(alice))?.balanceMinor).toBe(5_000n);
   });

@@ -1,0 +1,28 @@
+import pg from 'pg';
+import { withClient } from './postgres.ts';
+
+/** How many statements of Portico wait for a lock in the database of that URL. */
+export const waitingStatements = (url: string): Promise<number> =>
+  withClient(url, async (client) => {
+    const { rows } = await client.query<{ count: number }>(
+      `select count(*)::int as count from pg_stat_activity
+       where application_name = 'portico' and datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return rows[0]?.count ?? 0;
+  });
+
+/** Holds an account, so that no payment from or to it can go on. */
+export async function lockAccount(url: string, { tenant, accountId }: { tenant: string; accountId: string }) {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query('begin');
+  await client.query('select from accounts where tenant = $1 and account_id = $2 for update', [tenant, accountId]);
+  const lockedAt = performance.now();
+  return {
+    /** Resolves with how many milliseconds the account was held. */
+    async release(): Promise<number> {
+      await client.end();
+      return performance.now() - lockedAt;
+    },
+  };
+}
