@@ -38,7 +38,7 @@ describe('an instance id', () => {
     );
   });
 
-  it('shows no generation for the first life', () => {
+  it('shows no number for the first generation', () => {
     expect(workflowIdOf({ tenant: 'acme', process: 'transfers', key: 't-1' })).toBe('acme/transfers/t-1');
     expect(workflowIdOf({ tenant: 'acme', process: 'transfers', key: 't-1', generation: 2 })).toBe(
       'acme/transfers/t-1~2',
