@@ -250,19 +250,6 @@ describe('a transfer ends', () => {
     expect(await balancesOf(payer, payee)).toEqual([50_000n, 50_000n]);
   });
 
-  it('expired, when nobody decides in time', async () => {
-    // All others have days.
-    const impatient = await startPortico({ environment: { PORTICO_APPROVAL_TIMEOUT: '1s' } });
-    await impatient.untilReady();
-    await impatient.openAccounts('payer', 'payee');
-    const transfer = transferOf('payer', 'payee', '2000000');
-    await impatient.post('/v1/transfers', transfer);
-    expect((await closed(impatient, pathOf(transfer))).body.outcome).toBe('expired');
-    const accounts = await Promise.all(['payer', 'payee'].map((id) => impatient.get(`/v1/accounts/${id}`)));
-    expect(accounts.map(({ body }) => body.balance.minor)).toEqual(['100000000', '100000000']);
-    await impatient.stop();
-  });
-
   it('in conflict, where its id stood for another transfer that Temporal has forgotten', async () => {
     const [payer, payee] = await pair();
     const first = transferOf(payer, payee, '300');

@@ -70,13 +70,11 @@ describe('an app that closes', () => {
     ['brought half a request', 'GET /v1/public HTTP/1.1\r\nHo'],
   ])('waits no longer than a second for a connection that %s', async (_, text) => {
     const edge = await startApp();
-    const { received, closed } = await connected(edge.port, text);
+    const { closed } = await connected(edge.port, text);
     await sleep(50);
     const closedAfterMs = await closing(edge.app);
     await closed;
     expect(closedAfterMs).toBeLessThan(closesWithinMs);
-    // Left alone, it would be told 408 in the end.
-    expect(received.text).toBe('');
   });
 
   it('still takes the rest of a request that was arriving, and says that it closes', async () => {
