@@ -9,7 +9,7 @@ import { silentLogger } from '../harness/silent-logger.ts';
 import { databaseKinds, openTestDatabase } from '../servers/database.ts';
 import { type PostgresCluster, postgresSkipReason, startPostgres, withClient } from '../servers/postgres.ts';
 
-describe.each(databaseKinds)('migrations on %s', { timeout: 60_000 }, (kind) => {
+describe.each(databaseKinds)('migrations on %s', (kind) => {
   it('change nothing when they have run', async () => {
     const test = await openTestDatabase(kind);
     // The embedded database serves one client at a time, so each look is a connection of its own.
