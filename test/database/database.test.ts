@@ -161,7 +161,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('a PostgreSQL in trouble', (
     const startedAt = performance.now();
     const nested = database.transaction(() => database.query('select 1'));
     await expect(nested).rejects.toMatchObject({ code: 'database-unavailable' });
-    expect(performance.now() - startedAt).toBeLessThan(3_500);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
     expect(await database.query('select 1 as one')).toEqual([{ one: 1 }]);
     await database.close();
   });

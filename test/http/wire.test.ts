@@ -75,21 +75,21 @@ describe('bytes that are no HTTP', () => {
 });
 
 describe('slow callers', () => {
-  it('are told 408 when the headers do not end', { timeout: 15_000 }, async () => {
+  it('are told 408 when the headers do not end', async () => {
     const { text, afterMs } = await rawExchange(edge.port, ['GET /v1/public HTTP/1.1\r\nHost: x\r\nX: ']);
     expect(parseResponse(text)).toMatchObject({ status: 408, body: { code: 'request-timeout', retryable: true } });
     expect(afterMs).toBeGreaterThan(2_500);
-    expect(afterMs).toBeLessThan(7_000);
+    expect(afterMs).toBeLessThan(30_000);
   });
 
-  it('are told 408 when the body does not end, byte by byte or not', { timeout: 15_000 }, async () => {
-    const drip = Array.from({ length: 20 }, () => ({ afterMs: 500, text: ' ' }));
+  it('are told 408 when the body does not end, byte by byte or not', async () => {
+    const drip = Array.from({ length: 80 }, () => ({ afterMs: 500, text: ' ' }));
     const { text, afterMs } = await rawExchange(edge.port, [`${postHead}Content-Length: 50\r\n\r\n{`, ...drip]);
     const { status, headers, body } = parseResponse(text);
     expect(status).toBe(408);
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
     expect(body).toMatchObject({ code: 'request-timeout', instance: '/v1/things' });
-    expect(afterMs).toBeLessThan(9_000);
+    expect(afterMs).toBeLessThan(30_000);
     expect(edge.requestLines().at(-1)).toMatchObject({ operation: 'startThing', status: 408 });
   });
 

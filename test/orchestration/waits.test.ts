@@ -31,7 +31,7 @@ describe('waits', () => {
   it('end when their time is up, and the poll with the last of them', async () => {
     const { polls, poll } = controlled();
     const waits = createWaits({ poll, ...limits });
-    const [short, long] = [waits.untilClosed(of('a'), 5), waits.untilClosed(of('a'), 40)];
+    const [short, long] = [waits.untilClosed(of('a'), 5), waits.untilClosed(of('a'), 1_000)];
     expect(await short).toBe(false);
     expect(polls[0]?.signal.aborted).toBe(false);
     expect(await long).toBe(false);

@@ -111,12 +111,10 @@ describe('the principal', () => {
   it('is asked for again with every request: nothing remembers a token', async () => {
     const authorization = bearer({
       iat: Math.floor(Date.now() / 1_000) - 100,
-      exp: Math.floor(Date.now() / 1_000) - 58,
+      exp: Math.floor(Date.now() / 1_000) - 50,
     });
     expect((await edge.send(path, { authorization })).status).toBe(200);
-    await expect
-      .poll(async () => (await edge.send(path, { authorization })).status, { timeout: 10_000, interval: 200 })
-      .toBe(401);
+    await expect.poll(async () => (await edge.send(path, { authorization })).status, { interval: 200 }).toBe(401);
   });
 
   it('does not exist on a public route', async () => {
@@ -189,7 +187,7 @@ describe('a token with one character changed', () => {
   it.each([
     ['a key set', startWithJwks],
     ['a secret', startWithSecret],
-  ])('is refused unless it says the very same: %s', { timeout: 60_000 }, async (_what, start) => {
+  ])('is refused unless it says the very same: %s', async (_what, start) => {
     const verifiers = await start();
     const random = seeded(20_261_121);
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/';
