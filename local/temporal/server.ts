@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, realpathSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../src/worker/free-port.ts';
 import { identityOf } from '../processes.ts';
@@ -74,13 +74,19 @@ async function startOn(
   if (last !== undefined && last.port !== ports.port) log(`Temporal moves from port ${last.port} to ${ports.port}.`);
   const logFile = join(folder, 'server.log');
   if (existsSync(logFile)) renameSync(logFile, join(folder, 'server.previous.log'));
+  const databaseFile = join(folder, 'temporal.db');
+  // A server that was killed while it made its tables cannot go on with that file, and nobody has used it yet.
+  if (last !== undefined && last.clusterId === undefined) {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${databaseFile}${suffix}`, { force: true });
+  }
+  // Written before the server is there, and before it serves: the next start has to know what was left behind.
+  writeRecord(folder, { ...ports, clusterId: last?.clusterId });
   const server = await startDevServer({
     cliPath,
-    databaseFile: join(folder, 'temporal.db'),
+    databaseFile,
     ...ports,
     logFile,
     signal,
-    // Before it serves: the next start has to know of a server that was left behind while it started.
     onSpawn: (pid) => writeRecord(folder, { ...ports, clusterId: last?.clusterId, process: processOf(pid) }),
   });
   try {

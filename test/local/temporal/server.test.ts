@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { findTemporalCli } from '../../../local/temporal/cli.ts';
 import { isFree, readRecord } from '../../../local/temporal/ports.ts';
 import { clusterIdAt } from '../../../local/temporal/probe.ts';
 import { provideTemporal, type Temporal as Provided } from '../../../local/temporal/server.ts';
+import { freePort } from '../../../src/worker/free-port.ts';
 import { killProcess, leashOf, temporalServersOn } from '../../harness/processes.ts';
 
 const host = '127.0.0.1';
@@ -147,6 +148,15 @@ describe('a server whose Portico was killed', () => {
     expect(temporal.address).toBe(`${host}:${String(last?.port)}`);
     await expect(clusterIdAt(temporal.address, { timeoutMs: 5_000 })).resolves.toBe(last?.clusterId);
     expect(lines).toEqual([]);
+  });
+
+  it('makes its database anew if it was killed before it ever served', async () => {
+    const [port, uiPort] = [await freePort(), await freePort()];
+    mkdirSync(join(stateDir, 'temporal'));
+    writeFileSync(join(stateDir, 'temporal', 'server.json'), JSON.stringify({ port, uiPort }));
+    writeFileSync(join(stateDir, 'temporal', 'temporal.db'), 'half a database');
+    expect((await provide()).address).toBe(`${host}:${port}`);
+    expect(recorded()?.clusterId).toBeDefined();
   });
 
   it('is killed by its Portico, which says so, when its leash is killed', async () => {
