@@ -3,7 +3,7 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import importSort from 'eslint-plugin-simple-import-sort';
 import tseslint from 'typescript-eslint';
 
-const temporalHosts = '^@temporalio/(client|worker|proto|core-bridge|testing|nexus)';
+const temporalHosts = '^@temporalio/(client|worker|proto|core-bridge|testing|envconfig|nexus)';
 
 /** Workflow code is deterministic and re-executed for each instance: values come from the sandbox's own packages only. */
 const workflowImports = {
