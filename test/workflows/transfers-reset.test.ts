@@ -142,13 +142,15 @@ describe.concurrent('a transfer that was reset', () => {
   });
 
   it('waits for an operator where the money cannot go back', async () => {
-    const { transfer } = await beginReset();
+    const { transfer, stalled } = await beginReset();
     await transfer.freeze('payer');
     await transfer.act('reject', {});
     await transfer.reaches('compensation-stuck');
     await transfer.unfreeze('payer');
     await transfer.act('resolve', { how: 'retry' });
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
+    stalled.open();
+    await stalled.passed;
     expect(await transfer.balances()).toEqual(untouched);
   });
 });
