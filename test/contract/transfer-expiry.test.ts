@@ -4,7 +4,7 @@ import { startPortico } from '../harness/portico.ts';
 
 // By itself: no other test has its transfers expire while a slow machine is about to approve them.
 it('a transfer expires when nobody decides in time, and moves nothing', async () => {
-  const portico = await startPortico({ environment: { PORTICO_APPROVAL_TIMEOUT: '1s' } });
+  const portico = await startPortico({ environment: { PORTICO_TRANSFERS_APPROVAL_TIMEOUT: '1s' } });
   onTestFinished(async () => {
     await portico.stop();
   });
