@@ -20,7 +20,7 @@ const rounds = 40;
 /**
  * Makes this process the only user of a folder, or rejects with an error that names the process which is. The holder
  * listens on a unix socket in `<folder>/lock`: a process that was killed no longer answers, and its lock is void at
- * once. A process id alone would not do, since in a container every life of the program is number 1.
+ * once. A process id alone would not do, since in a container every run of the program is number 1.
  *
  * Holds between processes of one machine, containers that share the folder included; not across machines.
  */

@@ -67,7 +67,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
       const clusterId = await clusterIdAt(address, { timeoutMs: answerLimitMs });
       options.signal?.throwIfAborted();
       if (state.ended !== '') throw new DevServerError(lastLines(state.ended, printed()));
-      // A stranger on the port answers as well: only our own server says in our own log that it took the port.
+      // Another server on the port answers as well. Only our own says in our own log that it took the port.
       if (clusterId !== undefined && new RegExp(`server.*:${options.port}\\s*$`, 'im').test(printed())) {
         return { ...server, address, clusterId };
       }

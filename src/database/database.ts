@@ -116,17 +116,17 @@ function poolOptionsOf(url: string): pg.PoolConfig {
 }
 
 async function runTransaction<T>(client: pg.PoolClient, work: (tx: Transaction) => Promise<T>): Promise<T> {
-  const fate = { isRolledBack: false };
+  const ending = { isRolledBack: false };
   await run(client, 'begin isolation level read committed');
   const result = await work({
     async query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) {
       return (await run<Row>(client, text, { values })).rows;
     },
     rollBack() {
-      fate.isRolledBack = true;
+      ending.isRolledBack = true;
     },
   });
-  if (fate.isRolledBack) {
+  if (ending.isRolledBack) {
     await run(client, 'rollback');
     return result;
   }

@@ -38,7 +38,9 @@ function createInstanceSchemas(definition: ProcessDefinition) {
   const stem = schemaStemOf(definition);
   const whole = z.object({
     id: businessKey.describe('The business key.'),
-    runId: z.string().describe('Tells two lives of one id apart; it never changes within one.'),
+    runId: z
+      .string()
+      .describe('Tells an instance from a later one of the same id. It never changes, also not after a reset.'),
     status: z.enum(['running', 'closed']),
     step: z.enum(Object.keys(definition.steps)).optional().describe('Where a running instance stands.'),
     outcome: z.enum(allOutcomesOf(definition)).optional().describe('How a closed instance ended.'),

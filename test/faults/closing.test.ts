@@ -34,12 +34,12 @@ async function closing(app: { close: () => PromiseLike<unknown> }): Promise<numb
 }
 
 /** The app with a route whose answer is given when a test says so. */
-async function edgeWithSlowRoute() {
+async function apiWithSlowRoute() {
   let isAsked = () => {};
   const asked = new Promise<void>((resolve) => (isAsked = resolve));
   let answer = () => {};
   const answered = new Promise<void>((resolve) => (answer = resolve));
-  const edge = await startApp({
+  const api = await startApp({
     routes: (app) =>
       app.get('/v1/waits', { config: { operationId: 'waits', permission: 'public', cost: 'read' } }, async () => {
         isAsked();
@@ -47,15 +47,15 @@ async function edgeWithSlowRoute() {
         return { is: 'late' };
       }),
   });
-  return { edge, asked, answer };
+  return { api, asked, answer };
 }
 
 describe('an app that closes', () => {
   it('closes a connection with its answer also where the request came before', async () => {
-    const { edge, asked, answer } = await edgeWithSlowRoute();
-    const { received, closed } = await connected(edge.port, get('/v1/waits'));
+    const { api, asked, answer } = await apiWithSlowRoute();
+    const { received, closed } = await connected(api.port, get('/v1/waits'));
     await asked;
-    const closes = closing(edge.app);
+    const closes = closing(api.app);
     await sleep(100);
     answer();
     await closed;
@@ -69,19 +69,19 @@ describe('an app that closes', () => {
     ['brought nothing', ''],
     ['brought half a request', 'GET /v1/public HTTP/1.1\r\nHo'],
   ])('waits no longer than a second for a connection that %s', async (_, text) => {
-    const edge = await startApp();
-    const { closed } = await connected(edge.port, text);
+    const api = await startApp();
+    const { closed } = await connected(api.port, text);
     await sleep(50);
-    const closedAfterMs = await closing(edge.app);
+    const closedAfterMs = await closing(api.app);
     await closed;
     expect(closedAfterMs).toBeLessThan(closesWithinMs);
   });
 
   it('still takes the rest of a request that was arriving, and says that it closes', async () => {
-    const edge = await startApp();
-    const { socket, received, closed } = await connected(edge.port, 'GET /v1/public HTTP/1.1\r\nHo');
+    const api = await startApp();
+    const { socket, received, closed } = await connected(api.port, 'GET /v1/public HTTP/1.1\r\nHo');
     await sleep(50);
-    const closes = closing(edge.app);
+    const closes = closing(api.app);
     socket.write('st: portico\r\n\r\n');
     await closed;
     expect(received.text).toMatch(/^HTTP\/1\.1 503 /);

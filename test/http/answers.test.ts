@@ -127,8 +127,8 @@ const operations: readonly Operation[] = [
 
 const limitMs = 100;
 const start = () => startApp({ operations, limitMs });
-const edge = await start();
-afterAll(edge.stop);
+const api = await start();
+afterAll(api.stop);
 
 /** Opens a stream and reads its first chunk. */
 async function open(app: TestApp, path: string) {
@@ -148,25 +148,25 @@ const linesOf = (app: TestApp, operation: string) =>
 
 describe('an empty answer', () => {
   it('of DELETE is 204 without content', async () => {
-    const { status, headers, text } = await edge.send('/v1/things/t-1', { method: 'DELETE' });
+    const { status, headers, text } = await api.send('/v1/things/t-1', { method: 'DELETE' });
     expect([status, text]).toEqual([204, '']);
     expect(headers.get('content-type')).toBeNull();
     expect(headers.get('content-length')).toBeNull();
     expect(headers.get('cache-control')).toBe('no-store');
-    expect(linesOf(edge, 'deleteThing').at(-1)).toMatchObject({ method: 'DELETE', status: 204 });
+    expect(linesOf(api, 'deleteThing').at(-1)).toMatchObject({ method: 'DELETE', status: 204 });
   });
 
   it('of DELETE is guarded like any other', async () => {
-    expect((await edge.send('/v1/things/t-1', { method: 'DELETE', authorization: null })).status).toBe(401);
+    expect((await api.send('/v1/things/t-1', { method: 'DELETE', authorization: null })).status).toBe(401);
     const authorization = `Bearer ${mintToken(appKey, { permissions: ['things:read'] })}`;
-    expect((await edge.send('/v1/things/t-1', { method: 'DELETE', authorization })).status).toBe(403);
-    expect((await edge.send('/v1/things/t-1', { method: 'PUT' })).headers.get('allow')).toBe('GET, HEAD, DELETE');
+    expect((await api.send('/v1/things/t-1', { method: 'DELETE', authorization })).status).toBe(403);
+    expect((await api.send('/v1/things/t-1', { method: 'PUT' })).headers.get('allow')).toBe('GET, HEAD, DELETE');
   });
 
   it('says 304 where nothing has changed', async () => {
-    const unchanged = await edge.send('/v1/tagged', { headers: { 'If-None-Match': 'W/"v0", W/"v1"' } });
+    const unchanged = await api.send('/v1/tagged', { headers: { 'If-None-Match': 'W/"v0", W/"v1"' } });
     expect([unchanged.status, unchanged.text, unchanged.headers.get('etag')]).toEqual([304, '', '"v1"']);
-    const changed = await edge.send('/v1/tagged', { headers: { 'If-None-Match': '"v0"' } });
+    const changed = await api.send('/v1/tagged', { headers: { 'If-None-Match': '"v0"' } });
     expect([changed.status, changed.headers.get('etag')]).toEqual([200, '"v1"']);
   });
 });
@@ -174,12 +174,12 @@ describe('an empty answer', () => {
 describe('what a request carries', () => {
   it('reaches the operation that understands it', async () => {
     const headers = { 'If-Match': '"a", W/"b"' };
-    const deleted = await edge.send('/v1/things/t-1', { method: 'DELETE', headers });
+    const deleted = await api.send('/v1/things/t-1', { method: 'DELETE', headers });
     expect(JSON.parse(deleted.headers.get('etag') ?? '')).toEqual([
       { value: 'a', isWeak: false },
       { value: 'b', isWeak: true },
     ]);
-    const { body } = await edge.send('/v1/tagged', { headers: { 'Last-Event-ID': '41' } });
+    const { body } = await api.send('/v1/tagged', { headers: { 'Last-Event-ID': '41' } });
     expect(body).toEqual({ lastEventId: '41' });
   });
 
@@ -187,18 +187,18 @@ describe('what a request carries', () => {
     const post = jsonPost({});
     for (const name of ['If-Match', 'If-None-Match']) {
       const headers = { 'Content-Type': 'application/json', [name]: '*' };
-      expect(await edge.send('/v1/things', { ...post, headers })).toMatchObject({
+      expect(await api.send('/v1/things', { ...post, headers })).toMatchObject({
         status: 400,
         body: { code: 'invalid-request', retryable: false, effect: 'none', errors: [{ parameter: name }] },
       });
     }
-    expect((await edge.send('/v1/things/t-1', { headers: { 'If-None-Match': '*' } })).status).toBe(200);
+    expect((await api.send('/v1/things/t-1', { headers: { 'If-None-Match': '*' } })).status).toBe(200);
   });
 });
 
 describe('an answer that its operation does not declare', () => {
   it.each([200, 204, 203])('is our fault: %i', async (status) => {
-    const { status: answered, text } = await edge.send(`/v1/else/${status}`);
+    const { status: answered, text } = await api.send(`/v1/else/${status}`);
     expect(answered).toBe(500);
     expect(text).not.toContain('canary');
   });
@@ -206,7 +206,7 @@ describe('an answer that its operation does not declare', () => {
 
 describe('a stream', () => {
   it('is sent as it comes, with its media type, and outlives the time limit of its handler', async () => {
-    const { response, read } = await open(edge, '/v1/finite');
+    const { response, read } = await open(api, '/v1/finite');
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('text/event-stream');
     expect(response.headers.get('cache-control')).toBe('no-store');
@@ -214,7 +214,7 @@ describe('a stream', () => {
     expect(await read()).toBe(event('one'));
     expect(watched.at(-1)?.signal?.aborted).toBe(false);
     expect([await read(), await read()]).toEqual([event('two'), undefined]);
-    await expect.poll(() => linesOf(edge, 'finite')).toMatchObject([{ status: 200 }]);
+    await expect.poll(() => linesOf(api, 'finite')).toMatchObject([{ status: 200 }]);
   });
 
   it('begins before there is anything to send', async () => {
@@ -282,15 +282,15 @@ describe('a stream', () => {
   });
 
   it('that breaks cuts the connection, so that nobody takes it for whole, and is in the log', async () => {
-    const { read } = await open(edge, '/v1/breaking');
+    const { read } = await open(api, '/v1/breaking');
     expect(await read()).toBe(event('first'));
     await expect(read()).rejects.toThrow();
-    await expect.poll(() => linesOf(edge, 'breaking')).toMatchObject([{ problem: 'internal' }]);
-    expect(edge.log()).toContain('canary-of-a-stream');
+    await expect.poll(() => linesOf(api, 'breaking')).toMatchObject([{ problem: 'internal' }]);
+    expect(api.log()).toContain('canary-of-a-stream');
   });
 
   it('for HEAD is let go unread', async () => {
-    const { status, headers, text } = await edge.send('/v1/readable', { method: 'HEAD' });
+    const { status, headers, text } = await api.send('/v1/readable', { method: 'HEAD' });
     expect([status, text]).toEqual([200, '']);
     expect(headers.get('content-type')).toBe('text/event-stream');
     expect(headers.get('content-length')).toBeNull();
@@ -298,7 +298,7 @@ describe('a stream', () => {
   });
 
   it('of a handler that is late is let go unread', async () => {
-    expect(await edge.send('/v1/lateStream')).toMatchObject({ status: 504, body: { code: 'orchestration-timeout' } });
+    expect(await api.send('/v1/lateStream')).toMatchObject({ status: 504, body: { code: 'orchestration-timeout' } });
     await expect.poll(() => late.isDestroyed).toBe(true);
   });
 });

@@ -4,14 +4,14 @@ import { appKey, jsonPost, startApp } from '../harness/app.ts';
 import { probe } from '../harness/thing-operations.ts';
 import { mintToken } from '../tokens/tokens.ts';
 
-const edge = await startApp();
-afterAll(edge.stop);
+const api = await startApp();
+afterAll(api.stop);
 
 const bearer = (claims: Record<string, unknown>): string => `Bearer ${mintToken(appKey, claims)}`;
 
 describe('a request', () => {
   it('reaches its handler with who asks', async () => {
-    const { status, body } = await edge.send('/v1/things/t-1');
+    const { status, body } = await api.send('/v1/things/t-1');
     expect(status).toBe(200);
     expect(body).toEqual({
       params: { id: 't-1' },
@@ -23,7 +23,7 @@ describe('a request', () => {
 
   it('has the headers of an interface that nobody caches or shows', async () => {
     for (const path of ['/v1/things/t-1', '/v1/public', '/nowhere', '/v1/things/%zz', '/v1/broken']) {
-      const { headers } = await edge.send(path);
+      const { headers } = await api.send(path);
       expect(headers.get('cache-control')).toBe('no-store');
       expect(headers.get('x-content-type-options')).toBe('nosniff');
       expect(headers.get('content-security-policy')).toBe("default-src 'none'; frame-ancestors 'none'");
@@ -34,32 +34,32 @@ describe('a request', () => {
   });
 
   it('to a public route needs no token', async () => {
-    expect(await edge.send('/v1/public', { authorization: null })).toMatchObject({
+    expect(await api.send('/v1/public', { authorization: null })).toMatchObject({
       status: 200,
       body: { is: 'public' },
     });
   });
 
   it('of HEAD is guarded and answered as GET, without the body', async () => {
-    const answered = await edge.send('/v1/things/t-1', { method: 'HEAD' });
+    const answered = await api.send('/v1/things/t-1', { method: 'HEAD' });
     expect(answered).toMatchObject({ status: 200, text: '' });
     expect(Number(answered.headers.get('content-length'))).toBeGreaterThan(10);
-    expect((await edge.send('/v1/things/t-1', { method: 'HEAD', authorization: null })).status).toBe(401);
-    const forbidden = await edge.send('/v1/things/t-1', { method: 'HEAD', authorization: bearer({ permissions: [] }) });
+    expect((await api.send('/v1/things/t-1', { method: 'HEAD', authorization: null })).status).toBe(401);
+    const forbidden = await api.send('/v1/things/t-1', { method: 'HEAD', authorization: bearer({ permissions: [] }) });
     expect(forbidden.status).toBe(403);
   });
 });
 
 describe('the request id', () => {
   it('is the one that was sent, if it is harmless', async () => {
-    const { headers } = await edge.send('/v1/public', { headers: { 'X-Request-Id': 'trace-7_f.A' } });
+    const { headers } = await api.send('/v1/public', { headers: { 'X-Request-Id': 'trace-7_f.A' } });
     expect(headers.get('x-request-id')).toBe('trace-7_f.A');
   });
 
   it.each(['two words', 'x'.repeat(65), '{"level":"fatal"}', '../..%0d%0a'])(
     'is a new one instead of %s',
     async (sent) => {
-      const { headers } = await edge.send('/v1/public', { headers: { 'X-Request-Id': sent } });
+      const { headers } = await api.send('/v1/public', { headers: { 'X-Request-Id': sent } });
       expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
     },
   );
@@ -74,7 +74,7 @@ describe('what is not there', () => {
     ['GET', '/v1/things/a/b'],
     ['OPTIONS', '/nowhere'],
   ])('is 404: %s %s, without a look at token or body', async (method, path) => {
-    const reply = await edge.send(path, {
+    const reply = await api.send(path, {
       method,
       authorization: null,
       ...(method === 'POST' ? { body: '{', headers: { 'Content-Type': 'application/xml' } } : {}),
@@ -90,7 +90,7 @@ describe('what is not there', () => {
     ['OPTIONS', '/v1/public', 'GET, HEAD'],
     ['QUERY', '/v1/public', 'GET, HEAD'],
   ])('as a method is 405 with what is allowed: %s %s', async (method, path, allow) => {
-    const { status, headers, body } = await edge.send(path, { method, authorization: null });
+    const { status, headers, body } = await api.send(path, { method, authorization: null });
     expect(status).toBe(405);
     expect(headers.get('allow')).toBe(allow);
     if (method !== 'HEAD') expect(body).toMatchObject({ code: 'method-not-allowed' });
@@ -99,26 +99,26 @@ describe('what is not there', () => {
 
 describe('an address', () => {
   it('that is no valid encoding is 400', async () => {
-    expect(await edge.send('/v1/things/%zz')).toMatchObject({ status: 400, body: { code: 'malformed-request' } });
+    expect(await api.send('/v1/things/%zz')).toMatchObject({ status: 400, body: { code: 'malformed-request' } });
   });
 
   it('may name an id of 512 characters, and no longer one', async () => {
-    expect((await edge.send(`/v1/things/${'x'.repeat(512)}`)).status).toBe(200);
-    expect(await edge.send(`/v1/things/${'x'.repeat(513)}`)).toMatchObject({
+    expect((await api.send(`/v1/things/${'x'.repeat(512)}`)).status).toBe(200);
+    expect(await api.send(`/v1/things/${'x'.repeat(513)}`)).toMatchObject({
       status: 414,
       body: { code: 'uri-too-long' },
     });
   });
 
   it('with a parameter that is there twice is 400 and says which', async () => {
-    expect(await edge.send('/v1/things?limit=1&status=a&limit=2')).toMatchObject({
+    expect(await api.send('/v1/things?limit=1&status=a&limit=2')).toMatchObject({
       status: 400,
       body: { code: 'invalid-request', errors: [{ parameter: 'limit', message: 'must not be repeated' }] },
     });
   });
 
   it('cannot reach a prototype through its query', async () => {
-    const { text } = await edge.send('/v1/things?__proto__=1&constructor=2');
+    const { text } = await api.send('/v1/things?__proto__=1&constructor=2');
     expect(text).toBe('{"query":{"__proto__":"1","constructor":"2"}}');
     expect(Object.getOwnPropertyNames(Object.prototype)).not.toContain('1');
   });
@@ -126,11 +126,11 @@ describe('an address', () => {
 
 describe('a handler that takes too long', () => {
   it('is answered for with 504: a read had no effect, a start may have had one', async () => {
-    expect(await edge.send('/v1/slow')).toMatchObject({
+    expect(await api.send('/v1/slow')).toMatchObject({
       status: 504,
       body: { code: 'orchestration-timeout', retryable: true, effect: 'none' },
     });
-    expect(await edge.send('/v1/slow', jsonPost({}))).toMatchObject({
+    expect(await api.send('/v1/slow', jsonPost({}))).toMatchObject({
       status: 504,
       body: { code: 'outcome-unknown', retryable: true, effect: 'unknown' },
     });
@@ -239,7 +239,7 @@ describe('behind a proxy', () => {
   });
 
   it('that nobody named, forwarded headers count for nothing', async () => {
-    const { headers } = await edge.send('/v1/public', { headers: forwarded });
+    const { headers } = await api.send('/v1/public', { headers: forwarded });
     expect(headers.get('strict-transport-security')).toBeNull();
   });
 });

@@ -3,7 +3,7 @@ import { renderProblem } from '../../src/http/error-handler.ts';
 import { Problem, type ProblemCode, problems } from '../../src/problems.ts';
 import { jsonPost, startApp } from '../harness/app.ts';
 
-const edge = await startApp({
+const api = await startApp({
   routes: (app) => {
     const config = { operationId: 'failLate', permission: 'public', cost: 'action' } as const;
     app.post('/v1/broken', { config }, () => {
@@ -15,13 +15,13 @@ const edge = await startApp({
     });
   },
 });
-afterAll(edge.stop);
+afterAll(api.stop);
 
 const codes = Object.keys(problems) as ProblemCode[];
 
 describe('a problem', () => {
   it.each(codes)('%s goes over the wire as the table has it', async (code) => {
-    const { status, headers, body } = await edge.send(`/v1/problems/${code}?a=1`);
+    const { status, headers, body } = await api.send(`/v1/problems/${code}?a=1`);
     const kind = new Problem(code).kind;
     expect(status).toBe(kind.status);
     expect(headers.get('content-type')).toBe('application/problem+json');
@@ -62,15 +62,15 @@ describe('what is no problem', () => {
     ['an error in a write, which may have had one', '/v1/broken', jsonPost({}), 'unknown'],
     ['something thrown that is no error', '/v1/thrown', {}, 'none'],
   ])('is our fault and shows nothing of itself: %s', async (_what, path, init, effect) => {
-    const { status, body, text, headers } = await edge.send(path, init);
+    const { status, body, text, headers } = await api.send(path, init);
     expect(status).toBe(500);
     expect(body).toMatchObject({ code: 'internal', retryable: true, effect });
     expect(text + JSON.stringify([...headers])).not.toMatch(/canary|TypeError|\.ts|node_modules/);
   });
 
   it('is in the log with its causes', async () => {
-    await edge.send('/v1/broken', { headers: { 'X-Request-Id': 'find-me' } });
-    const lines = edge
+    await api.send('/v1/broken', { headers: { 'X-Request-Id': 'find-me' } });
+    const lines = api
       .log()
       .split('\n')
       .filter((line) => line.includes('find-me'));

@@ -1,16 +1,16 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { jsonPost, startApp } from '../harness/app.ts';
 
-const edge = await startApp();
-afterAll(edge.stop);
+const api = await startApp();
+afterAll(api.stop);
 
 const post = (body: string | Buffer, headers: Record<string, string> = { 'Content-Type': 'application/json' }) =>
-  edge.send('/v1/things', { method: 'POST', body: new Uint8Array(Buffer.from(body)), headers });
+  api.send('/v1/things', { method: 'POST', body: new Uint8Array(Buffer.from(body)), headers });
 
 describe('a body', () => {
   it('of JSON reaches the handler as it is', async () => {
     const body = { a: [1, { b: 'ü\u2028', c: null }], d: '\ud83d\ude00' };
-    expect(await edge.send('/v1/things', jsonPost(body))).toMatchObject({ status: 202, body: { body } });
+    expect(await api.send('/v1/things', jsonPost(body))).toMatchObject({ status: 202, body: { body } });
   });
 
   it.each(['application/json; charset=utf-8', 'Application/JSON', 'application/json;charset="utf-8"'])(
@@ -25,7 +25,7 @@ describe('a body', () => {
   });
 
   it('may be missing', async () => {
-    expect((await edge.send('/v1/things', { method: 'POST' })).status).toBe(202);
+    expect((await api.send('/v1/things', { method: 'POST' })).status).toBe(202);
   });
 
   it.each([
@@ -113,7 +113,7 @@ describe('a body', () => {
       },
     });
     const init: RequestInit = { method: 'POST', body: stream, duplex: 'half' };
-    expect(await edge.send('/v1/things', { ...init, headers: { 'Content-Type': 'application/json' } })).toMatchObject({
+    expect(await api.send('/v1/things', { ...init, headers: { 'Content-Type': 'application/json' } })).toMatchObject({
       status: 413,
       body: { code: 'body-too-large' },
     });
@@ -136,7 +136,7 @@ describe('a body', () => {
 
   it('is not looked at before token and permission', async () => {
     const init = { method: 'POST', body: '{', headers: { 'Content-Type': 'application/json' } };
-    expect((await edge.send('/v1/things', { ...init, authorization: null })).status).toBe(401);
-    expect((await edge.send('/v1/things/t-1/poke', init)).status).toBe(403);
+    expect((await api.send('/v1/things', { ...init, authorization: null })).status).toBe(401);
+    expect((await api.send('/v1/things/t-1/poke', init)).status).toBe(403);
   });
 });

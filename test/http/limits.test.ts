@@ -13,49 +13,49 @@ async function statusesOf(times: number, send: () => Promise<{ status: number }>
 
 describe('the limit by subject', () => {
   it('is each cost for itself, ten seconds long, and says when to come back', async () => {
-    const edge = await startApp({ rateLimits: { ...none, list: 1, start: 1 } });
-    const statuses = await statusesOf(11, () => edge.send('/v1/things'));
+    const api = await startApp({ rateLimits: { ...none, list: 1, start: 1 } });
+    const statuses = await statusesOf(11, () => api.send('/v1/things'));
     expect(statuses).toEqual([...Array<number>(10).fill(200), 429]);
-    const { headers, body } = await edge.send('/v1/things');
+    const { headers, body } = await api.send('/v1/things');
     expect(body).toMatchObject({ code: 'rate-limited', retryable: true, effect: 'none' });
     expect(body['retryAfterMs']).toBeGreaterThan(0);
     expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(10);
     expect(headers.get('ratelimit-limit')).toBe('10');
     expect(headers.get('ratelimit-remaining')).toBe('0');
     expect(Number(headers.get('ratelimit-reset'))).toBeGreaterThan(0);
-    expect((await edge.send('/v1/things', jsonPost({}))).status).toBe(202);
-    expect((await edge.send('/v1/things/t-1')).status).toBe(200);
-    await edge.stop();
+    expect((await api.send('/v1/things', jsonPost({}))).status).toBe(202);
+    expect((await api.send('/v1/things/t-1')).status).toBe(200);
+    await api.stop();
   });
 
   it('is each subject of each tenant for itself', async () => {
-    const edge = await startApp({ rateLimits: { ...none, read: 1 } });
+    const api = await startApp({ rateLimits: { ...none, read: 1 } });
     const read = (claims: Record<string, unknown>) => () =>
-      edge.send('/v1/things/t-1', { authorization: bearer(claims) });
+      api.send('/v1/things/t-1', { authorization: bearer(claims) });
     expect(await statusesOf(11, read({ sub: 'alice' }))).toContain(429);
     expect(await statusesOf(10, read({ sub: 'bob' }))).not.toContain(429);
     expect(await statusesOf(10, read({ sub: 'alice', tenant: 'other' }))).not.toContain(429);
-    await edge.stop();
+    await api.stop();
   });
 
   it('counts refusals for lack of a permission', async () => {
-    const edge = await startApp({ rateLimits: { ...none, read: 1 } });
+    const api = await startApp({ rateLimits: { ...none, read: 1 } });
     const authorization = bearer({ permissions: [] });
-    const statuses = await statusesOf(11, () => edge.send('/v1/things/t-1', { authorization }));
+    const statuses = await statusesOf(11, () => api.send('/v1/things/t-1', { authorization }));
     expect(statuses).toEqual([...Array<number>(10).fill(403), 429]);
-    await edge.stop();
+    await api.stop();
   });
 });
 
 describe('the limit by address', () => {
   it('counts what comes without a valid token, and what leads nowhere', async () => {
-    const edge = await startApp({ rateLimits: { ...none, address: 1 } });
+    const api = await startApp({ rateLimits: { ...none, address: 1 } });
     const paths = ['/v1/things/t-1', '/nowhere'];
-    const statuses = await statusesOf(12, () => edge.send(paths.reverse()[0] ?? '', { authorization: 'Bearer x.y.z' }));
+    const statuses = await statusesOf(12, () => api.send(paths.reverse()[0] ?? '', { authorization: 'Bearer x.y.z' }));
     expect(statuses.slice(0, 10).sort()).toEqual([...Array<number>(5).fill(401), ...Array<number>(5).fill(404)]);
     expect(statuses.slice(10)).toEqual([429, 429]);
-    expect((await edge.send('/v1/public')).status).toBe(429);
-    await edge.stop();
+    expect((await api.send('/v1/public')).status).toBe(429);
+    await api.stop();
   });
 
   it('is each address for itself behind a trusted proxy, and one behind any other', async () => {
@@ -75,26 +75,26 @@ describe('the limit by address', () => {
 
 describe('under pressure', () => {
   it('reads, lists and strangers are sent away with 503, starts are served', async () => {
-    const edge = await startApp({
+    const api = await startApp({
       pressure: { maxEventLoopDelayMs: 0, maxEventLoopUtilization: 1e-9, maxRssBytes: 0 },
     });
-    await expect.poll(async () => (await edge.send('/v1/things/t-1')).status).toBe(503);
-    const { body, headers } = await edge.send('/v1/things');
+    await expect.poll(async () => (await api.send('/v1/things/t-1')).status).toBe(503);
+    const { body, headers } = await api.send('/v1/things');
     expect(body).toMatchObject({ code: 'overloaded', retryable: true, effect: 'none' });
     expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
     expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(3);
     expect(headers.get('x-request-id')).toBeTruthy();
-    expect((await edge.send('/nowhere')).status).toBe(503);
-    expect((await edge.send('/v1/things', jsonPost({}))).status).toBe(202);
-    await edge.stop();
+    expect((await api.send('/nowhere')).status).toBe(503);
+    expect((await api.send('/v1/things', jsonPost({}))).status).toBe(202);
+    await api.stop();
   });
 
   it('of memory far beyond its limit, starts are sent away too', async () => {
-    const edge = await startApp({
+    const api = await startApp({
       pressure: { maxEventLoopDelayMs: 0, maxEventLoopUtilization: 0, maxRssBytes: 1_000 },
     });
-    const start = async () => (await edge.send('/v1/things', jsonPost({}))).status;
+    const start = async () => (await api.send('/v1/things', jsonPost({}))).status;
     await expect.poll(start).toBe(503);
-    await edge.stop();
+    await api.stop();
   });
 });

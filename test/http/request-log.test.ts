@@ -4,7 +4,7 @@ import { probe } from '../harness/thing-operations.ts';
 import { claimsOf, mintToken, signToken } from '../tokens/tokens.ts';
 
 let whenLate = Promise.resolve();
-const edge = await startApp({
+const api = await startApp({
   level: 'trace',
   limitMs: 50,
   operations: [
@@ -20,20 +20,20 @@ const edge = await startApp({
     }),
   ],
 });
-afterAll(edge.stop);
+afterAll(api.stop);
 
 const lineOf = async (requestId: string) =>
   await expect
-    .poll(() => edge.requestLines().find((line) => line['requestId'] === requestId))
+    .poll(() => api.requestLines().find((line) => line['requestId'] === requestId))
     .toBeDefined()
-    .then(() => edge.requestLines().find((line) => line['requestId'] === requestId));
+    .then(() => api.requestLines().find((line) => line['requestId'] === requestId));
 
 let count = 0;
-const sendNamed = async (path: string, init: Parameters<typeof edge.send>[1] = {}) => {
+const sendNamed = async (path: string, init: Parameters<typeof api.send>[1] = {}) => {
   count += 1;
   const id = `request-${count}`;
   const headers = { ...Object.fromEntries(new Headers(init.headers)), 'X-Request-Id': id };
-  await edge.send(path, { ...init, headers });
+  await api.send(path, { ...init, headers });
   return lineOf(id);
 };
 
@@ -65,7 +65,7 @@ describe('the line of a request', () => {
     expect(await sendNamed('/v1/broken')).toMatchObject({ level: 'warn', status: 500, problem: 'internal' });
   });
 
-  it('of a stranger names neither subject nor instance', async () => {
+  it('of a caller without a token names neither subject nor instance', async () => {
     const line = await sendNamed('/v1/things/t-42', { authorization: null });
     expect(line).toMatchObject({ status: 401, problem: 'unauthenticated', operation: 'getThing' });
     expect(line).not.toHaveProperty('instanceId');
@@ -79,13 +79,13 @@ describe('the line of a request', () => {
 
   it('is written once', async () => {
     await sendNamed('/v1/public');
-    expect(edge.requestLines().filter((line) => line['requestId'] === `request-${count}`)).toHaveLength(1);
+    expect(api.requestLines().filter((line) => line['requestId'] === `request-${count}`)).toHaveLength(1);
   });
 });
 
 describe('the log', () => {
   it('holds no token, secret, body, query or account, whatever happens', async () => {
-    const before = edge.log().length;
+    const before = api.log().length;
     const token = signToken({ key: appKey, payload: claimsOf({ canary: 'canary-claim' }) });
     const authorization = `Bearer ${token}`;
     const bad = `Bearer ${token.slice(0, -4)}AAAA`;
@@ -94,29 +94,29 @@ describe('the log', () => {
       ...jsonPost({ amount: { minor: 'canary-amount' } }),
       headers: { 'Content-Type': 'application/json', ...canaries },
     };
-    await edge.send('/v1/things', { ...post, authorization });
-    await edge.send('/v1/things', { ...post, authorization, body: '{"canary-body' });
-    await edge.send('/v1/things', { ...post, authorization: bad });
-    await edge.send('/v1/things?access_token=canary-query', { authorization });
-    await edge.send('/v1/nothing/canary-account', { authorization });
-    await edge.send('/v1/things/%zzcanary-account', { authorization });
-    await edge.send(`/v1/things/${'canary-account'.repeat(40)}`, { authorization });
-    await edge.send('/v1/slow', { ...post, authorization });
-    expect((await edge.send('/v1/late/canary-account?a=canary-query')).status).toBe(504);
+    await api.send('/v1/things', { ...post, authorization });
+    await api.send('/v1/things', { ...post, authorization, body: '{"canary-body' });
+    await api.send('/v1/things', { ...post, authorization: bad });
+    await api.send('/v1/things?access_token=canary-query', { authorization });
+    await api.send('/v1/nothing/canary-account', { authorization });
+    await api.send('/v1/things/%zzcanary-account', { authorization });
+    await api.send(`/v1/things/${'canary-account'.repeat(40)}`, { authorization });
+    await api.send('/v1/slow', { ...post, authorization });
+    expect((await api.send('/v1/late/canary-account?a=canary-query')).status).toBe(504);
     await whenLate;
-    await rawExchange(edge.port, [`canary-method / HTTP/1.1\r\nAuthorization: ${authorization}\r\n\r\n`]);
-    const log = edge.log().slice(before);
+    await rawExchange(api.port, [`canary-method / HTTP/1.1\r\nAuthorization: ${authorization}\r\n\r\n`]);
+    const log = api.log().slice(before);
     expect(log.split('\n').length).toBeGreaterThan(9);
     expect(log).not.toContain(token.slice(-20));
     expect(log).not.toContain('canary');
-    expect(await edge.metrics.text()).not.toContain('canary');
+    expect(await api.metrics.text()).not.toContain('canary');
   });
 
   it('cannot be forged by a subject, an id or a header with line breaks', async () => {
     const authorization = `Bearer ${mintToken(appKey, { sub: 'a\u2028{"level":"fatal"}' })}`;
-    await edge.send('/v1/things/x%0d%0a%7B%22level%22%3A%22fatal%22%7D', { authorization });
-    await edge.send('/v1/public', { headers: { 'X-Request-Id': '{"level":"fatal"}' } });
-    for (const line of edge.log().trimEnd().split('\n')) {
+    await api.send('/v1/things/x%0d%0a%7B%22level%22%3A%22fatal%22%7D', { authorization });
+    await api.send('/v1/public', { headers: { 'X-Request-Id': '{"level":"fatal"}' } });
+    for (const line of api.log().trimEnd().split('\n')) {
       expect(JSON.parse(line)).not.toMatchObject({ level: 'fatal' });
     }
   });
@@ -127,9 +127,9 @@ describe('the metrics', () => {
     await sendNamed('/v1/things/first');
     await sendNamed('/v1/things/second');
     await sendNamed('/nowhere/else');
-    await rawExchange(edge.port, ['nonsense\r\n\r\n']);
+    await rawExchange(api.port, ['nonsense\r\n\r\n']);
     await sendNamed('/nowhere/else', { method: 'PURGE' });
-    const text = await edge.metrics.text();
+    const text = await api.metrics.text();
     expect(text).toMatch(/_count\{method="GET",route="\/v1\/things\/\{id\}",status="200"\} [2-9]/);
     expect(text).toMatch(/_count\{method="GET",route="none",status="404"\} [1-9]/);
     expect(text).toMatch(/_count\{method="none",route="none",status="400"\} [1-9]/);

@@ -3,8 +3,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { appKey, parseResponse, rawExchange, startApp } from '../harness/app.ts';
 import { mintToken } from '../tokens/tokens.ts';
 
-const edge = await startApp();
-afterAll(edge.stop);
+const api = await startApp();
+afterAll(api.stop);
 
 const authorization = `Authorization: Bearer ${mintToken(appKey)}\r\n`;
 const get = (path: string, headers = ''): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`;
@@ -25,7 +25,7 @@ describe('bytes that are no HTTP', () => {
     ['length and chunks', `${postHead}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
     ['two transfer codings', `${postHead}Transfer-Encoding: gzip, chunked, gzip\r\n\r\n0\r\n\r\n`],
   ])('such as %s are 400 as a problem, and the connection is closed', async (_what, bytes) => {
-    const { text } = await rawExchange(edge.port, [bytes]);
+    const { text } = await rawExchange(api.port, [bytes]);
     const { status, headers, body, rest } = parseResponse(text);
     expect(status).toBe(400);
     expect(headers.get('content-type')).toBe('application/problem+json');
@@ -35,7 +35,7 @@ describe('bytes that are no HTTP', () => {
   });
 
   it('such as a chunk that is no number are 400 although the request had begun', async () => {
-    const { text } = await rawExchange(edge.port, [`${postHead}Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n`]);
+    const { text } = await rawExchange(api.port, [`${postHead}Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n`]);
     expect(parseResponse(text)).toMatchObject({
       status: 400,
       body: { code: 'malformed-request', instance: '/v1/things' },
@@ -43,31 +43,31 @@ describe('bytes that are no HTTP', () => {
   });
 
   it('such as headers beyond 16 KiB are 431', async () => {
-    const { text } = await rawExchange(edge.port, [get('/v1/public', `X: ${'x'.repeat(17_000)}\r\n`)]);
+    const { text } = await rawExchange(api.port, [get('/v1/public', `X: ${'x'.repeat(17_000)}\r\n`)]);
     expect(parseResponse(text)).toMatchObject({ status: 431, body: { code: 'headers-too-large' } });
   });
 
   it('such as an address beyond 16 KiB are 431', async () => {
-    const { text } = await rawExchange(edge.port, [get(`/${'x'.repeat(17_000)}`)]);
+    const { text } = await rawExchange(api.port, [get(`/${'x'.repeat(17_000)}`)]);
     expect(parseResponse(text)).toMatchObject({ status: 431 });
   });
 
   it('such as chunk extensions without end are 413', async () => {
-    const { text } = await rawExchange(edge.port, [
+    const { text } = await rawExchange(api.port, [
       `${postHead}Transfer-Encoding: chunked\r\n\r\n1;${'x'.repeat(20_000)}`,
     ]);
     expect(parseResponse(text)).toMatchObject({ status: 413, body: { code: 'body-too-large' } });
   });
 
   it('after a whole request do not take its answer away', async () => {
-    const { text } = await rawExchange(edge.port, [`${get('/v1/slow', authorization)}nonsense\r\n\r\n`]);
+    const { text } = await rawExchange(api.port, [`${get('/v1/slow', authorization)}nonsense\r\n\r\n`]);
     const { status, rest } = parseResponse(text);
     expect(status).toBe(504);
     expect(rest).toBe('');
   });
 
   it('after an answer are answered once', async () => {
-    const { text } = await rawExchange(edge.port, [get('/v1/public'), { afterMs: 100, text: 'nonsense\r\n\r\n' }]);
+    const { text } = await rawExchange(api.port, [get('/v1/public'), { afterMs: 100, text: 'nonsense\r\n\r\n' }]);
     const first = parseResponse(text);
     expect(first.status).toBe(200);
     expect(parseResponse(first.rest)).toMatchObject({ status: 400, rest: '' });
@@ -76,7 +76,7 @@ describe('bytes that are no HTTP', () => {
 
 describe('slow callers', () => {
   it('are told 408 when the headers do not end', async () => {
-    const { text, afterMs } = await rawExchange(edge.port, ['GET /v1/public HTTP/1.1\r\nHost: x\r\nX: ']);
+    const { text, afterMs } = await rawExchange(api.port, ['GET /v1/public HTTP/1.1\r\nHost: x\r\nX: ']);
     expect(parseResponse(text)).toMatchObject({ status: 408, body: { code: 'request-timeout', retryable: true } });
     expect(afterMs).toBeGreaterThan(2_500);
     expect(afterMs).toBeLessThan(30_000);
@@ -84,59 +84,59 @@ describe('slow callers', () => {
 
   it('are told 408 when the body does not end, byte by byte or not', async () => {
     const drip = Array.from({ length: 80 }, () => ({ afterMs: 500, text: ' ' }));
-    const { text, afterMs } = await rawExchange(edge.port, [`${postHead}Content-Length: 50\r\n\r\n{`, ...drip]);
+    const { text, afterMs } = await rawExchange(api.port, [`${postHead}Content-Length: 50\r\n\r\n{`, ...drip]);
     const { status, headers, body } = parseResponse(text);
     expect(status).toBe(408);
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
     expect(body).toMatchObject({ code: 'request-timeout', instance: '/v1/things' });
     expect(afterMs).toBeLessThan(30_000);
-    expect(edge.requestLines().at(-1)).toMatchObject({ operation: 'startThing', status: 408 });
+    expect(api.requestLines().at(-1)).toMatchObject({ operation: 'startThing', status: 408 });
   });
 
   it('that say nothing at all do not keep others out', async () => {
-    const sockets = Array.from({ length: 100 }, () => connect(edge.port, '127.0.0.1'));
+    const sockets = Array.from({ length: 100 }, () => connect(api.port, '127.0.0.1'));
     for (const socket of sockets) socket.on('error', () => undefined);
-    expect((await edge.send('/v1/public')).status).toBe(200);
+    expect((await api.send('/v1/public')).status).toBe(200);
     for (const socket of sockets) socket.destroy();
   });
 });
 
 describe('unusual requests', () => {
   it('without Host are 400 as a problem', async () => {
-    const { text } = await rawExchange(edge.port, [`GET /v1/public HTTP/1.1\r\n${closing}\r\n`]);
+    const { text } = await rawExchange(api.port, [`GET /v1/public HTTP/1.1\r\n${closing}\r\n`]);
     expect(parseResponse(text)).toMatchObject({ status: 400, body: { code: 'malformed-request' } });
   });
 
   it('of HTTP/1.0 need no Host', async () => {
-    const { text } = await rawExchange(edge.port, ['GET /v1/public HTTP/1.0\r\n\r\n']);
+    const { text } = await rawExchange(api.port, ['GET /v1/public HTTP/1.0\r\n\r\n']);
     expect(parseResponse(text).status).toBe(200);
   });
 
   it('with an absolute address are routed by its path', async () => {
-    const { text } = await rawExchange(edge.port, [get('http://x/v1/public', closing)]);
+    const { text } = await rawExchange(api.port, [get('http://x/v1/public', closing)]);
     expect(parseResponse(text).status).toBe(200);
   });
 
   it('that expect what nobody knows are answered all the same', async () => {
-    const { text } = await rawExchange(edge.port, [get('/v1/public', `Expect: the-unexpected\r\n${closing}`)]);
+    const { text } = await rawExchange(api.port, [get('/v1/public', `Expect: the-unexpected\r\n${closing}`)]);
     expect(parseResponse(text).status).toBe(200);
   });
 
   it('that want another protocol are answered over this one', async () => {
-    const { text } = await rawExchange(edge.port, [
+    const { text } = await rawExchange(api.port, [
       get('/v1/public', 'Connection: Upgrade, close\r\nUpgrade: websocket\r\n'),
     ]);
     expect(parseResponse(text).status).toBe(200);
   });
 
   it('with two Authorization headers are 401', async () => {
-    const { text } = await rawExchange(edge.port, [get('/v1/things/t-1', authorization + authorization + closing)]);
+    const { text } = await rawExchange(api.port, [get('/v1/things/t-1', authorization + authorization + closing)]);
     expect(parseResponse(text)).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
   });
 
   it('on one connection are answered in order', async () => {
     const bytes = get('/v1/public') + get('/nowhere') + get('/v1/public', closing);
-    const first = parseResponse((await rawExchange(edge.port, [bytes])).text);
+    const first = parseResponse((await rawExchange(api.port, [bytes])).text);
     const second = parseResponse(first.rest);
     expect([first.status, second.status, parseResponse(second.rest).status]).toEqual([200, 404, 200]);
   });

@@ -7,8 +7,8 @@ import { probe } from '../harness/thing-operations.ts';
 import { claimsOf, createSigningKey, mintToken, signToken } from './tokens.ts';
 import { startWithJwks, startWithSecret } from './verifiers.ts';
 
-const edge = await startApp();
-afterAll(edge.stop);
+const api = await startApp();
+afterAll(api.stop);
 
 const token = mintToken(appKey);
 const bearer = (claims: Record<string, unknown>): string => `Bearer ${mintToken(appKey, claims)}`;
@@ -18,11 +18,11 @@ const invalid = 'Bearer realm="portico", error="invalid_token"';
 
 describe('the Authorization header', () => {
   it.each(['Bearer ', 'bearer ', 'BEARER   '])('may begin with "%s"', async (scheme) => {
-    expect((await edge.send(path, { authorization: scheme + token })).status).toBe(200);
+    expect((await api.send(path, { authorization: scheme + token })).status).toBe(200);
   });
 
   it('that is missing gets a challenge without error code', async () => {
-    const { status, headers, body } = await edge.send(path, { authorization: null });
+    const { status, headers, body } = await api.send(path, { authorization: null });
     expect(status).toBe(401);
     expect(headers.get('www-authenticate')).toBe(missing);
     expect(body).toMatchObject({ code: 'unauthenticated', retryable: false, effect: 'none' });
@@ -40,7 +40,7 @@ describe('the Authorization header', () => {
     ['a parameter', `Bearer token=${token}`],
     ['a scheme that only begins so', `BearerX ${token}`],
   ])('with %s is 401', async (_what, authorization) => {
-    const { status, headers } = await edge.send(path, { authorization });
+    const { status, headers } = await api.send(path, { authorization });
     expect(status).toBe(401);
     expect(headers.get('www-authenticate')).toBe(invalid);
   });
@@ -48,13 +48,13 @@ describe('the Authorization header', () => {
 
 describe('a token elsewhere', () => {
   it('in the address counts for nothing', async () => {
-    const { status, headers } = await edge.send(`${path}?access_token=${token}`, { authorization: null });
+    const { status, headers } = await api.send(`${path}?access_token=${token}`, { authorization: null });
     expect(status).toBe(401);
     expect(headers.get('www-authenticate')).toBe(missing);
   });
 
   it('in the address is refused beside a good header too', async () => {
-    const { status, headers } = await edge.send(`${path}?access_token=${token}`);
+    const { status, headers } = await api.send(`${path}?access_token=${token}`);
     expect(status).toBe(401);
     expect(headers.get('www-authenticate')).toBe(invalid);
   });
@@ -63,7 +63,7 @@ describe('a token elsewhere', () => {
     ['a cookie', { Cookie: `token=${token}; access_token=${token}` }],
     ['another header', { 'X-Access-Token': token, 'Proxy-Authorization': `Bearer ${token}` }],
   ])('in %s counts for nothing', async (_what, headers) => {
-    expect((await edge.send(path, { authorization: null, headers })).status).toBe(401);
+    expect((await api.send(path, { authorization: null, headers })).status).toBe(401);
   });
 
   it('in a form counts for nothing', async () => {
@@ -72,13 +72,13 @@ describe('a token elsewhere', () => {
       body: `access_token=${token}`,
       headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
     };
-    expect((await edge.send('/v1/things', { ...init, authorization: null })).status).toBe(401);
+    expect((await api.send('/v1/things', { ...init, authorization: null })).status).toBe(401);
   });
 });
 
 describe('the principal', () => {
   const permissionsWith = async (claims: Record<string, unknown>) => {
-    const { body } = await edge.send('/v1/things/t-1', {
+    const { body } = await api.send('/v1/things/t-1', {
       authorization: bearer({ permissions: undefined, ...claims }),
     });
     return body['permissions'];
@@ -91,10 +91,10 @@ describe('the principal', () => {
   });
 
   it('has the tenant of the token, or the default one', async () => {
-    expect((await edge.send(path, { authorization: bearer({ tenant: 'globex.eu_1-a' }) })).body['tenant']).toBe(
+    expect((await api.send(path, { authorization: bearer({ tenant: 'globex.eu_1-a' }) })).body['tenant']).toBe(
       'globex.eu_1-a',
     );
-    expect((await edge.send(path, { authorization: bearer({ tenant: undefined }) })).body['tenant']).toBe('default');
+    expect((await api.send(path, { authorization: bearer({ tenant: undefined }) })).body['tenant']).toBe('default');
   });
 
   it('cannot be changed, so that no request can touch the next', () => {
@@ -113,8 +113,8 @@ describe('the principal', () => {
       iat: Math.floor(Date.now() / 1_000) - 100,
       exp: Math.floor(Date.now() / 1_000) - 50,
     });
-    expect((await edge.send(path, { authorization })).status).toBe(200);
-    await expect.poll(async () => (await edge.send(path, { authorization })).status, { interval: 200 }).toBe(401);
+    expect((await api.send(path, { authorization })).status).toBe(200);
+    await expect.poll(async () => (await api.send(path, { authorization })).status, { interval: 200 }).toBe(401);
   });
 
   it('does not exist on a public route', async () => {
@@ -135,7 +135,7 @@ describe('the principal', () => {
 
 describe('a permission that is missing', () => {
   it('is 403 and named, and nothing else is', async () => {
-    const { status, headers, body } = await edge.send(path, {
+    const { status, headers, body } = await api.send(path, {
       authorization: bearer({ permissions: ['things:start'] }),
     });
     expect(status).toBe(403);

@@ -191,10 +191,10 @@ describe('an outage', () => {
 describe('over HTTP', () => {
   it('rotation, unknown keys and outage are 200, 401 and 503', async () => {
     const { server, clock, jwks } = await start({}, es);
-    const edge = await startApp({ authentication: { algorithms: ['RS256', 'ES256', 'EdDSA'], keys: jwks } });
-    stops.push(edge.stop);
+    const api = await startApp({ authentication: { algorithms: ['RS256', 'ES256', 'EdDSA'], keys: jwks } });
+    stops.push(api.stop);
     const statusWith = async (key: SigningKey) => {
-      const { status, headers, body } = await edge.send('/v1/things/t-1', {
+      const { status, headers, body } = await api.send('/v1/things/t-1', {
         authorization: `Bearer ${mintToken(key)}`,
       });
       if (status === 401) expect(headers.get('www-authenticate')).toBe('Bearer realm="portico", error="invalid_token"');

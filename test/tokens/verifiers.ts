@@ -10,7 +10,7 @@ const logger = { warn: () => undefined };
 
 /** A Portico that trusts some keys, and jose trusting the same ones: two opinions on a token. */
 export interface Verifiers {
-  readonly edge: TestApp;
+  readonly api: TestApp;
   readonly keys: readonly SigningKey[];
   /** What Portico says to a token on a route that every honest token may use. */
   readonly send: (token: string) => Promise<{ status: number; headers: Record<string, unknown>; text: string }>;
@@ -24,17 +24,17 @@ export async function startWithJwks(): Promise<Verifiers> {
   const keys = [createSigningKey('RS256'), createSigningKey('ES256'), createSigningKey('EdDSA')];
   const server = await startJwksServer(...keys);
   const algorithms = keys.map(({ alg }) => alg);
-  const edge = await startApp({
+  const api = await startApp({
     authentication: { algorithms, keys: createJwks({ url: server.url, algorithms, logger }) },
   });
   const local = createLocalJWKSet({ keys: keys.map(({ jwk }) => jwk) });
   return {
-    edge,
+    api,
     keys,
-    send: senderOf(edge),
+    send: senderOf(api),
     isFineForJose: (token) => isFine(jwtVerify(token, local, joseOptions(algorithms))),
     stop: async () => {
-      await edge.stop();
+      await api.stop();
       await server.close();
     },
   };
@@ -48,13 +48,13 @@ export async function startWithSecret(): Promise<Verifiers> {
     jwt: { algorithms: ['HS256'], keys: { kind: 'secret', secret: secretOf(secret) } },
     logger,
   });
-  const edge = await startApp({ authentication: { algorithms: ['HS256'], keys } });
+  const api = await startApp({ authentication: { algorithms: ['HS256'], keys } });
   return {
-    edge,
+    api,
     keys: [key],
-    send: senderOf(edge),
+    send: senderOf(api),
     isFineForJose: (token) => isFine(jwtVerify(token, secret, joseOptions(['HS256']))),
-    stop: edge.stop,
+    stop: api.stop,
   };
 }
 
@@ -72,8 +72,8 @@ const isFine = (verified: Promise<unknown>): Promise<boolean> =>
     () => false,
   );
 
-const senderOf = (edge: TestApp) => async (token: string) => {
-  const { statusCode, headers, payload } = await edge.app.inject({
+const senderOf = (api: TestApp) => async (token: string) => {
+  const { statusCode, headers, payload } = await api.app.inject({
     url: '/v1/authenticated',
     headers: { authorization: `Bearer ${token}` },
   });
