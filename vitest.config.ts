@@ -4,8 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // Generous: a slow machine is no failure, and what must happen is awaited for half as long.
-    testTimeout: 180_000,
-    hookTimeout: 240_000,
+    testTimeout: 360_000,
+    hookTimeout: 360_000,
     expect: { poll: { timeout: 90_000 } },
     // On two cores: much of a test is waiting, and more workers would starve the servers that they wait for.
     maxWorkers: 3,

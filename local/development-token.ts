@@ -9,7 +9,7 @@ export interface TokenContent {
   readonly lifetimeSeconds: number;
 }
 
-/** A token that a Portico with this state folder accepts in embedded mode, and no other. */
+/** A token that a Portico accepts whose `npm start` provides the development key of this state folder, and no other. */
 export async function signDevelopmentToken(stateDir: string, content: TokenContent): Promise<string> {
   const { subject, tenant, permissions, lifetimeSeconds } = content;
   const now = Math.floor(Date.now() / 1_000);

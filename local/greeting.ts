@@ -4,7 +4,7 @@ export interface Served {
   readonly adminUrl: string;
   /** Where Temporal's Web UI is, if Portico brought the server along. */
   readonly temporalUi?: string | undefined;
-  /** A token for alice of acme, in embedded mode. */
+  /** A token for alice of acme, where the development key is provided. */
   readonly token?: string | undefined;
 }
 

@@ -18,7 +18,7 @@ try {
   const given = givenIn(readEnvironment());
   if (!missingIn(given).developmentKey) {
     throw new Error(
-      'The development key exists in embedded mode only: not beside TEMPORAL_ADDRESS, TEMPORAL_PROFILE, ' +
+      'The development key exists only where `npm start` provides everything: not beside TEMPORAL_ADDRESS, TEMPORAL_PROFILE, ' +
         'TEMPORAL_CONFIG_FILE, DATABASE_URL, a PORTICO_JWT_ setting or a ROLE of one part. Take a token from your issuer.',
     );
   }

@@ -11,6 +11,8 @@ const record = z.object({
   uiPort: port,
   /** Absent until the server has served for the first time. */
   clusterId: z.string().optional(),
+  /** True from the making of the database until the server has served with it. */
+  isFresh: z.boolean().optional(),
   /** The process, with what tells it from a later one of the same id. The first release noted none. */
   process: z.object({ pid: z.number(), identity: z.string() }).optional(),
 });

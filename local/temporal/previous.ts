@@ -28,7 +28,9 @@ async function isThere(last: ServerRecord): Promise<boolean> {
   if (await isFree(last.port)) return false;
   const listener = await listenerAt(`${host}:${last.port}`, last.clusterId, { timeoutMs: answerMs });
   // A server that was stopped by SIGSTOP is mute, and may go on at any moment.
-  return listener === 'ours' || (listener === 'mute' && last.process === undefined);
+  // Without a cluster's id any Temporal server on the port might be ours, unless its process is known to be gone.
+  const mayBeOurs = last.clusterId !== undefined || last.process === undefined;
+  return (listener === 'ours' && mayBeOurs) || (listener === 'mute' && last.process === undefined);
 }
 
 const isRunning = ({ process: last }: ServerRecord): boolean =>

@@ -76,18 +76,19 @@ async function startOn(
   if (existsSync(logFile)) renameSync(logFile, join(folder, 'server.previous.log'));
   const databaseFile = join(folder, 'temporal.db');
   // A server that was killed while it made its tables cannot go on with that file, and nobody has used it yet.
-  if (last !== undefined && last.clusterId === undefined) {
+  if (last?.isFresh) {
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${databaseFile}${suffix}`, { force: true });
   }
+  const isFresh = !existsSync(databaseFile);
   // Written before the server is there, and before it serves: the next start has to know what was left behind.
-  writeRecord(folder, { ...ports, clusterId: last?.clusterId });
+  writeRecord(folder, { ...ports, clusterId: last?.clusterId, isFresh });
   const server = await startDevServer({
     cliPath,
     databaseFile,
     ...ports,
     logFile,
     signal,
-    onSpawn: (pid) => writeRecord(folder, { ...ports, clusterId: last?.clusterId, process: processOf(pid) }),
+    onSpawn: (pid) => writeRecord(folder, { ...ports, clusterId: last?.clusterId, isFresh, process: processOf(pid) }),
   });
   try {
     await keepForDays(server.address, retentionDays);

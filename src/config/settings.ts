@@ -45,7 +45,7 @@ export const settings = z.object({
   PORTICO_DATABASE_POOL_MAX: wholeNumber(1, 1_000)
     .prefault('10')
     .describe('Connections to PostgreSQL at most. The embedded database of `npm start` has one.'),
-  PORTICO_DATABASE_CONNECT_TIMEOUT: duration('100ms', '30s')
+  PORTICO_DATABASE_CONNECT_TIMEOUT: duration('100ms', '5s')
     .prefault('2s')
     .describe('How long a request waits for a connection to the database. `npm start` sets 5s for the embedded one.'),
 

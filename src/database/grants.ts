@@ -24,7 +24,7 @@ export async function applyGrants(client: pg.Client, role: string, grants: Grant
   const { rows: tables } = await client.query<{ name: string }>(
     `select relname as name from pg_class
        where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
-         and pg_has_role(relowner, 'usage')`,
+         and relowner = (select oid from pg_roles where rolname = current_user)`,
   );
   for (const { name } of tables) await client.query(`revoke all on ${tableOf(name)} from ${grantee}`);
   await client.query(`grant usage on schema public to ${grantee}`);

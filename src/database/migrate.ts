@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
@@ -21,7 +22,8 @@ interface MigrateOptions {
 
 /**
  * Brings the schema up to date by the SQL files in `migrations/`, each in a transaction, and the grants of the program's
- * role with it. Safe to call at every start and by many processes at once. Never goes back.
+ * role with it. A schema that a newer release has migrated keeps its grants: replicas of that release may run. Safe to call
+ * at every start and by many processes at once. Never goes back.
  */
 export async function migrate({ ownerUrl, program, logger }: MigrateOptions): Promise<void> {
   const client = new pg.Client({
@@ -48,8 +50,17 @@ export async function migrate({ ownerUrl, program, logger }: MigrateOptions): Pr
         error: (message) => logger.error(message),
       },
     });
-    if (program !== undefined) await applyGrants(client, program.role, program.grants);
+    if (program === undefined) return;
+    if (await isSchemaNewer(client)) logger.info('the schema is newer than this program: its grants stay as they are');
+    else await applyGrants(client, program.role, program.grants);
   } finally {
     await client.end();
   }
+}
+
+/** True where a migration has run that this program does not have. */
+async function isSchemaNewer(client: pg.Client): Promise<boolean> {
+  const own = readdirSync(migrationsFolder).map((file) => file.replace(/\.sql$/, ''));
+  const { rows } = await client.query('select 1 from schema_migrations where name <> all ($1) limit 1', [own]);
+  return rows.length > 0;
 }

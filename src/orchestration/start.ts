@@ -44,9 +44,10 @@ export const createStarts = (dependencies: StartDependencies) => ({
     const limits = { deadlineMs: deadlines.startMs, signal };
     const fingerprint = fingerprintOf({ tenant, process: definition.name, body });
     const startedAt = new Date().toISOString();
+    const raw = await toRawStart(call, { namespace, fingerprint, startedAt });
+    const step = firstStepOf(definition);
     try {
-      const { runId } = await send(dependencies, await toRawStart(call, { namespace, fingerprint, startedAt }), limits);
-      const step = firstStepOf(definition);
+      const { runId } = await send(dependencies, raw, limits);
       return { kind: 'created', snapshot: { id: key, runId: runId ?? '', status: 'running', step, startedAt } };
     } catch (error) {
       const creator = alreadyStartedRequestId(error);

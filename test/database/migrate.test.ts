@@ -122,6 +122,34 @@ describe.skipIf(postgresSkipReason() !== undefined)('the schema on PostgreSQL', 
       expect(await privilegesInDatabase()).toEqual(declared);
     });
 
+    it('leaves the tables of other owners alone, also where the owner of the schema is a superuser', async () => {
+      const superuserUrl = cluster.urlOf(await cluster.createDatabase());
+      await withClient(superuserUrl, async (client) => {
+        await client.query('create table others (id int)');
+        await client.query('alter table others owner to schema_owner; grant select on others to "the program"');
+      });
+      await migrate({ ownerUrl: superuserUrl, program: { role: 'the program', grants }, logger: silentLogger });
+      const { rows } = await withClient(superuserUrl, (client) =>
+        client.query(
+          "select privilege_type from information_schema.table_privileges where table_name = 'others' and grantee = 'the program'",
+        ),
+      );
+      expect(rows).toEqual([{ privilege_type: 'SELECT' }]);
+    });
+
+    it('changes no grants on a schema that a newer release has migrated', async () => {
+      const ownerUrl = cluster.urlOf(name, 'schema_owner');
+      await withClient(ownerUrl, async (client) => {
+        await client.query("insert into schema_migrations (name, run_on) values ('99991231235959_newer', now())");
+        await client.query('create table newer (id int); grant select on newer to "the program"');
+      });
+      await migrate({ ownerUrl, program: { role: 'the program', grants }, logger: silentLogger });
+      expect(await privilegesInDatabase()).toEqual([...declared, 'newer: SELECT'].sort());
+      await withClient(ownerUrl, async (client) => {
+        await client.query("delete from schema_migrations where name = '99991231235959_newer'; drop table newer");
+      });
+    });
+
     it('is granted by many who start at the same time', async () => {
       const ownerUrl = cluster.urlOf(name, 'schema_owner');
       const program = { role: 'the program', grants };

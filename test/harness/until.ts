@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
 /** For what must happen, however slow the machine: half of what a test may take. */
-const generousMs = 90_000;
+const generousMs = 180_000;
 
 /**
  * Asks every 25 ms until `isDone` of the answer, and resolves with that answer. Throws with the last answer after

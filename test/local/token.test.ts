@@ -65,7 +65,7 @@ describe('npm run token', () => {
   ])('refuses beside %s, and makes no key', (name, value) => {
     const { printed, status, error } = token(usual, { [name]: value });
     expect({ printed, status }).toEqual({ printed: '', status: 1 });
-    expect(error).toMatch(/^The development key exists in embedded mode only: .*\n$/);
+    expect(error).toMatch(/^The development key exists only where `npm start` provides everything: .*\n$/);
     expect(statSync(join(stateDir, 'development-key'), { throwIfNoEntry: false })).toBeUndefined();
   });
 

@@ -27,7 +27,7 @@ export function createSecrets(folder: string) {
 }
 
 /**
- * What a deployment outside embedded mode shares: a real PostgreSQL in which the owner of the schema and the role of the
+ * What the processes of a deployment share: a real PostgreSQL in which the owner of the schema and the role of the
  * program are two, and the secrets of tokens and cursors in files.
  */
 export async function createDeployment() {

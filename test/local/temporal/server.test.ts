@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { identityOf } from '../../../local/processes.ts';
 import { StartError } from '../../../local/start-error.ts';
 import { findTemporalCli } from '../../../local/temporal/cli.ts';
+import { startDevServer } from '../../../local/temporal/dev-server.ts';
 import { isFree, readRecord } from '../../../local/temporal/ports.ts';
 import { clusterIdAt } from '../../../local/temporal/probe.ts';
 import { provideTemporal, type Temporal as Provided } from '../../../local/temporal/server.ts';
@@ -34,11 +35,12 @@ afterEach(async () => {
 const serversHere = (): number[] => temporalServersOn(stateDir);
 const recorded = () => readRecord(join(stateDir, 'temporal'));
 
-async function provide(port?: number): Promise<Provided> {
+async function provide(port?: number, signal?: AbortSignal): Promise<Provided> {
   const temporal = await provideTemporal({
     stateDir,
     environment: process.env,
     port,
+    signal,
     log: (line) => lines.push(line),
   });
   opened.push(temporal);
@@ -153,10 +155,38 @@ describe('a server whose Portico was killed', () => {
   it('makes its database anew if it was killed before it ever served', async () => {
     const [port, uiPort] = [await freePort(), await freePort()];
     mkdirSync(join(stateDir, 'temporal'));
-    writeFileSync(join(stateDir, 'temporal', 'server.json'), JSON.stringify({ port, uiPort }));
+    writeFileSync(join(stateDir, 'temporal', 'server.json'), JSON.stringify({ port, uiPort, isFresh: true }));
     writeFileSync(join(stateDir, 'temporal', 'temporal.db'), 'half a database');
     expect((await provide()).address).toBe(`${host}:${port}`);
     expect(recorded()?.clusterId).toBeDefined();
+  });
+
+  it('keeps a database that served, also where its record is lost and a start was cut short after that', async () => {
+    const before = await provide();
+    const clusterId = recorded()?.clusterId;
+    await before.stop();
+    rmSync(join(stateDir, 'temporal', 'server.json'));
+    const cut = new AbortController();
+    const provided = provide(undefined, cut.signal);
+    await expect.poll(() => recorded()?.process).toBeDefined();
+    cut.abort();
+    await expect(provided).rejects.toThrow();
+    const after = await provide();
+    await expect(clusterIdAt(after.address, { timeoutMs: 5_000 })).resolves.toBe(clusterId);
+  });
+
+  it('is not taken for what another program runs on its port, if its process is known to be gone', async () => {
+    const other = await startDevServer({
+      cliPath: findTemporalCli({ environment: process.env, log: () => undefined }) ?? '',
+      port: await freePort(),
+      logFile: join(stateDir, 'other.log'),
+    });
+    opened.push({ stop: other.end });
+    const port = Number(other.address.split(':')[1]);
+    mkdirSync(join(stateDir, 'temporal'));
+    const record = { port, uiPort: await freePort(), process: { pid: 1, identity: 'of another boot' } };
+    writeFileSync(join(stateDir, 'temporal', 'server.json'), JSON.stringify(record));
+    expect((await provide()).address).not.toBe(other.address);
   });
 
   it('is killed by its Portico, which says so, when its leash is killed', async () => {
