@@ -37,8 +37,8 @@ const valueImports = (folders: string[]): Import[] =>
 
 const show = ({ file, target }: Import): string => `${file} imports ${target}`;
 
-/** Which stations a station may use values of. A station always may use itself. */
-const roads: Record<string, readonly string[]> = {
+/** Which folders a folder may use values of, beside itself. */
+const mayUse: Record<string, readonly string[]> = {
   'src/catalog': ['src/definition'],
   'src/definition': ['src/problems.ts'],
   'src/operations': ['src/catalog', 'src/definition', 'src/orchestration', 'src/problems.ts'],
@@ -61,12 +61,12 @@ const roads: Record<string, readonly string[]> = {
   workflows: [],
 };
 
-describe('the stations of the road', () => {
-  it.each(Object.entries(roads))('%s uses only what it may', (station, allowed) => {
-    const wrong = valueImports([station]).filter(
+describe('the folders of the source', () => {
+  it.each(Object.entries(mayUse))('%s uses only what it may', (folder, allowed) => {
+    const wrong = valueImports([folder]).filter(
       ({ target }) =>
         /^(src|workflows|activities|local|bench|scripts|test)\//.test(target) &&
-        ![station, 'src/timing', ...allowed].some((place) => target === place || target.startsWith(`${place}/`)),
+        ![folder, 'src/timing', ...allowed].some((place) => target === place || target.startsWith(`${place}/`)),
     );
     expect(wrong.map(show)).toEqual([]);
   });
