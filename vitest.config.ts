@@ -6,7 +6,7 @@ export default defineConfig({
     // Generous: a slow machine is no failure, and what must happen is awaited for half as long.
     testTimeout: 360_000,
     hookTimeout: 360_000,
-    expect: { poll: { timeout: 90_000 } },
+    expect: { poll: { timeout: 180_000 } },
     // On two cores: much of a test is waiting, and more workers would starve the servers that they wait for.
     maxWorkers: 3,
     globalSetup: ['test/global-setup.ts'],

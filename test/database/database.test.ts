@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectDatabase } from '../../src/database/database.ts';
 import { Problem } from '../../src/problems.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
+import { until } from '../harness/until.ts';
 import { databaseKinds, openTestDatabase, type TestDatabase } from '../servers/database.ts';
 import { type PostgresCluster, postgresSkipReason, startPostgres, withClient } from '../servers/postgres.ts';
 import { startCommitCutter } from './commit-cutter.ts';
@@ -146,13 +147,19 @@ describe.skipIf(postgresSkipReason() !== undefined)('a PostgreSQL in trouble', (
 
   it.concurrent('cuts a transaction that stalls, so that what it holds is free again', async () => {
     const database = connect();
+    let goOn = () => {};
+    const stall = new Promise<void>((resolve) => (goOn = resolve));
     const stalled = database.transaction(async (tx) => {
       await tx.query('insert into notes values (3)');
-      // The server ends the session after five idle seconds.
-      await expect.poll(() => isFree(url), { timeout: 5_700, interval: 100 }).toBe(true);
+      await stall;
       await tx.query('select 1');
     });
     await expect(stalled).rejects.toMatchObject({ code: 'database-unavailable' });
+    await until(
+      () => isFree(url),
+      (itIs) => itIs,
+    );
+    goOn();
     await database.close();
   });
 

@@ -124,8 +124,10 @@ describe('/readyz', () => {
       if (isBroken) throw new Error('broken');
     };
     const { fetchJson } = await startAdmin({ checks: [{ name: 'database', check }] });
+    const startedAt = performance.now();
     await Promise.all(Array.from({ length: 20 }, () => fetchJson('/readyz')));
-    expect(asked).toBe(1);
+    // An answer is good for a second, and twenty requests may take longer.
+    expect(asked).toBeLessThanOrEqual(1 + Math.floor((performance.now() - startedAt) / 1_000));
     isBroken = true;
     await expect.poll(async () => (await fetchJson('/readyz')).status).toBe(503);
   });

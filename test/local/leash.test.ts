@@ -15,7 +15,7 @@ const folder = () => {
 };
 
 const untilGone = (pid: number) =>
-  expect.poll(() => identityOf(pid), { timeout: 10_000, interval: 10 }).toBeUndefined();
+  expect.poll(() => identityOf(pid), { timeout: 60_000, interval: 10 }).toBeUndefined();
 
 async function hold(script: string, patienceMs = 10_000): Promise<LeashedProgram & { printed: () => string }> {
   const file = join(folder(), 'output');

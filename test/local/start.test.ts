@@ -144,13 +144,13 @@ describe('npm start', { timeout: 4 * startMs }, () => {
     await second.served();
     expect(second.printed()).not.toMatch(/Temporal (server of|moves)/);
     await expect
-      .poll(() => fetchInstance('GET', '/v1/transfers/big').catch(String), { timeout: 30_000 })
+      .poll(() => fetchInstance('GET', '/v1/transfers/big').catch(String), { timeout: 120_000 })
       .toMatchObject({ status: 'running', step: 'awaiting-approval', runId: begun.runId });
     // Temporal offers the instance to the dead worker first: until it gives up on it the answer is 504, to be repeated.
     const approved = async () => (await call('bob', 'POST', '/v1/transfers/big/approve', {})).status;
-    await expect.poll(approved, { timeout: 30_000 }).toBe(200);
+    await expect.poll(approved, { timeout: 120_000 }).toBe(200);
     await expect
-      .poll(async () => (await fetchInstance('GET', '/v1/transfers/big')).outcome, { timeout: 30_000 })
+      .poll(async () => (await fetchInstance('GET', '/v1/transfers/big')).outcome, { timeout: 120_000 })
       .toBe('completed');
 
     second.child.kill('SIGINT');

@@ -240,7 +240,7 @@ describe('a server that the first release left behind, without a leash', () => {
     const args = ['server', 'start-dev', '--db-filename', file, '--ip', host, '--port', String(port), '--headless'];
     const child = spawn(cliPath, args, { detached: true, stdio: 'ignore' });
     opened.push({ stop: () => killProcess(Number(child.pid)) });
-    await expect.poll(() => clusterIdAt(`${host}:${port}`, { timeoutMs: 2_000 }), { timeout: 30_000 }).toBe(clusterId);
+    await expect.poll(() => clusterIdAt(`${host}:${port}`, { timeoutMs: 2_000 }), { timeout: 120_000 }).toBe(clusterId);
     return { pid: Number(child.pid), port };
   }
 
