@@ -10,7 +10,7 @@ interface Note {
 type DecisionAction = UpdateDefinition<ActionAnswer<Accepted>, [ActionCall<Note>]>;
 
 /** The people whose own request it is: they may not decide. */
-export interface Requesters {
+interface Requesters {
   /** Compared by issuer and subject. */
   readonly startedBy: readonly Actor[];
   /** Compared by subject alone, because it names no issuer. */
@@ -23,7 +23,7 @@ export interface Decision extends Note {
 }
 
 /** Waits for a decision; undefined where none came in time. A cancel ends the wait with a `CancelledFailure`. */
-export type AwaitDecision = (options: { requesters: Requesters; timeoutMs: number }) => Promise<Decision | undefined>;
+type AwaitDecision = (options: { requesters: Requesters; timeoutMs: number }) => Promise<Decision | undefined>;
 
 /** Handles the two actions by which a second person decides. One decision is taken, while the workflow awaits it. */
 export function handleDecisions({
