@@ -129,7 +129,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
       console.info(`${kills} kills, ${seen.audits} audits while transfers ran`);
       expect(seen.findings).toEqual([]);
     },
-    scaled(300_000),
+    scaled(1_800_000),
   );
 
   it('is down, requests that need it are refused at once and transfers wait for it', async () => {

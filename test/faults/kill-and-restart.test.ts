@@ -142,7 +142,7 @@ describe('npm start', () => {
       expect(report.balances.get('payee')).toBe(100_000_000n + 2_000_000n + 100n * BigInt(small));
       expect(report.balances.get('payer')).toBe(100_000_000n - 2_000_000n - 100n * BigInt(small));
     },
-    scaled(480_000),
+    scaled(1_800_000),
   );
 
   it(
@@ -168,7 +168,7 @@ describe('npm start', () => {
       expect(await program.stop()).toMatchObject({ code: 0 });
       expect(young.temporalServers()).toEqual([]);
     },
-    scaled(480_000),
+    scaled(1_800_000),
   );
 
   it('runs beside a copy of its own, and refuses a folder or a port that is in use', async () => {

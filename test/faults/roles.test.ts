@@ -185,6 +185,6 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
       expect(costOfStops.length, costOfStops.join()).toBeLessThanOrEqual(pollsOfWorker * stops.worker);
       expect((await deployment.report(caller.tenant)).findings).toEqual([]);
     },
-    scaled(480_000),
+    scaled(1_800_000),
   );
 });

@@ -199,7 +199,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
         expect([null, 'SIGTERM']).toContain(exit.signal);
       }
     },
-    scaled(360_000),
+    scaled(1_800_000),
   );
 
   const start = (url: string) => caller.at(url).post('/v1/transfers', transferOf(unique('late')));
