@@ -200,5 +200,5 @@ describe('npm start', () => {
     const exits = await Promise.all([one.stop(), two.stop()]);
     expect(exits.map(({ code }) => code)).toEqual([0, 0]);
     expect([...first.temporalServers(), ...second.temporalServers()]).toEqual([]);
-  }, 360_000);
+  }, 1_200_000);
 });

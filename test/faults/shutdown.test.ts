@@ -125,7 +125,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     );
     expect(await outcome(waiting)).toBe('rejected');
     expect((await deployment.report(caller.tenant)).findings).toEqual([]);
-  }, 240_000);
+  }, 720_000);
 
   it('ends a process with an activity that takes longer than its drain, after the activity', async () => {
     const { program, url } = await running();
@@ -144,7 +144,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     const next = await running();
     expect((await ended(next.url, held)).body.outcome).toBe('completed');
     expect((await deployment.report(caller.tenant)).findings).toEqual([]);
-  }, 240_000);
+  }, 720_000);
 
   const faults: Record<string, () => { proxy: TcpProxy; fault: Fault }> = {
     'Temporal refuses connections': () => ({ proxy: toTemporal, fault: 'refuse' }),
@@ -173,7 +173,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
       expect(waited.status).toBe(202);
       for (const { status } of answers) expect([200, 202, 503, 504]).toContain(status);
     },
-    240_000,
+    720_000,
   );
 
   it('ends a process that has reached neither Temporal nor its database', async () => {
@@ -184,7 +184,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     const exit = await program.stop();
     expect(exit, program.log()).toMatchObject({ code: 0, signal: null });
     expect(exit.tookMs).toBeLessThan(stopMs());
-  }, 240_000);
+  }, 720_000);
 
   it(
     'ends a process that is about to start',
