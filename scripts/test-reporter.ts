@@ -21,8 +21,8 @@ export const reportVariable = 'TEST_REPORT_FILE';
 export const progressVariable = 'TEST_PROGRESS_MS';
 
 /**
- * A reporter for vitest: unlike its JSON it keeps the reason that `context.skip('…')` gives. Meanwhile it says how far the
- * run is, where it is asked to.
+ * A reporter for vitest. Unlike vitest's JSON it keeps the reason that `context.skip('…')` gives. While tests run it prints
+ * a line of progress, where {@link progressVariable} asks for it.
  */
 export default class ReportWriter implements Reporter {
   readonly #startedAt = performance.now();
