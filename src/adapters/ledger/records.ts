@@ -31,7 +31,10 @@ export interface TransferOpening extends TransferKey {
 /** The stored result of a transfer: `outcome` and the fields that belong to it. */
 export type StoredResult = z.output<typeof storedResult>;
 
-/** Where the money is, if it contradicts a result: in clearing, at the payee, or in suspense. */
+/**
+ * Where the money is, if it contradicts a result: at the payee, in suspense, or `reserved`. Reserved money is in clearing,
+ * or went back although the result says that none was taken: a refund answers which, and returns what is there.
+ */
 export interface MoneyStanding {
   readonly money: 'reserved' | 'posted' | 'settled';
 }
@@ -169,8 +172,12 @@ async function lockResult(tx: Queryable, { tenant, transferId }: TransferKey): P
   return row.result;
 }
 
+/** Outcomes which say that no money was ever taken. */
+const untouched = ['rejected', 'expired'];
+
 /** Undefined where the phases agree with the outcome. A trigger of the database refuses the other contradictions. */
 function standingAgainst(outcome: string, { reserve, resolve }: Transfer): MoneyStanding['money'] | undefined {
+  if (resolve === 'refunded' && untouched.includes(outcome)) return 'reserved';
   if (reserve === 'reserved' && resolve === null) return 'reserved';
   if (resolve === 'posted' && outcome !== 'completed') return 'posted';
   return resolve === 'settled' && outcome !== 'settled' ? 'settled' : undefined;
