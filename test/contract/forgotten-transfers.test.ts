@@ -8,6 +8,7 @@ import type { Reply } from '../harness/caller.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
+import { temporalRequests } from '../harness/temporal-requests.ts';
 import { until } from '../harness/until.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
@@ -61,6 +62,17 @@ type Transfer = ReturnType<Accounts['transferOf']>;
 
 const pathOf = ({ transferId }: Transfer) => `${path}/${transferId}`;
 const forgetTransfer = ({ transferId }: Transfer) => operator.forget(`${portico.tenant}/transfers/${transferId}`);
+
+/** The outcomes of the tenant's listed transfers by id. */
+async function outcomesListed(query: string): Promise<Map<string, string | undefined>> {
+  const found = new Map<string, string | undefined>();
+  for (let cursor = ''; ; ) {
+    const { body } = await portico.get(`${path}?limit=100${query.replace('?', '&')}${cursor}`);
+    for (const { id, outcome } of body.items) found.set(id, outcome);
+    if (body.cursor === undefined) return found;
+    cursor = `&cursor=${encodeURIComponent(body.cursor)}`;
+  }
+}
 
 const reaches = (transfer: Transfer, step: string): Promise<Reply> =>
   until(
@@ -145,10 +157,10 @@ describe.concurrent('a transfer that ended and that Temporal has forgotten', () 
     ['reference', { reference: 'other' }],
     ['person asked for', { requestedBy: 'carol' }],
     ['amount, above the limit', { amount: { currency: 'EUR', minor: '1001' } }],
-  ])('is in conflict with another %s: nothing is moved and nobody is asked', async (_, other) => {
+  ])('is in conflict with another %s, and still answers its own payload', async (_, other) => {
     const { transferOf, balances } = await openAccounts();
     const transfer = transferOf('7');
-    await portico.post(path, transfer, wait);
+    const { body: first } = await portico.post(path, transfer, wait);
     const before = await balances();
     await forgetTransfer(transfer);
 
@@ -158,10 +170,21 @@ describe.concurrent('a transfer that ended and that Temporal has forgotten', () 
     const { transferId, amount } = conflicting;
     expect(conflict.body.result).toEqual({ outcome: 'conflict', transferId, amount });
     expect(await balances()).toEqual(before);
-    // For Temporal the later payload is the known one now; for the ledger it is the first for ever.
-    expect((await portico.post(path, transfer)).status).toBe(422);
-    await forgetTransfer(transfer);
-    expect((await portico.post(path, transfer, wait)).body.outcome).toBe('completed');
+
+    // For Temporal the later payload is the known one now; for the ledger, and so for callers, it is the first for ever.
+    const again = await portico.post(path, transfer, { subject: 'relay-2' });
+    expect([again.status, again.headers.get('idempotency-status')]).toEqual([200, 'replayed']);
+    expect(again.body).toMatchObject({ status: 'closed', outcome: 'completed', result: first.result });
+    expect(again.body.runId).toBeUndefined();
+    const { body: shown } = await portico.get(pathOf(transfer));
+    expect(shown).toMatchObject({ status: 'closed', outcome: 'completed' });
+    expect(shown.runId).toBeUndefined();
+    expect((await portico.get(`${pathOf(transfer)}/result`)).body.result).toEqual(first.result);
+    expect((await outcomesListed('')).get(transferId)).toBe('completed');
+    expect((await outcomesListed('?outcome=conflict')).get(transferId)).toBeUndefined();
+    const wrongAgain = await portico.post(path, conflicting, wait);
+    expect([wrongAgain.headers.get('idempotency-status'), wrongAgain.body.outcome]).toEqual(['replayed', 'conflict']);
+    expect((await portico.post(path, { ...transfer, reference: 'a third one' })).status).toBe(422);
     expect(await balances()).toEqual(before);
   });
 
@@ -211,6 +234,26 @@ describe.concurrent('a transfer that was lost before its end', () => {
     expect(body.outcome).toBe('compensated');
     expect(await balances()).toEqual([10_000, 10_000, 10_000]);
   });
+});
+
+it('whose id another payload has taken is answered by one request to Temporal', async () => {
+  const transfer = await awaitingApproval((await openAccounts()).transferOf('1001'));
+  await forgetTransfer(transfer);
+  await portico.post(path, { ...transfer, reference: 'other' }, wait);
+  const before = await temporalRequests(portico.adminUrl);
+  const again = await portico.post(path, transfer, wait);
+  const after = await temporalRequests(portico.adminUrl);
+  expect([again.status, again.headers.get('idempotency-status'), again.body.step]).toEqual([
+    202,
+    'joined',
+    'interrupted',
+  ]);
+  const asked = ['StartWorkflowExecution', 'DescribeWorkflowExecution', 'GetWorkflowExecutionHistory'];
+  expect(asked.map((method) => (after[method] ?? 0) - (before[method] ?? 0))).toEqual([1, 0, 0]);
+  expect((await portico.get(`${pathOf(transfer)}/result`, wait)).status).toBe(202);
+  await forgetTransfer(transfer);
+  await awaitingApproval(transfer);
+  expect((await portico.post(`${pathOf(transfer)}/cancel`, {}, wait)).body.outcome).toBe('cancelled');
 });
 
 // Last: it stops Portico, to look into its books without it.
