@@ -20,6 +20,7 @@ export function startOperationOf(definition: ProcessDefinition): Operation {
     cost: 'start',
     process: definition.name,
     body: definition.input,
+    ...(definition.maxBodyBytes === undefined ? {} : { maxBodyBytes: definition.maxBodyBytes }),
     ...whatItCarries(definition),
     responses: {
       200: {
