@@ -78,10 +78,10 @@ export async function waitForResult(
   const { signal, waitMs } = call;
   const address = addressOf(definition, call);
   let snapshot = await describe(address, call, gateway);
-  if (snapshot.status === 'running' && waitMs > 0 && (await gateway.untilClosed(address, waitMs, signal))) {
-    snapshot = await describe(address, call, gateway);
-  }
-  const headers = waitMs > 0 ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {};
+  const mustWait = snapshot.status === 'running' && waitMs > 0;
+  const waited = mustWait ? await gateway.untilClosed(address, waitMs, signal) : 'running';
+  if (waited === 'closed') snapshot = await describe(address, call, gateway);
+  const headers = waitMs > 0 && waited !== 'not-waited' ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {};
   return answerWith(await withResult(address, snapshot, call, gateway), headers);
 }
 

@@ -64,13 +64,14 @@ async function start(definition: ProcessDefinition, call: Call, { gateway, count
   const headers = { Location: location, 'Idempotency-Status': started.kind };
   if (waitMs === 0) return answerWith(toRepresentation(definition, started.snapshot, principal), headers);
 
-  if (started.kind !== 'replayed') await gateway.untilClosed(address, waitMs, signal);
+  const waited = started.kind === 'replayed' ? 'closed' : await gateway.untilClosed(address, waitMs, signal);
+  const applied = waited === 'not-waited' ? {} : { 'Preference-Applied': `wait=${waitMs / 1_000}` };
   // The instance exists by now: a failure to read it again must not look like a failure to start it.
   const snapshot = (await gateway.describe(address, signal).catch(() => undefined)) ?? started.snapshot;
   const representation = await withResult(address, snapshot, call, gateway).catch(() =>
     toRepresentation(definition, started.snapshot, principal),
   );
-  return answerWith(representation, { ...headers, 'Preference-Applied': `wait=${waitMs / 1_000}` });
+  return answerWith(representation, { ...headers, ...applied });
 }
 
 type Started = Exclude<StartOutcome, { kind: 'mismatch' | 'unknown' }>;
