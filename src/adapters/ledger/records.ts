@@ -119,7 +119,15 @@ export const createTransferRecords = (database: Database) => ({
     }),
 });
 
-const storedResult = z.looseObject({ outcome: z.string() });
+/** What `result` holds. */
+export const storedResult = z.looseObject({ outcome: z.string() });
+
+/** The columns that say what was asked for. */
+export type AskedColumns = Pick<
+  TransferRow,
+  'payer_id' | 'payee_id' | 'currency' | 'amount_minor' | 'reference' | 'requested_by' | 'fingerprint'
+>;
+type Asked = Omit<TransferOpening, keyof TransferKey | 'startedBy' | 'approvalRequired'>;
 
 type TransferRow = {
   payer_id: string;
@@ -183,7 +191,8 @@ function standingAgainst(outcome: string, { reserve, resolve }: Transfer): Money
   return resolve === 'settled' && outcome !== 'settled' ? 'settled' : undefined;
 }
 
-const isSame = (row: TransferRow, opening: TransferOpening): boolean =>
+/** Whether a row keeps the transfer that a start asks for. The starter is not compared. */
+export const isSame = (row: AskedColumns, opening: Asked): boolean =>
   row.payer_id === opening.from &&
   row.payee_id === opening.to &&
   row.currency === opening.currency &&
