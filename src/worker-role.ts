@@ -26,16 +26,20 @@ interface WorkerRoleOptions {
   readonly workflowsPath?: string | undefined;
 }
 
-/** Runs the workers. This module and what it imports load the native addon: a process without workers never imports it. */
+/**
+ * Runs the workers, from the moment at which the database can be used. This module and what it imports load the native
+ * addon: a process without workers never imports it.
+ */
 export async function startWorkerRole(options: WorkerRoleOptions) {
   const { config, eagerStarts, gateway, logger, metrics, storage, temporal } = options;
-  installRuntime({ logger, metricsPort: options.coreMetricsPort });
+  const runtime = installRuntime({ logger, metricsPort: options.coreMetricsPort });
   const dependencies = {
     ...storage.adapters,
     gateway,
     settingsOf: config.settingsOf,
   };
-  return superviseWorkers({
+  let mayWork = false;
+  const workers = superviseWorkers({
     connection: temporal.connection,
     namespace: temporal.namespace,
     taskQueues: [...new Set(options.definitions.map(({ taskQueue }) => taskQueue))],
@@ -46,6 +50,11 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     }),
     activities: createActivities(dependencies),
     eagerStarts,
+    // A worker on a schema that is older than its code would fail what it takes.
+    async untilUsable(signal, onMissing) {
+      await storage.untilUsable(signal, onMissing);
+      mayWork = !signal.aborted;
+    },
     logger,
     countOutcome: metrics.countOutcome,
     slots: {
@@ -55,4 +64,12 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     },
     shutdown: { graceMs: config.shutdown.workerGraceMs, forceMs: config.shutdown.workerForceMs },
   });
+  return {
+    check: workers.check,
+
+    async stop(): Promise<void> {
+      await workers.stop();
+      if (!mayWork) await runtime.endUnused();
+    },
+  };
 }

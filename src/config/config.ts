@@ -102,7 +102,6 @@ const configOf = (values: Settings, given: Given, settingsOf: SettingsOf) => ({
   settingsOf,
   database: {
     url: needed(values.DATABASE_URL),
-    ownerUrl: needed(values.DATABASE_OWNER_URL ?? values.DATABASE_URL),
     poolMax: values.PORTICO_DATABASE_POOL_MAX,
     connectTimeoutMs: values.PORTICO_DATABASE_CONNECT_TIMEOUT,
   },

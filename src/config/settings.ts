@@ -41,7 +41,9 @@ export const settings = z.object({
     .describe('PostgreSQL, as the role of the program. Needed; `npm start` provides an embedded database.'),
   DATABASE_OWNER_URL: databaseUrl
     .optional()
-    .describe('PostgreSQL, as the owner of the schema, for migrations. Not set: DATABASE_URL.'),
+    .describe(
+      'PostgreSQL, as the owner of the schema: for `migrate` and `npm start` alone, a process that serves refuses it. Not set: DATABASE_URL.',
+    ),
   PORTICO_DATABASE_POOL_MAX: wholeNumber(1, 1_000)
     .prefault('10')
     .describe('Connections to PostgreSQL at most. The embedded database of `npm start` has one.'),

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createSchemaWaits } from './schema-waits.ts';
 
 /** One HTTP request that ended. `route` is a template from the router, never the path that was asked for. */
 export interface RequestObservation {
@@ -70,6 +71,7 @@ export function createMetrics(build: { version: string; role: string }) {
       temporalRequests.observe({ method, code }, seconds);
       if (code !== 'OK' && code !== 'CANCELLED') temporalFailures.inc({ method, code });
     },
+    countSchemaWait: createSchemaWaits(registers),
     setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
     /** The exposition in Prometheus' text format 0.0.4. */
     text: (): Promise<string> => registry.metrics(),
