@@ -1,3 +1,4 @@
+import { permanentRowsIn } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
 import { createApp } from './http/app.ts';
@@ -57,6 +58,7 @@ export async function startApiRole(options: ApiRoleOptions) {
   registerRoutes(app, operations, {
     services: {
       ...storage.adapters,
+      permanentRows: permanentRowsIn(storage.adapters),
       gateway,
       settingsOf: config.settingsOf,
       countStart: metrics.countStart,

@@ -1,12 +1,14 @@
 import type { SettingsOf } from '../config/process-settings.ts';
 import type { Database } from '../database/database.ts';
 import type { Grants } from '../database/grants.ts';
+import type { PermanentRowsByName } from '../definition/permanent-row.ts';
 import { createInbox, inboxGrants } from './inbox.ts';
 import { accountGrants, createAccounts } from './ledger/accounts.ts';
 import { createLedger } from './ledger/ledger.ts';
 import { phaseGrants } from './ledger/phases.ts';
 import { entryGrants } from './ledger/postings.ts';
 import { createTransferRecords, transferGrants } from './ledger/records.ts';
+import { createTransferRows } from './ledger/transfer-rows.ts';
 
 /** What adapters are made of. An adapter gets the values of its settings, not `settingsOf`. */
 interface Given {
@@ -20,9 +22,13 @@ export const createAdapters = (given: Given) => ({
   inbox: createInbox(given.database),
   ledger: createLedger(given.database),
   transferRecords: createTransferRecords(given.database),
+  transferRows: createTransferRows(given.database),
 });
 
 export type Adapters = ReturnType<typeof createAdapters>;
+
+/** The permanent rows that definitions name. */
+export const permanentRowsIn = (adapters: Adapters): PermanentRowsByName => ({ transfers: adapters.transferRows });
 
 /** What the program's role may do, by table. Nothing else is granted. */
 export const grants: Grants = {

@@ -90,6 +90,7 @@ export const transfersV1 = defineProcess<typeof workflows>()({
   description:
     'Opens the permanent row, waits for a second person above a limit, withdraws, deposits; undoes what it began.',
   effects: 'two-phase rows in the ledger, deduplicated for ever',
+  permanentRow: { rows: 'transfers', conflict: 'conflict' },
   workflow: 'transfers',
   taskQueue: 'money',
   key: { from: 'body', field: 'transferId' },

@@ -78,8 +78,20 @@ export interface ProcessDefinition {
    * `PORTICO_TRANSFERS_APPROVAL_TIMEOUT`. All versions of a process share one schema. `settingsOf(schema)` gives the values.
    */
   readonly settings: SettingsSchema;
+  /**
+   * A row of a database that keeps each instance for ever. Where Temporal closed an instance without an outcome of its own,
+   * the row tells how it stands.
+   */
+  readonly permanentRow?: PermanentRowDeclaration | undefined;
   /** The effects of the process, in a few words for the documentation's process table. */
   readonly effects: string;
+}
+
+export interface PermanentRowDeclaration {
+  /** What the list of adapters calls these rows. */
+  readonly rows: string;
+  /** The outcome of an instance whose key has the row of another payload: after retention, the row's word counts. */
+  readonly conflict: string;
 }
 
 export type OutcomeUnion = z.ZodDiscriminatedUnion<readonly OutcomeMember[]>;

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Adapters } from '../adapters/index.ts';
 import type { SettingsOf } from '../config/process-settings.ts';
+import type { PermanentRowsByName } from '../definition/permanent-row.ts';
 import type { Gateway } from '../orchestration/gateway.ts';
 import type { ProblemCode } from '../problems.ts';
 import type { Principal } from '../tokens/authentication.ts';
@@ -8,6 +9,8 @@ import type { Principal } from '../tokens/authentication.ts';
 /** What operations reach the world through. */
 export interface Services extends Adapters {
   readonly gateway: Gateway;
+  /** By the names that definitions use. */
+  readonly permanentRows: PermanentRowsByName;
   readonly settingsOf: SettingsOf;
   /** Counts a start by how it ended: `created`, `joined`, `replayed`, `mismatch` or `unknown`. */
   readonly countStart: (process: string, status: string) => void;

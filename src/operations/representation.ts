@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { outcomesOf, permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
-import { generalOutcomes, type InstanceSnapshot } from '../orchestration/instances.ts';
+import { interruptedStep } from '../definition/reserved-names.ts';
+import { generalOutcomes } from '../orchestration/instances.ts';
+import type { ProblemCode } from '../problems.ts';
 import type { Principal } from '../tokens/authentication.ts';
 import type { Answer, ResponseHeader } from './operation.ts';
+import type { Told } from './told.ts';
 
 const link = z
   .object({ href: z.string(), method: z.enum(['GET', 'POST']) })
@@ -22,6 +25,16 @@ export const collectionPathOf = ({ version, collection }: ProcessDefinition): st
 export const allOutcomesOf = (definition: ProcessDefinition): [string, ...string[]] =>
   [...new Set<string>([...outcomesOf(definition), ...generalOutcomes])] as [string, ...string[]];
 
+/** Every step an instance of the definition can be told to be in. */
+export const allStepsOf = ({ steps, permanentRow }: ProcessDefinition): string[] => [
+  ...Object.keys(steps),
+  ...(permanentRow === undefined ? [] : [interruptedStep]),
+];
+
+/** The problems of whatever tells how an instance stands: where there is a permanent row, that needs the database. */
+export const problemsOfTelling = ({ permanentRow }: ProcessDefinition): readonly ProblemCode[] =>
+  permanentRow === undefined ? [] : ['database-unavailable'];
+
 type InstanceSchemas = ReturnType<typeof createInstanceSchemas>;
 
 // A named schema must be one object wherever it is used.
@@ -34,15 +47,28 @@ export function instanceSchemasOf(definition: ProcessDefinition): InstanceSchema
   return known;
 }
 
+const runId = z
+  .string()
+  .describe(
+    'Tells an instance from a later one of the same id. It never changes, also not after a reset. Absent where only the ' +
+      'permanent row of the instance is known.',
+  );
+
 function createInstanceSchemas(definition: ProcessDefinition) {
   const stem = schemaStemOf(definition);
+  const keepsRow = definition.permanentRow !== undefined;
   const whole = z.object({
     id: businessKey.describe('The business key.'),
-    runId: z
-      .string()
-      .describe('Tells an instance from a later one of the same id. It never changes, also not after a reset.'),
+    runId: keepsRow ? runId.optional() : runId,
     status: z.enum(['running', 'closed']),
-    step: z.enum(Object.keys(definition.steps)).optional().describe('Where a running instance stands.'),
+    step: z
+      .enum(allStepsOf(definition))
+      .optional()
+      .describe(
+        keepsRow
+          ? 'Where a running instance stands. `interrupted`: it has stopped before its end and is going to be resumed.'
+          : 'Where a running instance stands.',
+      ),
     outcome: z.enum(allOutcomesOf(definition)).optional().describe('How a closed instance ended.'),
     startedAt: z.iso.datetime(),
     closedAt: z.iso.datetime().optional(),
@@ -61,7 +87,8 @@ function createInstanceSchemas(definition: ProcessDefinition) {
 }
 
 /** The instance as one caller sees it: with the links that its permissions and the instance's step allow. */
-export function toRepresentation(definition: ProcessDefinition, snapshot: InstanceSnapshot, principal: Principal) {
+export function toRepresentation(definition: ProcessDefinition, told: Told, principal: Principal) {
+  const { endedBy: _, result: __, hold: ___, ...snapshot } = told;
   const self = `${collectionPathOf(definition)}/${snapshot.id}`;
   const may = (verb: string) => principal.permissions.has(permissionOf(definition, verb));
   const offered = snapshot.step === undefined ? [] : (definition.steps[snapshot.step]?.actions ?? []);

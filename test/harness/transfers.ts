@@ -144,9 +144,9 @@ export async function openTransfers(options: {
       balances: async () => ({ payer: await balanceOf(payer), payee: await balanceOf(payee) }),
       clearing: () => clearingOf(transferId),
       freeze: (whom: 'payer' | 'payee') =>
-        accounts.freezeAccount({ tenant, accountId: whom === 'payer' ? payer : payee }),
+        accounts.freezeAccount({ tenant, accountId: whom === 'payer' ? payer : payee, by: starter }),
       unfreeze: (whom: 'payer' | 'payee') =>
-        accounts.unfreezeAccount({ tenant, accountId: whom === 'payer' ? payer : payee }),
+        accounts.unfreezeAccount({ tenant, accountId: whom === 'payer' ? payer : payee, by: starter }),
     };
   }
 

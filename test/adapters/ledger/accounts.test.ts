@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Accounts, createAccounts } from '../../../src/adapters/ledger/accounts.ts';
+import { operator } from '../../fixtures/opened-transfer.ts';
 import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
 
 describe.each(databaseKinds)('accounts on %s', (kind) => {
@@ -47,7 +48,7 @@ describe.each(databaseKinds)('accounts on %s', (kind) => {
   it('replays the same opening, whatever the balance is by now, and books it once', async () => {
     const alice = opening();
     await accounts.openAccount(alice);
-    await accounts.freezeAccount(alice);
+    await accounts.freezeAccount({ ...alice, by: operator });
     const again = await accounts.openAccount(alice);
     expect(again).toMatchObject({ kind: 'replayed', account: { balanceMinor: 5_000n, frozen: true } });
     expect(await entriesOf(alice.tenant)).toHaveLength(2);
@@ -75,10 +76,10 @@ describe.each(databaseKinds)('accounts on %s', (kind) => {
   it('freezes and unfreezes, again and again', async () => {
     const alice = opening();
     await accounts.openAccount(alice);
-    expect((await accounts.freezeAccount(alice))?.frozen).toBe(true);
-    expect((await accounts.freezeAccount(alice))?.frozen).toBe(true);
-    expect((await accounts.unfreezeAccount(alice))?.frozen).toBe(false);
-    expect((await accounts.unfreezeAccount(alice))?.frozen).toBe(false);
+    expect((await accounts.freezeAccount({ ...alice, by: operator }))?.frozen).toBe(true);
+    expect((await accounts.freezeAccount({ ...alice, by: operator }))?.frozen).toBe(true);
+    expect((await accounts.unfreezeAccount({ ...alice, by: operator }))?.frozen).toBe(false);
+    expect((await accounts.unfreezeAccount({ ...alice, by: operator }))?.frozen).toBe(false);
   });
 
   it("knows neither absent accounts, another tenant's, nor its own internal ones", async () => {
@@ -91,8 +92,8 @@ describe.each(databaseKinds)('accounts on %s', (kind) => {
     ];
     for (const other of others) {
       expect(await accounts.findAccount(other)).toBeUndefined();
-      expect(await accounts.freezeAccount(other)).toBeUndefined();
-      expect(await accounts.unfreezeAccount(other)).toBeUndefined();
+      expect(await accounts.freezeAccount({ ...other, by: operator })).toBeUndefined();
+      expect(await accounts.unfreezeAccount({ ...other, by: operator })).toBeUndefined();
     }
     expect((await accounts.findAccount(alice))?.balanceMinor).toBe(5_000n);
   });
