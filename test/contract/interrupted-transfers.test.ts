@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createTransferRecords } from '../../src/adapters/ledger/records.ts';
 import { connectDatabase } from '../../src/database/database.ts';
-import { stuckTransfers } from '../fixtures/stuck-transfers.ts';
+import { freezing, letPaymentsFreeze, stuckTransfer } from '../fixtures/stuck-transfers.ts';
 import { transferOf, waitingTransfer } from '../fixtures/transfers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
@@ -25,6 +25,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('a transfer that was termina
       connectOperator(temporalAddress()),
     ]);
     await portico.untilReady();
+    await letPaymentsFreeze(deployment.environment.DATABASE_OWNER_URL);
     await portico.openAccounts('payer', 'payee');
   });
   afterAll(async () => {
@@ -43,12 +44,10 @@ describe.skipIf(postgresSkipReason() !== undefined)('a transfer that was termina
 
   /** A transfer whose money is in clearing; both its accounts are frozen. */
   async function withMoneyInClearing() {
-    const [from, to] = [unique('from'), unique('to')];
+    const [from, to] = [unique(`from-${freezing}`), unique('to')];
     await portico.openAccounts(from, to);
     await portico.post(`/v1/accounts/${to}/freeze`, undefined);
-    const [transfer] = await stuckTransfers(portico, { from, to }, 1);
-    if (transfer === undefined) throw new Error('no transfer is stuck');
-    return transfer;
+    return stuckTransfer(portico, { from, to });
   }
 
   /** What the activity does that a terminated instance had begun. */

@@ -64,7 +64,8 @@ export async function openTransfers(options: {
     transferRecords: controlled.adapter,
     settingsOf: settingsWith(transferSettings, { approvalLimitMinor, approvalTimeout: approvalTimeoutMs }),
   });
-  const startWorker = (taskQueue?: string) => workers.startWorker({ activities, taskQueue });
+  const startWorker = (taskQueue?: string, patchesAsleep?: readonly string[]) =>
+    workers.startWorker({ activities, taskQueue, patchesAsleep });
   const shared = await startWorker();
 
   async function balanceOf(accountId: string): Promise<bigint | undefined> {
