@@ -82,7 +82,11 @@ function createInstanceSchemas(definition: ProcessDefinition) {
         items: z.array(whole.omit({ runId: true }).meta({ id: `${stem}Item` })),
         cursor: z.string().optional(),
       })
-      .meta({ id: `${stem}Page`, description: 'Newest first. Go on with `cursor` while there is one.' }),
+      .meta({
+        id: `${stem}Page`,
+        description:
+          'Running instances, the last started first; then closed ones, the last closed first. Go on with `cursor` while there is one. An instance that closes meanwhile may be on a later page again.',
+      }),
   };
 }
 

@@ -22,7 +22,9 @@ interface ListRequest {
 export function createLists({ connection, namespace, deadlines, cursorSecret }: ListDependencies) {
   return {
     /**
-     * One page, newest first, each instance once. A page can hold fewer than `limit` items although another follows.
+     * One page, in Temporal's order: first what runs, the last started first, then what has closed, the last closed first.
+     * A page shows an instance once. One that closes between two pages may be on both, and none is left out. A page can
+     * hold fewer than `limit` items although another follows.
      * Throws `invalid-cursor` or a read Problem, and a plain Error where there is no secret for cursors.
      */
     async list(

@@ -33,10 +33,13 @@ export async function createAuthentication(
   // The verifier skips an issuer or audience that is empty, and takes any algorithm if the list is.
   if (issuer === '' || audience === '' || algorithms.length === 0) throw new Error('authentication is not configured');
   const permissions = new Set(options.permissions);
-  const header = headerSchemaFor(algorithms);
+  const decoded = decodedSchemaFor(algorithms);
 
   await app.register(fastifyJwt, {
-    secret: async (_request: FastifyRequest, token: unknown) => await keys.keyFor(header.parse(token).header),
+    secret: async (_request: FastifyRequest, token: unknown) => {
+      const { header, payload } = decoded.parse(token);
+      return await keys.keyFor({ alg: header.alg, kid: header.kid, issuedAt: payload.iat });
+    },
     decode: { complete: true },
     verify: {
       algorithms: [...algorithms],
@@ -106,8 +109,8 @@ const isAmbiguous = (token: string): boolean =>
     }
   });
 
-/** The header fields that count; `crit` would demand an extension, and Portico knows none. */
-const headerSchemaFor = (algorithms: readonly Algorithm[]) =>
+/** What counts before the signature; `crit` would demand an extension, and Portico knows none. */
+const decodedSchemaFor = (algorithms: readonly Algorithm[]) =>
   z.object({
     header: z.object({
       alg: z.enum([...algorithms]),
@@ -118,6 +121,7 @@ const headerSchemaFor = (algorithms: readonly Algorithm[]) =>
         .optional(),
       crit: z.never().optional(),
     }),
+    payload: z.object({ iat: z.number().optional().catch(undefined) }),
   });
 
 const refusal = (cause?: unknown): Problem =>
