@@ -167,6 +167,21 @@ describe('an account', () => {
     expect([again.status, again.body.frozen]).toEqual([200, true]);
   });
 
+  it('says who froze it, when and why, as long as it is frozen', async () => {
+    const path = `/v1/accounts/${await openAccount()}`;
+    const note = 'reported as stolen';
+    const frozen = await portico.post(`${path}/freeze`, { note }, { subject: 'bob' });
+    const facts = { frozen: true, frozenBy: 'bob', frozenAt: expect.any(String), frozenNote: note };
+    expect([frozen.status, frozen.body]).toEqual([200, expect.objectContaining(facts)]);
+    expect((await portico.get(path)).body).toEqual(frozen.body);
+    const again = await portico.post(`${path}/freeze`, {}, { subject: 'carol' });
+    expect(again.body).toEqual(frozen.body);
+    const { body } = await portico.post(`${path}/unfreeze`, { note: 'found again' }, { subject: 'carol' });
+    expect(Object.keys(body).filter((name) => name.startsWith('frozen'))).toEqual(['frozen']);
+    const refused = await portico.post(`${path}/freeze`, { note: '' });
+    expect([refused.status, refused.body.code]).toEqual([400, 'invalid-request']);
+  });
+
   it('of another tenant is an absent one, and its id is free', async () => {
     const id = await openAccount();
     const other = { tenant: unique('other') };

@@ -82,6 +82,40 @@ describe.each(databaseKinds)('accounts on %s', (kind) => {
     expect((await accounts.unfreezeAccount({ ...alice, by: operator }))?.frozen).toBe(false);
   });
 
+  it('keeps who froze and unfroze it, when, and why; the first of several stands', async () => {
+    const alice = opening();
+    await accounts.openAccount(alice);
+    expect(await accounts.findAccount(alice)).toMatchObject({ frozen: false, frozenBy: undefined });
+    const other = { ...operator, sub: 'somebody-else' };
+    const frozen = await accounts.freezeAccount({ ...alice, by: operator, note: 'fraud report 7' });
+    expect(frozen?.frozenBy).toEqual({ by: operator, at: expect.any(Date), note: 'fraud report 7' });
+    expect(await accounts.freezeAccount({ ...alice, by: other })).toEqual(frozen);
+    expect(await accounts.unfreezeAccount({ ...alice, by: other })).toMatchObject({ frozenBy: undefined });
+    await accounts.unfreezeAccount({ ...alice, by: operator });
+    expect((await accounts.freezeAccount({ ...alice, by: other }))?.frozenBy).toMatchObject({ by: other });
+    const rows = await test.database.query(
+      'select frozen, by_sub, note from account_freezes where tenant = $1 order by position',
+      [alice.tenant],
+    );
+    expect(rows).toEqual([
+      { frozen: true, by_sub: 'operator', note: 'fraud report 7' },
+      { frozen: false, by_sub: 'somebody-else', note: null },
+      { frozen: true, by_sub: 'somebody-else', note: null },
+    ]);
+  });
+
+  it('is frozen once when sixteen ask at the same time', async () => {
+    const alice = opening();
+    await accounts.openAccount(alice);
+    const frozen = await Promise.all(
+      Array.from({ length: 16 }, (_, index) =>
+        accounts.freezeAccount({ ...alice, by: { ...operator, sub: `operator-${index}` } }),
+      ),
+    );
+    expect(frozen.every((each) => each?.frozen)).toBe(true);
+    expect(new Set(frozen.map((each) => each?.frozenBy?.by.sub)).size).toBe(1);
+  });
+
   it("knows neither absent accounts, another tenant's, nor its own internal ones", async () => {
     const alice = opening();
     await accounts.openAccount(alice);
