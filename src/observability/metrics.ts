@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createMoneyMetrics } from './money-metrics.ts';
 
 /** One HTTP request that ended. `route` is a template from the router, never the path that was asked for. */
 export interface RequestObservation {
@@ -79,6 +80,8 @@ export function createMetrics(build: { version: string; role: string }) {
       if (code !== 'OK' && code !== 'CANCELLED') temporalFailures.inc({ method, code });
     },
     setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
+    /** Of money that is on its way or waits for people. */
+    money: createMoneyMetrics(registry),
     /** The exposition in Prometheus' text format 0.0.4. */
     text: (): Promise<string> => registry.metrics(),
   };

@@ -19,3 +19,11 @@ export function checkMetrics(exposition: string): string {
   const said = `${stdout}${stderr}`;
   return status === 0 ? said : `exit ${status ?? 'by signal'}: ${said}`;
 }
+
+/** What `promtool check rules` has to say about a file of alert rules; empty if it is content. */
+export function checkRules(file: string): string {
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'rules', '--lint-fatal', file], {
+    encoding: 'utf8',
+  });
+  return status === 0 ? '' : `exit ${status ?? 'by signal'}: ${stdout}${stderr}`;
+}
