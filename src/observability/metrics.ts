@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createMoneyMetrics } from './money-metrics.ts';
 import { createSchemaWaits } from './schema-waits.ts';
 
 /** One HTTP request that ended. `route` is a template from the router, never the path that was asked for. */
@@ -73,6 +74,8 @@ export function createMetrics(build: { version: string; role: string }) {
     },
     countSchemaWait: createSchemaWaits(registers),
     setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
+    /** Of money that is on its way or waits for people. */
+    money: createMoneyMetrics(registry),
     /** The exposition in Prometheus' text format 0.0.4. */
     text: (): Promise<string> => registry.metrics(),
   };

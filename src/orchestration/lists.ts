@@ -49,9 +49,9 @@ export function createLists({ connection, namespace, deadlines, cursorSecret }: 
       }
     },
 
-    /** How many instances of a process run, over all tenants. */
-    async countOpen(processName: string): Promise<number> {
-      const query = openInstancesQueryOf(processName);
+    /** How many instances of a process run, or stand at one step, over all tenants. */
+    async countOpen(processName: string, step?: string): Promise<number> {
+      const query = openInstancesQueryOf(processName, step);
       const { count } = await within(connection, { deadlineMs: deadlines.readMs }, () =>
         connection.workflowService.countWorkflowExecutions({ namespace, query }),
       );
