@@ -26,7 +26,7 @@ interface ApiRoleOptions {
 }
 
 // Temporal allows ten counts and lists a second in all.
-const countEveryMs = 15_000;
+const countEveryMs = 60_000;
 
 /** Serves HTTP. Resolves when the listener is open; Temporal and the database need not be there. */
 export async function startApiRole(options: ApiRoleOptions) {

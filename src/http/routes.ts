@@ -20,7 +20,7 @@ interface RouteOptions {
   readonly ownWorkMs?: number;
 }
 
-/** How long a handler may take beyond the wait asked for: longer than the deadlines of its calls together. */
+/** How long a handler may take beyond the wait asked for. An answer that is cut says that its effect is unknown. */
 const limitMsOf = (cost: Cost, { deadlines, ownWorkMs = 4_000 }: Omit<RouteOptions, 'services'>): number =>
   ownWorkMs + 2 * deadlines.readMs + { read: 0, list: 0, start: deadlines.startMs, action: deadlines.actionMs }[cost];
 
@@ -79,16 +79,19 @@ async function answerInTime(
   const limitMs = limitMsOf(operation.cost, options) + (understands(operation, 'prefer-wait') ? options.maxWaitMs : 0);
   const answered = answerOf(operation, request, control.signal, options);
   try {
-    return await withTimeLimit(
-      answered,
-      limitMs,
-      () => new Problem(isSafe(request.method) ? 'orchestration-timeout' : 'outcome-unknown'),
-    );
+    return await withTimeLimit(answered, limitMs, () => latenessOf(operation));
   } catch (error) {
     control.abort(error);
     answered.then(endStream, () => undefined);
     throw error;
   }
+}
+
+/** What belongs to no process asks the database alone. */
+function latenessOf({ method, process: processName }: Operation): Problem {
+  if (!isSafe(method)) return new Problem('outcome-unknown');
+  if (processName !== undefined) return new Problem('orchestration-timeout');
+  return new Problem('database-unavailable', { detail: 'The database did not answer in time; nothing was changed.' });
 }
 
 async function answerOf(

@@ -125,9 +125,10 @@ function problemsOf(operation: Operation) {
     ...(operation.params === undefined ? [] : ['uri-too-long' as const]),
     ...(isRead ? [] : bodyProblems),
   ];
+  const ofProcess = operation.process !== undefined;
   const dependencies: ProblemCode[] = [
-    operation.process === undefined ? 'database-unavailable' : 'orchestration-unavailable',
-    isRead ? 'orchestration-timeout' : 'outcome-unknown',
+    ofProcess ? 'orchestration-unavailable' : 'database-unavailable',
+    ...(isRead ? (ofProcess ? ['orchestration-timeout' as const] : []) : ['outcome-unknown' as const]),
   ];
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of new Set([...own, ...dependencies, ...commonProblems])) {

@@ -85,6 +85,7 @@ const never = () => new Promise<never>(() => undefined);
 
 /** Operations that never answer by themselves. */
 export const slowOperations: readonly Operation[] = [
-  probe({ operationId: 'getSlow', path: '/v1/slow', handle: never }),
+  probe({ operationId: 'getSlow', path: '/v1/slow', process: 'things', handle: never }),
+  probe({ operationId: 'getSlowRow', path: '/v1/slow-row', handle: never }),
   probe({ ...start, operationId: 'startSlow', path: '/v1/slow', body: z.unknown(), handle: never }),
 ];
