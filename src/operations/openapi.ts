@@ -80,7 +80,12 @@ function toOperationObject(operation: Operation): ZodOpenApiOperationObject {
     },
     ...(operation.body === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: operation.body } } } }),
+      : {
+          requestBody: {
+            required: operation.bodyIsOptional !== true,
+            content: { 'application/json': { schema: operation.body } },
+          },
+        }),
     responses: { ...answersOf(operation), ...problemsOf(operation) },
   };
 }

@@ -3,7 +3,7 @@ import { permissionOf, type ProcessDefinition } from '../definition/definition.t
 import { businessKey } from '../definition/fields.ts';
 import type { InstanceSnapshot } from '../orchestration/instances.ts';
 import { Problem } from '../problems.ts';
-import { type Answer, type Call, defineOperation, type Operation, type Services } from './operation.ts';
+import { type Call, defineOperation, type Operation, type Services } from './operation.ts';
 import { answerWith, collectionPathOf, instanceSchemasOf, schemaStemOf, toRepresentation } from './representation.ts';
 
 export const instanceParams = z.object({ id: businessKey });
@@ -70,11 +70,7 @@ const resultOperationOf = (definition: ProcessDefinition): Operation => {
  * Answers with the result as soon as the instance has closed, or with the instance as it stands after the time the
  * caller is willing to wait.
  */
-export async function waitForResult(
-  definition: ProcessDefinition,
-  call: InstanceCall,
-  gateway: Services['gateway'],
-): Promise<Answer> {
+export async function waitForResult(definition: ProcessDefinition, call: InstanceCall, gateway: Services['gateway']) {
   const { signal, waitMs } = call;
   const address = addressOf(definition, call);
   let snapshot = await describe(address, call, gateway);

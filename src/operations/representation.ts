@@ -3,7 +3,7 @@ import { outcomesOf, permissionOf, type ProcessDefinition } from '../definition/
 import { businessKey } from '../definition/fields.ts';
 import { generalOutcomes, type InstanceSnapshot } from '../orchestration/instances.ts';
 import type { Principal } from '../tokens/authentication.ts';
-import type { Answer, ResponseHeader } from './operation.ts';
+import type { ResponseHeader } from './operation.ts';
 
 const link = z
   .object({ href: z.string(), method: z.enum(['GET', 'POST']) })
@@ -81,10 +81,10 @@ export function toRepresentation(definition: ProcessDefinition, snapshot: Instan
 const retryAfterSeconds = '1';
 
 /** 200 for a closed instance, 202 with `Retry-After` for a running one. */
-export function answerWith(
-  representation: { status: 'running' | 'closed' },
+export function answerWith<Body extends { status: 'running' | 'closed' }>(
+  representation: Body,
   headers: Partial<Record<ResponseHeader, string>> = {},
-): Answer {
+) {
   return representation.status === 'closed'
     ? { status: 200, body: representation, headers }
     : { status: 202, body: representation, headers: { ...headers, 'Retry-After': retryAfterSeconds } };

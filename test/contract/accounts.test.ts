@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stuckTransfers } from '../fixtures/stuck-transfers.ts';
-import { closed } from '../fixtures/transfers.ts';
+import { closed, withKey } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
@@ -279,30 +279,24 @@ describe('a transfer whose money cannot be returned', () => {
 
     const seen = await portico.get(pathOf(retried), { permissions: ['transfers:read', 'transfers:resolve'] });
     expect(Object.keys(seen.body.links).sort()).toEqual(['resolve', 'result', 'self']);
-    // The refund is under way: the cancel is accepted and changes nothing.
-    const cancelled = await portico.post(`${pathOf(retried)}/cancel`, {});
-    expect([cancelled.status, cancelled.body.step]).toEqual([202, 'compensation-stuck']);
-    const vain = await portico.post(`${pathOf(retried)}/resolve`, { how: 'retry' });
+    const cancelled = await portico.post(`${pathOf(retried)}/cancel`, undefined);
+    expect([cancelled.status, cancelled.body.code]).toEqual([409, 'action-not-allowed']);
+    const vain = await portico.post(`${pathOf(retried)}/resolve`, { how: 'retry' }, withKey());
     expect([vain.status, vain.body.step]).toEqual([202, 'compensation-stuck']);
 
-    const settle = portico.post(`${pathOf(settled)}/resolve`, { how: 'settle', note: 'paid by hand' }, wait);
+    const settle = portico.post(`${pathOf(settled)}/resolve`, { how: 'settle', note: 'paid by hand' }, withKey(wait));
     expect(await outcomeOf(settled, settle)).toEqual({ outcome: 'settled', note: 'paid by hand', settledBy: 'alice' });
 
     await unfreeze(payer);
-    const retry = portico.post(
-      `${pathOf(retried)}/resolve`,
-      { how: 'retry' },
-      { headers: { ...wait.headers, 'idempotency-key': 'second' } },
-    );
+    const retry = portico.post(`${pathOf(retried)}/resolve`, { how: 'retry' }, withKey(wait));
     const compensated = { outcome: 'compensated', reason: 'deposit-refused' };
     expect(await outcomeOf(retried, retry)).toEqual(compensated);
     for (const transfer of rest) {
-      const key = { headers: { ...wait.headers, 'idempotency-key': 'second' } };
-      await portico.post(`${pathOf(transfer)}/resolve`, { how: 'retry' }, key);
+      await portico.post(`${pathOf(transfer)}/resolve`, { how: 'retry' }, withKey(wait));
     }
     for (const transfer of rest) expect((await closed(portico, pathOf(transfer))).body.outcome).toBe('compensated');
     expect(await balancesOf(payer, payee)).toEqual([3_999n, 0n]);
-    const after = await portico.post(`${pathOf(settled)}/resolve`, { how: 'retry' });
+    const after = await portico.post(`${pathOf(settled)}/resolve`, { how: 'retry' }, withKey());
     expect([after.status, after.body.code]).toEqual([409, 'too-late']);
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stuckTransfers } from '../fixtures/stuck-transfers.ts';
-import { closed } from '../fixtures/transfers.ts';
+import { closed, withKey } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
@@ -208,7 +208,7 @@ describe.concurrent('a transfer that was lost before its end', () => {
     expect(await balances()).toEqual([10_000 - stuck.length, 10_000, 10_000]);
     await portico.post(`/v1/accounts/${from}/unfreeze`, undefined);
     for (const transfer of stuck) {
-      await portico.post(`${pathOf(transfer)}/resolve`, { how: 'retry' });
+      await portico.post(`${pathOf(transfer)}/resolve`, { how: 'retry' }, withKey());
       const { body } = await closed(portico, pathOf(transfer));
       expect(body.outcome).toBe('compensated');
     }
