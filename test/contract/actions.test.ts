@@ -1,15 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withKey } from '../fixtures/transfers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
+import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
 import { until } from '../harness/until.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 
 let portico: Portico;
+let operator: TemporalOperator;
 
 beforeAll(async () => {
-  portico = await startPortico();
+  [portico, operator] = await Promise.all([startPortico(), connectOperator(temporalAddress())]);
   await portico.untilReady();
 });
-afterAll(() => portico.stop());
+afterAll(() => Promise.all([portico.stop(), operator.close()]));
 
 /** A probe that waits, and what can be asked of it. */
 async function startedProbe() {
@@ -148,7 +151,8 @@ describe.concurrent('an action under way', () => {
     const more = await probe.act('hold', {}, 'one-more');
     expect(more.body).toMatchObject({ status: 429, code: 'rate-limited', effect: 'none' });
     expect(more.headers.get('retry-after')).toBe('1');
-    await portico.post(`${probe.path}/finish`, undefined);
-    expect((await Promise.all(held)).length).toBe(10);
+    // Ten that wait let nothing else in: only its end frees them.
+    await operator.terminate(`default${probe.path.replace('/v1', '')}`);
+    expect((await Promise.all(held)).map(({ body }) => body.code)).toEqual(Array(10).fill('too-late'));
   });
 });
