@@ -75,6 +75,12 @@ export const problems = {
     effect: 'unknown',
     retryAfterMs: 5_000,
   },
+  'action-failed': {
+    status: 500,
+    title: 'The action failed after it had begun; a repetition gets the same answer',
+    retryable: false,
+    effect: 'unknown',
+  },
   overloaded: {
     status: 503,
     title: 'Portico is busy or shutting down',

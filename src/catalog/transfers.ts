@@ -137,13 +137,31 @@ export const transfersV1 = defineProcess<typeof workflows>()({
     ending: { label: 'Recording the outcome', next: ['compensating', 'end'] },
   },
   actions: {
-    approve: { summary: 'Let the transfer go on', input: approval, output: accepted, permission: 'transfers:approve' },
-    reject: { summary: 'Refuse the transfer', input: rejection, output: accepted, permission: 'transfers:approve' },
+    approve: {
+      summary: 'Let the transfer go on',
+      input: approval,
+      output: accepted,
+      repetition: 'once',
+      permission: 'transfers:approve',
+    },
+    reject: {
+      summary: 'Refuse the transfer',
+      input: rejection,
+      output: accepted,
+      repetition: 'once',
+      permission: 'transfers:approve',
+    },
     cancel: {
       summary: 'Call the transfer off while the money can still be returned',
       input: cancellation,
       output: accepted,
+      repetition: 'once',
     },
-    resolve: { summary: 'Retry a stuck return now, or settle it by hand', input: resolution, output: accepted },
+    resolve: {
+      summary: 'Retry a stuck return now, or settle it by hand',
+      input: resolution,
+      output: accepted,
+      repetition: 'each',
+    },
   },
 });

@@ -17,7 +17,13 @@ export interface StepDefinition {
 export interface ActionDefinition {
   readonly summary: string;
   readonly input: z.ZodType;
+  /** Its answer holds this as `output`, beside the instance after the action. */
   readonly output: z.ZodType;
+  /**
+   * What the same request says when it comes again without a key: `once` means what it meant before, and gets the first
+   * answer; `each` means it anew, so that a request needs an `Idempotency-Key` to tell a repetition from another one.
+   */
+  readonly repetition: 'once' | 'each';
   /** Defaults to `{process}:{action}`. */
   readonly permission?: string;
 }

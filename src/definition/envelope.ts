@@ -1,3 +1,5 @@
+import type { ProblemCode } from '../problems.ts';
+
 /**
  * The data that Portico and workflows exchange. This file holds types only, because workflows import it. Portico itself
  * sets everything in `context`; no caller can.
@@ -32,7 +34,7 @@ export interface Envelope<Input> {
 }
 
 /** Answers of actions by their ids, so that a later run answers a repetition in the same way. */
-export type AnsweredActions = Readonly<Record<string, ActionAnswer<unknown>>>;
+export type AnsweredActions = Readonly<Record<string, ActionAnswer<unknown> | ActionRefusal>>;
 
 /** The one argument of every action (an update underneath). */
 export interface ActionCall<Input> {
@@ -40,10 +42,19 @@ export interface ActionCall<Input> {
   readonly actor: Actor;
   /** Digest of actor and body. The same `Idempotency-Key` with another fingerprint is a mismatch, not a repetition. */
   readonly fingerprint: string;
+  /** Names one request to Portico. Calls of releases before it have none. */
+  readonly requestId?: string | undefined;
 }
 
 /** The answer of an action, with the fingerprint of the call that was applied: another fingerprint is a mismatch. */
 export interface ActionAnswer<Output> {
   readonly output: Output;
   readonly fingerprint: string;
+}
+
+/** The refusal of an action that had been let in, with the call that was refused. */
+export interface ActionRefusal {
+  readonly refused: ProblemCode;
+  readonly fingerprint: string;
+  readonly requestId?: string | undefined;
 }

@@ -4,7 +4,7 @@ import { Problem } from '../problems.ts';
 import { parseTagCondition } from './entity-tags.ts';
 import { isSafe } from './methods.ts';
 
-type Declared = Pick<Operation, 'method' | 'understands' | 'requires' | 'refuses'>;
+type Declared = Pick<Operation, 'method' | 'understands' | 'requires' | 'whyRequired' | 'refuses'>;
 
 /**
  * What a request carries in its headers, by the rules of `Operation.understands`. Throws `invalid-key` or
@@ -44,7 +44,9 @@ function idempotencyKeyOf(headers: IncomingHttpHeaders, operation: Declared): st
   const reason = operation.refuses?.['idempotency-key'];
   if (header === undefined) {
     if (operation.requires?.includes('idempotency-key'))
-      throw new Problem('invalid-key', { detail: 'The Idempotency-Key header is required here.' });
+      throw new Problem('invalid-key', {
+        detail: operation.whyRequired ?? 'The Idempotency-Key header is required here.',
+      });
     return undefined;
   }
   if (reason !== undefined) throw new Problem('invalid-key', { detail: reason });

@@ -109,6 +109,10 @@ async function answerOf(
 const noParams = z.object({});
 const noQuery = z.strictObject({});
 
+/** The body as it came; an empty object in place of none, where the operation says so. */
+const bodyOf = ({ bodyIsOptional }: Operation, { body }: FastifyRequest): unknown =>
+  bodyIsOptional === true && body === undefined ? {} : body;
+
 const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSignal, maxWaitMs: number): Call => ({
   ...carriedBy(request.headers, operation, maxWaitMs),
   get principal() {
@@ -118,7 +122,7 @@ const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSign
   },
   params: parsePart('params', operation.params ?? noParams, request.params),
   query: parsePart('query', operation.query ?? noQuery, request.query),
-  body: operation.body === undefined ? undefined : parsePart('body', operation.body, request.body),
-  rawBody: request.body,
+  body: operation.body === undefined ? undefined : parsePart('body', operation.body, bodyOf(operation, request)),
+  rawBody: bodyOf(operation, request),
   signal,
 });

@@ -13,8 +13,14 @@ import { collectionPathOf, instanceSchemasOf, pascalCase, problemsOfTelling, sch
 export const actionOperationsOf = (definition: ProcessDefinition): Operation[] =>
   Object.entries(definition.actions).map(([name, action]) => actionOperationOf(definition, name, action));
 
+const whyKey =
+  'The Idempotency-Key header is required here: the same request again may be meant as another one, and only the key ' +
+  'tells a repetition from that.';
+
 function actionOperationOf(definition: ProcessDefinition, name: string, action: ActionDefinition): Operation {
   const { instance, withResult } = instanceSchemasOf(definition);
+  const stem = `${schemaStemOf(definition)}${pascalCase(name)}`;
+  const output = action.output.describe('What the action answered.');
   return defineOperation({
     operationId: `${name}${schemaStemOf(definition)}`,
     method: 'POST',
@@ -26,12 +32,18 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
     process: definition.name,
     params: instanceParams,
     body: action.input,
+    bodyIsOptional: action.input.safeParse({}).success,
     understands: ['prefer-wait', 'idempotency-key'],
+    ...(action.repetition === 'each' ? { requires: ['idempotency-key'], whyRequired: whyKey } : {}),
     responses: {
-      200: { description: 'Applied, and the instance has ended.', body: withResult, headers: ['Preference-Applied'] },
+      200: {
+        description: 'Applied, and the instance has ended.',
+        body: withResult.extend({ output }).meta({ id: `${stem}AnswerWithResult` }),
+        headers: ['Preference-Applied'],
+      },
       202: {
         description: 'Applied; the instance goes on.',
-        body: instance,
+        body: instance.extend({ output }).meta({ id: `${stem}Answer` }),
         headers: ['Retry-After', 'Preference-Applied'],
       },
     },
@@ -43,18 +55,20 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
       'too-late',
       'idempotency-mismatch',
       ...problemsOfTelling(definition),
+      'action-failed',
     ],
     async handle(call, services) {
       const { principal, idempotencyKey, signal } = call;
       const address = addressOf(definition, call);
-      await services.gateway.act(
+      const answered = await services.gateway.act(
         { ...address, action: name, body: call.rawBody, input: call.body, actor: principal.actor, idempotencyKey },
         signal,
       );
       // From here on the action has been applied, whatever comes of reading the instance.
-      return waitForResult(definition, call, services).catch((error: unknown) => {
+      const answer = await waitForResult(definition, call, services).catch((error: unknown) => {
         throw error instanceof Problem ? new Problem(error.code, { ...error.options, effect: 'applied' }) : error;
       });
+      return { ...answer, body: { ...answer.body, output: answered } };
     },
   });
 }

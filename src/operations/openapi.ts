@@ -82,7 +82,7 @@ function toOperationObject(operation: Operation): ZodOpenApiOperationObject {
       ? {}
       : {
           requestBody: {
-            required: !operation.body.safeParse(undefined).success,
+            required: operation.bodyIsOptional !== true,
             content: { 'application/json': { schema: operation.body } },
           },
         }),

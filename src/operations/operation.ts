@@ -120,6 +120,8 @@ export interface Operation {
   readonly body?: z.ZodType;
   /** How long a body may be; 8,192 bytes unless told otherwise. What is longer is refused before it is read. */
   readonly maxBodyBytes?: number;
+  /** A request without a body is taken as one with an empty object. */
+  readonly bodyIsOptional?: boolean;
   /**
    * What a request may carry. The rule for a header that is not understood follows from what the header asks for:
    *
@@ -135,6 +137,8 @@ export interface Operation {
   readonly understands?: readonly RequestFeature[];
   /** Those that a request must carry. They are understood as well. */
   readonly requires?: readonly 'idempotency-key'[];
+  /** The sentence that tells a caller who lacks what `requires` names why it is needed. */
+  readonly whyRequired?: string;
   /** Those that a request must not carry, each with the sentence that tells the caller why. */
   readonly refuses?: { readonly 'idempotency-key': string };
   readonly responses: Readonly<Record<number, ResponseDeclaration>>;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
 import { Problem } from '../problems.ts';
-import { type Answer, type Call, defineOperation, type Operation, type Services } from './operation.ts';
+import { type Call, defineOperation, type Operation, type Services } from './operation.ts';
 import {
   answerWith,
   collectionPathOf,
@@ -80,11 +80,7 @@ const resultOperationOf = (definition: ProcessDefinition): Operation => {
  * Answers with the result as soon as the instance has closed, or with the instance as it stands after the time the
  * caller is willing to wait. An interrupted instance is not waited for.
  */
-export async function waitForResult(
-  definition: ProcessDefinition,
-  call: InstanceCall,
-  services: InstanceServices,
-): Promise<Answer> {
+export async function waitForResult(definition: ProcessDefinition, call: InstanceCall, services: InstanceServices) {
   const { signal, waitMs } = call;
   const address = addressOf(definition, call);
   let told = await describe(address, call, services);

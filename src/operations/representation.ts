@@ -6,7 +6,7 @@ import { interruptedStep } from '../definition/reserved-names.ts';
 import { generalOutcomes } from '../orchestration/instances.ts';
 import type { ProblemCode } from '../problems.ts';
 import type { Principal } from '../tokens/authentication.ts';
-import type { Answer, ResponseHeader } from './operation.ts';
+import type { ResponseHeader } from './operation.ts';
 import type { Told } from './told.ts';
 
 const link = z
@@ -121,10 +121,10 @@ export function toRepresentation(definition: ProcessDefinition, told: Told, prin
 const retryAfterSeconds = '1';
 
 /** 200 for a closed instance, 202 with `Retry-After` for a running one. */
-export function answerWith(
-  representation: { status: 'running' | 'closed' },
+export function answerWith<Body extends { status: 'running' | 'closed' }>(
+  representation: Body,
   headers: Partial<Record<ResponseHeader, string>> = {},
-): Answer {
+) {
   return representation.status === 'closed'
     ? { status: 200, body: representation, headers }
     : { status: 202, body: representation, headers: { ...headers, 'Retry-After': retryAfterSeconds } };

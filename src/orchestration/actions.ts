@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   type WorkflowHandle,
   WorkflowNotFoundError,
@@ -5,12 +6,14 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import { z } from 'zod';
 import type { ActionAnswer, ActionCall, Actor } from '../definition/envelope.ts';
 import { Problem, type ProblemCode, problems } from '../problems.ts';
 import { type InstanceAddress, refOf } from './address.ts';
 import { type CallDependencies, type CallLimits, within } from './calls.ts';
-import { grpcCode, grpcErrorOf, isWithoutEffect, mutationProblemOf } from './failures.ts';
-import { actionFingerprintOf, updateIdOf, workflowIdOf } from './identity.ts';
+import { encode } from './codec.ts';
+import { beforeSending, grpcCode, grpcErrorOf, isInFlightCap, isWithoutEffect, mutationProblemOf } from './failures.ts';
+import { actionFingerprintOf, updateIdAfter, updateIdOf, workflowIdOf } from './identity.ts';
 import { describeInstance } from './instances.ts';
 
 interface ActionRequest extends InstanceAddress {
@@ -23,66 +26,92 @@ interface ActionRequest extends InstanceAddress {
   readonly idempotencyKey?: string | undefined;
 }
 
+// One request that an instance refused this often in one run gets the last refusal again.
+const maxRefusals = 100;
+
 /** The gateway's part that asks running instances to do something. */
 export const createActions = (dependencies: CallDependencies) => ({
   /**
    * Applies an action at most once for its key, or for its body and actor where it has no key, and gives its output. A
-   * repetition gets the first answer, also after the instance has closed. Throws the problem the instance refused with,
-   * `too-late` where it has closed, `not-found`, `idempotency-mismatch` where the key was used for another call, and
-   * `outcome-unknown` where no answer came in time.
+   * repetition gets the first answer, also after the instance has closed; only without a key, a request that was refused
+   * may be applied later. Throws the problem the instance refused with, `too-late` where it has closed, `not-found`,
+   * `idempotency-mismatch` where the key was used for another call, `action-failed` where it failed after it had begun,
+   * and `outcome-unknown` where no answer came in time.
    */
   async act(request: ActionRequest, signal?: AbortSignal): Promise<unknown> {
     const { action, actor, body, input, idempotencyKey } = request;
     const fingerprint = actionFingerprintOf({ actor, body });
-    const update = { action, updateId: updateIdOf(action, idempotencyKey, fingerprint), input, actor, fingerprint };
-    const limits = { deadlineMs: dependencies.deadlines.actionMs, signal };
-    const answer = await applyUpdate(dependencies, request, update, limits);
-    if (answer.fingerprint !== fingerprint) throw new Problem('idempotency-mismatch');
-    return answer.output;
+    const call = { input, actor, fingerprint, requestId: randomUUID() };
+    const workflowId = await beforeSending(async () => {
+      await encode(call);
+      return workflowIdOf(refOf(request));
+    });
+    const handle = dependencies.client.workflow.getHandle(workflowId);
+    const endsAtMs = performance.now() + dependencies.deadlines.actionMs;
+    let updateId = updateIdOf(action, idempotencyKey, fingerprint);
+    for (let turn = 1; ; turn += 1) {
+      const limits = { deadlineMs: Math.max(1, endsAtMs - performance.now()), signal };
+      const told = await applyUpdate(dependencies, { address: request, handle, action, updateId, call }, limits);
+      if (told.fingerprint !== undefined && told.fingerprint !== fingerprint) throw new Problem('idempotency-mismatch');
+      if (!('refused' in told)) return told.output;
+      const isFinal = idempotencyKey !== undefined || told.refused === 'action-failed' || turn >= maxRefusals;
+      if (isFinal || told.requestId === undefined || told.requestId === call.requestId)
+        throw new Problem(told.refused, { cause: told.cause });
+      // An earlier request was refused: the server repeats that for its id, though the instance may now accept.
+      updateId = updateIdAfter(action, updateId, told.requestId);
+    }
   },
 });
 
-interface Update extends ActionCall<unknown> {
+/** A refusal by the instance; without fingerprint and request where it left no trace. */
+interface Refusal {
+  readonly refused: ProblemCode;
+  readonly fingerprint?: string | undefined;
+  readonly requestId?: string | undefined;
+  readonly cause: unknown;
+}
+
+interface Update {
+  readonly address: InstanceAddress;
+  readonly handle: WorkflowHandle;
   readonly action: string;
   readonly updateId: string;
+  readonly call: ActionCall<unknown>;
 }
 
 async function applyUpdate(
   dependencies: CallDependencies,
-  address: InstanceAddress,
-  { action, updateId, ...call }: Update,
+  update: Update,
   limits: CallLimits,
-): Promise<ActionAnswer<unknown>> {
-  const { client, connection } = dependencies;
-  const handle = client.workflow.getHandle(workflowIdOf(refOf(address)));
+): Promise<ActionAnswer<unknown> | Refusal> {
+  const { handle, action, updateId, call } = update;
   try {
-    return await within(connection, limits, () =>
+    return await within(dependencies.connection, limits, () =>
       handle.executeUpdate<ActionAnswer<unknown>, [ActionCall<unknown>]>(action, { updateId, args: [call] }),
     );
   } catch (error) {
     // A closed instance gives this error too.
-    if (error instanceof WorkflowNotFoundError)
-      return earlierAnswer(dependencies, { address, handle, updateId }, limits);
-    throw actionProblemOf(error);
+    if (error instanceof WorkflowNotFoundError) return earlierAnswer(dependencies, update, limits);
+    return refusalOf(error);
   }
 }
 
 /** The answer that the same action got before the instance closed. */
 async function earlierAnswer(
   dependencies: CallDependencies,
-  asked: { readonly address: InstanceAddress; readonly handle: WorkflowHandle; readonly updateId: string },
+  { address, handle, updateId }: Update,
   limits: CallLimits,
-): Promise<ActionAnswer<unknown>> {
-  const described = await describeInstance(dependencies, refOf(asked.address), limits).catch((cause: unknown) => {
+): Promise<ActionAnswer<unknown> | Refusal> {
+  const described = await describeInstance(dependencies, refOf(address), limits).catch((cause: unknown) => {
     // An earlier attempt of this call may have been applied, and have closed the instance.
     throw new Problem('outcome-unknown', { cause });
   });
   if (described === undefined) throw new Problem('not-found');
   try {
-    const update = asked.handle.getUpdateHandle<ActionAnswer<unknown>>(asked.updateId);
+    const update = handle.getUpdateHandle<ActionAnswer<unknown>>(updateId);
     return await within(dependencies.connection, limits, () => update.result());
   } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw actionProblemOf(error);
+    if (!(error instanceof WorkflowNotFoundError)) return refusalOf(error);
     const code = described.snapshot.status === 'closed' ? 'too-late' : 'orchestration-unavailable';
     throw new Problem(code, { cause: error });
   }
@@ -91,21 +120,35 @@ async function earlierAnswer(
 const isProblemCode = (type: string | null | undefined): type is ProblemCode =>
   typeof type === 'string' && Object.hasOwn(problems, type);
 
+const refusedCall = z.object({ fingerprint: z.string(), requestId: z.string().optional() });
+
+/** The refusal by the instance. Throws where the call failed otherwise. */
+function refusalOf(error: unknown): Refusal {
+  const failure = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+  if (!(failure instanceof ApplicationFailure) || !isProblemCode(failure.type)) throw actionProblemOf(error);
+  const { data } = refusedCall.safeParse(failure.details?.[0]);
+  return { ...data, refused: failure.type, cause: error };
+}
+
+// The SDK's words for an action that the workflow code does not know. It gives no type with them.
+const wordsForUnknown = /^No registered handler for update/;
+
 function actionProblemOf(error: unknown): Problem {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
     return new Problem('outcome-unknown', { cause: error });
   if (error instanceof WorkflowUpdateFailedError) {
-    const type = error.cause instanceof ApplicationFailure ? error.cause.type : undefined;
-    if (isProblemCode(type)) return new Problem(type, { cause: error });
+    const failure = error.cause instanceof ApplicationFailure ? error.cause : undefined;
     // The action had begun when the instance closed. A repetition gets the same answer.
-    if (type === 'AcceptedUpdateCompletedWorkflow') return new Problem('too-late', { effect: 'unknown', cause: error });
-    // A worker with older code does not know the action. The refusal leaves no trace, and another worker may take a
-    // repetition.
-    return new Problem('orchestration-unavailable', { cause: error });
+    if (failure?.type === 'AcceptedUpdateCompletedWorkflow')
+      return new Problem('too-late', { effect: 'unknown', cause: error });
+    // No worker took the action, or one with older code, which does not know it. That leaves no trace, and another
+    // worker may take a repetition.
+    if (failure?.type === 'UnprocessedUpdate' || wordsForUnknown.test(failure?.message ?? ''))
+      return new Problem('orchestration-unavailable', { cause: error });
+    return new Problem('action-failed', { cause: error });
   }
-  const problem = mutationProblemOf(error);
   const cap = isWithoutEffect(error) ? capOf(error) : undefined;
-  return cap === undefined ? problem : new Problem(cap, { cause: error });
+  return cap === undefined ? mutationProblemOf(error) : new Problem(cap, { cause: error });
 }
 
 /**
@@ -114,7 +157,7 @@ function actionProblemOf(error: unknown): Problem {
  */
 function capOf(error: unknown): ProblemCode | undefined {
   const { code, details } = grpcErrorOf(error) ?? {};
-  if (code === grpcCode.RESOURCE_EXHAUSTED) return 'rate-limited';
+  if (isInFlightCap(error)) return 'rate-limited';
   const isFull =
     code === grpcCode.FAILED_PRECONDITION && details?.includes('limit on the total number of distinct updates');
   return isFull ? 'action-not-allowed' : undefined;

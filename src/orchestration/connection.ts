@@ -71,7 +71,9 @@ function createRetries() {
   let lastDueMs = 0;
   return {
     interceptor: makeGrpcRetryInterceptor({
-      retryableDecider: (attempt, status) => !isEnding && usual.retryableDecider(attempt, status),
+      // A server that throttles is not asked again: the caller is told when to come back.
+      retryableDecider: (attempt, status) =>
+        !isEnding && status.code !== grpcStatus.RESOURCE_EXHAUSTED && usual.retryableDecider(attempt, status),
       delayFunction: (attempt, status) => {
         const delayMs = usual.delayFunction(attempt, status);
         lastDueMs = Math.max(lastDueMs, performance.now() + delayMs);

@@ -34,7 +34,6 @@ const refusals: ReadonlySet<number> = new Set([
   grpcCode.NOT_FOUND,
   grpcCode.PERMISSION_DENIED,
   grpcCode.UNAUTHENTICATED,
-  grpcCode.RESOURCE_EXHAUSTED,
   grpcCode.FAILED_PRECONDITION,
   grpcCode.OUT_OF_RANGE,
   grpcCode.UNIMPLEMENTED,
@@ -45,8 +44,54 @@ const refusals: ReadonlySet<number> = new Set([
 const wordsForCut = /^(Bandwidth exhausted or memory limit exceeded|Protocol not secure enough)/;
 
 /** True for a status with which the server says that it did not do what this one attempt asked for. */
-export const isRefusal = ({ code, details }: { code: number; details: string }): boolean =>
-  refusals.has(code) && !wordsForCut.test(details);
+export const isRefusal = (status: GrpcStatus): boolean =>
+  (refusals.has(status.code) && !wordsForCut.test(status.details)) || isDefiniteLimit(status);
+
+type GrpcStatus = Pick<GrpcError, 'code' | 'details' | 'metadata'>;
+
+const { ResourceExhaustedCause, ResourceExhaustedScope } = proto.temporal.api.enums.v1;
+const { RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT: tooOften, RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT: tooManyAtOnce } =
+  ResourceExhaustedCause;
+
+/**
+ * True where a limit of the namespace refused the call before it was worked on. Any other RESOURCE_EXHAUSTED may be the
+ * last of the server's own attempts, after one that had an effect.
+ */
+function isDefiniteLimit(status: GrpcStatus): boolean {
+  const { cause, scope } = limitOf(status) ?? {};
+  return (
+    (cause === tooOften || cause === tooManyAtOnce) &&
+    scope === ResourceExhaustedScope.RESOURCE_EXHAUSTED_SCOPE_NAMESPACE
+  );
+}
+
+/** True where ten actions of the instance are under way. The server gives it the cause of a namespace's limit as well. */
+export function isInFlightCap(error: unknown): boolean {
+  const grpcError = grpcErrorOf(error);
+  return (
+    grpcError !== undefined &&
+    limitOf(grpcError)?.cause === tooManyAtOnce &&
+    grpcError.details.includes('concurrent in-flight updates')
+  );
+}
+
+function limitOf(status: GrpcStatus) {
+  if (status.code !== grpcCode.RESOURCE_EXHAUSTED) return undefined;
+  const detail = detailOf(status, 'ResourceExhaustedFailure');
+  return detail === undefined ? undefined : ResourceExhaustedFailure.decode(detail);
+}
+
+/** Runs what comes before a call is sent. What fails here had no effect, and the fault is ours. */
+export async function beforeSending<T>(prepare: () => Promise<T>): Promise<T> {
+  try {
+    return await prepare();
+  } catch (cause) {
+    throw new Problem('internal', { effect: 'none', cause });
+  }
+}
+
+const isDefect = (error: unknown): boolean =>
+  [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind);
 
 /**
  * What a caller sees of a failed read: nothing was changed, whatever the code.
@@ -56,6 +101,7 @@ export function readProblemOf(error: unknown): Problem {
   const code = grpcCodeOf(error);
   const timedOut = code === grpcCode.DEADLINE_EXCEEDED || code === grpcCode.CANCELLED;
   if (code === undefined && error instanceof Problem) return error;
+  if (code === undefined && isDefect(error)) return new Problem('internal', { effect: 'none', cause: error });
   return new Problem(timedOut ? 'orchestration-timeout' : 'orchestration-unavailable', { cause: error });
 }
 
@@ -65,11 +111,11 @@ export function mutationProblemOf(error: unknown): Problem {
   return new Problem(isWithoutEffect(error) ? 'orchestration-unavailable' : 'outcome-unknown', { cause: error });
 }
 
-const { WorkflowExecutionAlreadyStartedFailure } = proto.temporal.api.errordetails.v1;
+const { ResourceExhaustedFailure, WorkflowExecutionAlreadyStartedFailure } = proto.temporal.api.errordetails.v1;
 
 /** The detail of the given message type that the server sent with an error. */
-function detailOf(error: GrpcError, messageType: string): Uint8Array | undefined {
-  const details = getGrpcStatusDetails(error) ?? [];
+function detailOf({ metadata }: Pick<GrpcError, 'metadata'>, messageType: string): Uint8Array | undefined {
+  const details = getGrpcStatusDetails({ metadata } as GrpcError) ?? [];
   return details.find(({ type_url: typeUrl }) => typeUrl?.endsWith(`.${messageType}`))?.value ?? undefined;
 }
 

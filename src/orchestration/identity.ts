@@ -66,3 +66,7 @@ export const actionFingerprintOf = (call: { actor: Actor; body: unknown }): stri
 /** What deduplicates an action. The action's name is in it, so that an approve can never answer a reject. */
 export const updateIdOf = (action: string, idempotencyKey: string | undefined, fingerprint: string): string =>
   `${action}.${idempotencyKey === undefined ? `d.${fingerprint}` : `k.${idempotencyKey}`}`;
+
+/** The id under which an action without key is asked for once more, after the request of that id was refused. */
+export const updateIdAfter = (action: string, updateId: string, refusedRequestId: string): string =>
+  `${action}.d.${digestOf(['r1', updateId, refusedRequestId], 'base64url')}`;

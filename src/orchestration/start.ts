@@ -3,7 +3,7 @@ import { firstStepOf } from '../definition/definition.ts';
 import { Problem } from '../problems.ts';
 import { refOf } from './address.ts';
 import { type CallDependencies, type CallLimits, within } from './calls.ts';
-import { alreadyStartedRequestId, mutationProblemOf } from './failures.ts';
+import { alreadyStartedRequestId, beforeSending, mutationProblemOf } from './failures.ts';
 import { fingerprintInRequestId, fingerprintOf } from './identity.ts';
 import { describeInstance, type InstanceSnapshot } from './instances.ts';
 import { type RawStart, type StartCall, toRawStart } from './start-request.ts';
@@ -44,7 +44,7 @@ export const createStarts = (dependencies: StartDependencies) => ({
     const limits = { deadlineMs: deadlines.startMs, signal };
     const fingerprint = call.fingerprint ?? fingerprintOf({ tenant, process: definition.name, body });
     const startedAt = new Date().toISOString();
-    const raw = await toRawStart(call, { namespace, fingerprint, startedAt });
+    const raw = await beforeSending(() => toRawStart(call, { namespace, fingerprint, startedAt }));
     const step = firstStepOf(definition);
     try {
       const { runId } = await send(dependencies, raw, limits);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freezing, layFreezing, stuckTransfer } from '../fixtures/stuck-transfers.ts';
+import { withKey } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
@@ -298,24 +299,20 @@ describe('a transfer whose money cannot be returned', () => {
     const seen = await portico.get(pathOf(retried), { permissions: ['transfers:read', 'transfers:resolve'] });
     expect(Object.keys(seen.body.links).sort()).toEqual(['resolve', 'result', 'self']);
     // Whether the payee gets the money is not known: the cancel is refused.
-    const cancelled = await portico.post(`${pathOf(retried)}/cancel`, {});
+    const cancelled = await portico.post(`${pathOf(retried)}/cancel`, undefined);
     expect([cancelled.status, cancelled.body.code]).toEqual([409, 'action-not-allowed']);
-    const vain = await portico.post(`${pathOf(retried)}/resolve`, { how: 'retry' });
+    const vain = await portico.post(`${pathOf(retried)}/resolve`, { how: 'retry' }, withKey());
     expect([vain.status, vain.body.step]).toEqual([202, 'compensation-stuck']);
 
-    const settle = portico.post(`${pathOf(settled)}/resolve`, { how: 'settle', note: 'paid by hand' }, wait);
+    const settle = portico.post(`${pathOf(settled)}/resolve`, { how: 'settle', note: 'paid by hand' }, withKey(wait));
     expect(await outcomeOf(settled, settle)).toEqual({ outcome: 'settled', note: 'paid by hand', settledBy: 'alice' });
 
     await unfreeze(payer);
-    const retry = portico.post(
-      `${pathOf(retried)}/resolve`,
-      { how: 'retry' },
-      { headers: { ...wait.headers, 'idempotency-key': 'second' } },
-    );
+    const retry = portico.post(`${pathOf(retried)}/resolve`, { how: 'retry' }, withKey(wait));
     const compensated = { outcome: 'compensated', reason: 'deposit-refused' };
     expect(await outcomeOf(retried, retry)).toEqual(compensated);
     expect(await balancesOf(payer, other, payee)).toEqual([4_000n, 3_999n, 0n]);
-    const after = await portico.post(`${pathOf(settled)}/resolve`, { how: 'retry' });
+    const after = await portico.post(`${pathOf(settled)}/resolve`, { how: 'retry' }, withKey());
     expect([after.status, after.body.code]).toEqual([409, 'too-late']);
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freezing, layFreezing, stuckTransfer } from '../fixtures/stuck-transfers.ts';
-import { closed } from '../fixtures/transfers.ts';
+import { closed, withKey } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
@@ -66,7 +66,7 @@ const forgetTransfer = ({ transferId }: Transfer) => operator.forget(`${portico.
 /** The outcomes of the tenant's listed transfers by id. */
 async function outcomesListed(query: string): Promise<Map<string, string | undefined>> {
   const found = new Map<string, string | undefined>();
-  for (let cursor = ''; ; ) {
+  for (let cursor = ''; ;) {
     const { body } = await portico.get(`${path}?limit=100${query.replace('?', '&')}${cursor}`);
     for (const { id, outcome } of body.items) found.set(id, outcome);
     if (body.cursor === undefined) return found;
@@ -229,7 +229,7 @@ describe.concurrent('a transfer that was lost before its end', () => {
     await reaches(stuck, 'compensation-stuck');
     expect(await balances()).toEqual([9_999, 10_000, 10_000]);
     await portico.post(`/v1/accounts/${from}/unfreeze`, undefined);
-    await portico.post(`${pathOf(stuck)}/resolve`, { how: 'retry' });
+    await portico.post(`${pathOf(stuck)}/resolve`, { how: 'retry' }, withKey());
     const { body } = await closed(portico, pathOf(stuck));
     expect(body.outcome).toBe('compensated');
     expect(await balances()).toEqual([10_000, 10_000, 10_000]);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catalog } from '../../src/catalog/index.ts';
 import { probesV1 } from '../fixtures/probes.ts';
-import { waitingTransfer } from '../fixtures/transfers.ts';
+import { waitingTransfer, withKey } from '../fixtures/transfers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
 import { until } from '../harness/until.ts';
@@ -42,7 +42,7 @@ describe('an instance', () => {
       portico.get(`/v1/transfers/${id}/result`),
       portico.get('/v1/transfers'),
       portico.get('/v1/transfers/unknown'),
-      portico.post(`/v1/transfers/${id}/resolve`, { how: 'retry' }),
+      portico.post(`/v1/transfers/${id}/resolve`, { how: 'retry' }, withKey()),
     ]);
     for (const { body } of answers)
       expect(JSON.stringify(body)).not.toMatch(/temporal|workflow|task.?queue|namespace/i);
@@ -155,7 +155,7 @@ describe('an action', () => {
 
   it('that the step does not allow is a conflict', async () => {
     const id = await waitingTransfer(portico);
-    const reply = await portico.post(`/v1/transfers/${id}/resolve`, { how: 'retry' });
+    const reply = await portico.post(`/v1/transfers/${id}/resolve`, { how: 'retry' }, withKey());
     expect(reply.status).toBe(409);
     expect(reply.body.code).toBe('action-not-allowed');
   });

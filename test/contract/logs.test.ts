@@ -161,7 +161,7 @@ async function everything(): Promise<Reply[]> {
     await portico.post(`${path}/reject`, { note: canary.note }, keyed),
     await portico.post(`${path}/reject`, { note: canary.note }, { ...keyed, subject: 'bob' }),
     await portico.post(`${path}/reject`, { note: `${canary.note} 2` }, { ...keyed, subject: 'bob' }),
-    await portico.post(`${path}/resolve`, { how: 'settle', note: canary.note }, wait),
+    await portico.post(`${path}/resolve`, { how: 'settle', note: canary.note }, keyed),
     await portico.post(`${path}/cancel`, {}, { headers: { 'idempotency-key': `${canary.idempotencyKey} bad` } }),
     await portico.post('/v1/user-grants', grant, wait),
     await portico.post('/v1/user-grants', { ...grant, birthDate: canary.body, locale: canary.body }, wait),

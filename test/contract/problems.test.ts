@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ProcessDefinition } from '../../src/definition/definition.ts';
 import { type ProblemCode, problems } from '../../src/problems.ts';
 import { probesV1 } from '../fixtures/probes.ts';
-import { waitingTransfer } from '../fixtures/transfers.ts';
+import { waitingTransfer, withKey } from '../fixtures/transfers.ts';
 import { parseResponse, rawExchange } from '../harness/app.ts';
 import type { Reply } from '../harness/caller.ts';
 import { type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
@@ -88,8 +88,10 @@ const cases: Record<ProblemCode, Case> = {
     [await portico.get('/v1/transfers/a%2Fb'), '/v1/transfers/a%2Fb'],
     [await portico.put('/v1/accounts/x', { currency: 'EUR', openingBalance: { minor: 5 } }), '/v1/accounts/x'],
   ],
-  'invalid-key': () =>
-    one('/v1/transfers', portico.post('/v1/transfers', transfer, { headers: { 'idempotency-key': 'k' } })),
+  'invalid-key': async () => [
+    [await portico.post('/v1/transfers', transfer, { headers: { 'idempotency-key': 'k' } }), '/v1/transfers'],
+    [await portico.post('/v1/transfers/x/resolve', { how: 'retry' }), '/v1/transfers/x/resolve'],
+  ],
   'invalid-cursor': () => one('/v1/transfers', portico.get('/v1/transfers?cursor=AAAA.BBBB')),
   unauthenticated: async () => [
     [await portico.get('/v1/transfers/x', { token: null }), '/v1/transfers/x'],
@@ -122,7 +124,7 @@ const cases: Record<ProblemCode, Case> = {
   },
   'action-not-allowed': async () => {
     const path = `/v1/transfers/${await waitingTransfer(portico)}/resolve`;
-    return one(path, portico.post(path, { how: 'retry' }));
+    return one(path, portico.post(path, { how: 'retry' }, withKey()));
   },
   'too-late': async () => {
     const transferId = unique('transfer');
@@ -168,6 +170,11 @@ const cases: Record<ProblemCode, Case> = {
       '/v1/faulty',
       portico.post('/v1/faulty', { probeId: unique('probe'), mode: 'finish' }, { headers: { prefer: 'wait=20' } }),
     ),
+  'action-failed': async () => {
+    const probeId = unique('probe');
+    await portico.post('/v1/probes', { probeId });
+    return one(`/v1/probes/${probeId}/snap`, portico.post(`/v1/probes/${probeId}/snap`, {}));
+  },
   overloaded: () => one('/v1/accounts/x', pressed.get('/v1/accounts/x')),
   'orchestration-unavailable': async () => [
     [await alone.get('/v1/transfers/x'), '/v1/transfers/x'],

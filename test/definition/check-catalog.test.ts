@@ -52,7 +52,7 @@ describe('the catalog', () => {
   it('names a step without its action, a taken name, a name that fits no URL, and a share that is none', () => {
     const steps = { waiting: { label: 'Waiting', actions: ['explode'] } };
     expect(fault({ ...probesV1, steps })).toThrow('the step waiting offers the unknown action explode');
-    const action = { summary: 's', input: probesV1.input, output: probesV1.input };
+    const action = { summary: 's', input: probesV1.input, output: probesV1.input, repetition: 'once' as const };
     for (const verb of ['result', 'start', 'timeline', 'retry']) {
       const taken = `the name ${verb} is taken by every process`;
       expect(fault({ ...probesV1, actions: { [verb]: action } })).toThrow(taken);

@@ -7,16 +7,19 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createActions } from '../../src/orchestration/actions.ts';
 import { dataConverter } from '../../src/orchestration/codec.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
-import { isWithoutEffect } from '../../src/orchestration/failures.ts';
+import { isWithoutEffect, readProblemOf } from '../../src/orchestration/failures.ts';
 import { watchHealth } from '../../src/orchestration/health.ts';
 import { createStarts, type EagerStarts } from '../../src/orchestration/start.ts';
+import { Problem } from '../../src/problems.ts';
 import { createEagerStarts } from '../../src/worker/eager-starts.ts';
 import { freePort } from '../../src/worker/free-port.ts';
 import { probesV1 } from '../fixtures/probes.ts';
 import { failure, inTurn, type Reply, startFakeFrontend } from '../servers/fake-frontend.ts';
 
 const { StartWorkflowExecutionResponse, UpdateWorkflowExecutionResponse } = proto.temporal.api.workflowservice.v1;
-const { UpdateWorkflowExecutionLifecycleStage } = proto.temporal.api.enums.v1;
+const { ResourceExhaustedFailure } = proto.temporal.api.errordetails.v1;
+const { ResourceExhaustedCause, ResourceExhaustedScope, UpdateWorkflowExecutionLifecycleStage } =
+  proto.temporal.api.enums.v1;
 const deadlines = { startMs: 5_000, readMs: 5_000, actionMs: 5_000 };
 const address = { definition: probesV1, tenant: 'acme', key: 'p-1' };
 
@@ -45,7 +48,7 @@ const startOver = (dependencies: Awaited<ReturnType<typeof connectTo>> & { eager
       (error: unknown) => error,
     );
 
-const refusals = ['RESOURCE_EXHAUSTED', 'PERMISSION_DENIED', 'NOT_FOUND', 'UNIMPLEMENTED', 'OUT_OF_RANGE'] as const;
+const refusals = ['PERMISSION_DENIED', 'NOT_FOUND', 'UNIMPLEMENTED', 'OUT_OF_RANGE'] as const;
 
 /** A server that takes a request whole and then cuts its stream, as one does that is overloaded. */
 async function connectToCutter(rstCode: number) {
@@ -96,6 +99,27 @@ describe('a start that the server refuses', () => {
     expect(server.attempts()).toBeGreaterThan(1);
   });
 
+  it.each([
+    ['RPS_LIMIT', 'NAMESPACE', 'orchestration-unavailable'],
+    ['CONCURRENT_LIMIT', 'NAMESPACE', 'orchestration-unavailable'],
+    ['RPS_LIMIT', 'SYSTEM', 'unknown'],
+    ['PERSISTENCE_LIMIT', 'NAMESPACE', 'unknown'],
+    ['SYSTEM_OVERLOADED', 'SYSTEM', 'unknown'],
+    ['BUSY_WORKFLOW', 'NAMESPACE', 'unknown'],
+    [undefined, undefined, 'unknown'],
+  ] as const)('for the limit %s of %s is not asked again, and is %s', async (cause, scope, verdict) => {
+    const server = await connectTo('StartWorkflowExecution', [exhausted(cause, scope)]);
+    const told = await startOver(server);
+    expect(told instanceof Problem ? told.code : told).toBe(verdict);
+    if (told instanceof Problem) expect(told.kind).toMatchObject({ status: 503, effect: 'none', retryAfterMs: 2_000 });
+    expect(server.attempts()).toBe(1);
+  });
+
+  it('for a definite limit after an attempt that may have arrived is unknown', async () => {
+    const replies = [failure('UNAVAILABLE'), exhausted('RPS_LIMIT', 'NAMESPACE')] as const;
+    expect(await startOver(await connectTo('StartWorkflowExecution', [...replies]))).toBe('unknown');
+  });
+
   it('and then takes is created', async () => {
     const created = StartWorkflowExecutionResponse.encode({ runId: 'r' }).finish();
     const server = await connectTo('StartWorkflowExecution', [failure('UNAVAILABLE'), created]);
@@ -120,6 +144,42 @@ describe('a start that the server refuses', () => {
   );
 });
 
+/** RESOURCE_EXHAUSTED as the server explains it; without explanation where there is no cause. */
+function exhausted(
+  cause?: 'RPS_LIMIT' | 'CONCURRENT_LIMIT' | 'PERSISTENCE_LIMIT' | 'SYSTEM_OVERLOADED' | 'BUSY_WORKFLOW',
+  scope: 'NAMESPACE' | 'SYSTEM' = 'NAMESPACE',
+  message = 'canary',
+) {
+  if (cause === undefined) return failure('RESOURCE_EXHAUSTED');
+  const said = ResourceExhaustedFailure.encode({
+    cause: ResourceExhaustedCause[`RESOURCE_EXHAUSTED_CAUSE_${cause}`],
+    scope: ResourceExhaustedScope[`RESOURCE_EXHAUSTED_SCOPE_${scope}`],
+  }).finish();
+  return failure('RESOURCE_EXHAUSTED', message, 'temporal.api.errordetails.v1.ResourceExhaustedFailure', said);
+}
+
+describe('what is never sent', () => {
+  const actor = { iss: 'i', sub: 's' };
+  const neverSent = { code: 'internal', options: { effect: 'none' } };
+
+  it.each([
+    ['an input that is no JSON', { key: 'p-1', input: { size: 1n } }],
+    ['an id that is too long', { key: 'p'.repeat(300), input: {} }],
+  ])('is a fault of ours without effect: %s', async (_name, { key, input }) => {
+    const server = await connectTo('StartWorkflowExecution', [failure('UNAVAILABLE')]);
+    const call = { ...address, key, body: {}, input };
+    const outcome = (asked: Promise<unknown>) => asked.catch((error: unknown) => error);
+    expect(await outcome(createStarts(server).start({ ...call, startedBy: actor }))).toMatchObject(neverSent);
+    expect(await outcome(createActions(server).act({ ...call, action: 'ping', actor }))).toMatchObject(neverSent);
+    expect(server.attempts()).toBe(0);
+  });
+
+  it('is no failure of the engine where a read met a fault of ours', () => {
+    expect(readProblemOf(new TypeError('a defect'))).toMatchObject(neverSent);
+    expect(readProblemOf(new Error('no connection'))).toMatchObject({ code: 'orchestration-unavailable' });
+  });
+});
+
 const notReady = failure(
   'FAILED_PRECONDITION',
   'Unable to perform workflow execution update due to Workflow Task in failed state.',
@@ -130,11 +190,11 @@ const full = failure(
   'The limit on the total number of distinct updates in this workflow has been reached (2000). Make sure …',
 );
 
-const failedWith = (type: string): Uint8Array =>
+const failedWith = (type: string, message = 'canary'): Uint8Array =>
   UpdateWorkflowExecutionResponse.encode({
     stage: UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
     updateRef: { updateId: 'ping.k', workflowExecution: { workflowId: 'acme/probes/p-1', runId: 'r' } },
-    outcome: { failure: { message: 'canary', applicationFailureInfo: { type } } },
+    outcome: { failure: { message, applicationFailureInfo: { type } } },
   }).finish();
 
 const accepted = UpdateWorkflowExecutionResponse.encode({
@@ -142,20 +202,38 @@ const accepted = UpdateWorkflowExecutionResponse.encode({
   updateRef: { updateId: 'ping.k', workflowExecution: { workflowId: 'acme/probes/p-1', runId: 'r' } },
 }).finish();
 
+const tooManyAtOnce = exhausted(
+  'CONCURRENT_LIMIT',
+  'NAMESPACE',
+  'limit on number of concurrent in-flight updates has been reached (10)',
+);
+
 describe('an action that fails', () => {
   it.each<[string, [Reply, ...Reply[]], object]>([
-    ['for too many at once', [failure('RESOURCE_EXHAUSTED')], { code: 'rate-limited' }],
+    ['for too many at once', [tooManyAtOnce], { code: 'rate-limited' }],
     [
       'for too many at once after an attempt that may have arrived',
-      [failure('UNAVAILABLE'), failure('RESOURCE_EXHAUSTED')],
+      [failure('UNAVAILABLE'), tooManyAtOnce],
       { code: 'outcome-unknown' },
     ],
+    [
+      'for a limit of the namespace',
+      [exhausted('RPS_LIMIT', 'NAMESPACE')],
+      { code: 'orchestration-unavailable', kind: { status: 503 } },
+    ],
+    ['for a limit that says nothing', [failure('RESOURCE_EXHAUSTED')], { code: 'outcome-unknown' }],
     ['for too many in all', [full], { code: 'action-not-allowed' }],
     ['for too many in all after …', [failure('UNAVAILABLE'), full], { code: 'outcome-unknown' }],
     ['because the code of the instance fails', [notReady], { code: 'orchestration-unavailable' }],
     ['for a precondition nobody knows', [failure('FAILED_PRECONDITION')], { code: 'orchestration-unavailable' }],
     ['with a refusal of ours', [failedWith('second-person-required')], { code: 'second-person-required' }],
-    ['because the worker does not know it', [failedWith('ReferenceError')], { code: 'orchestration-unavailable' }],
+    [
+      'because the worker does not know it',
+      [failedWith('', 'No registered handler for update: ping')],
+      { code: 'orchestration-unavailable' },
+    ],
+    ['for a reason of its own', [failedWith('SomeFailure')], { code: 'action-failed', kind: { effect: 'unknown' } }],
+    ['for no reason that it gives', [failedWith('')], { code: 'action-failed', kind: { retryable: false } }],
     ['because no worker took it', [failedWith('UnprocessedUpdate')], { code: 'orchestration-unavailable' }],
     [
       'because the instance closed on it',

@@ -50,11 +50,16 @@ export async function startFakeFrontend(
   return { address: `127.0.0.1:${port}`, stop: () => server.forceShutdown() };
 }
 
-/** A failure as a frontend sends it; `detail` is the message type of its one error detail. */
-export function failure(code: keyof typeof grpcStatus, message = 'canary', detail?: string): ServiceError {
+/** A failure as a frontend sends it; `detail` is the message type of its one error detail, `value` what that says. */
+export function failure(
+  code: keyof typeof grpcStatus,
+  message = 'canary',
+  detail?: string,
+  value: Uint8Array = new Uint8Array(),
+): ServiceError {
   const metadata = new Metadata();
   if (detail !== undefined) {
-    const details = [{ type_url: `type.googleapis.com/${detail}`, value: new Uint8Array() }];
+    const details = [{ type_url: `type.googleapis.com/${detail}`, value }];
     const status = proto.google.rpc.Status.encode({ code: grpcStatus[code], message, details }).finish();
     metadata.set('grpc-status-details-bin', Buffer.from(status));
   }

@@ -4,7 +4,7 @@ import { connectDatabase } from '../../src/database/database.ts';
 import { createGateway } from '../../src/orchestration/gateway.ts';
 import { startReconciler } from '../../src/worker/reconciler.ts';
 import { freezing, letPaymentsFreeze, stuckTransfer } from '../fixtures/stuck-transfers.ts';
-import { aboveLimit, closed, transferOf, waitingTransfer } from '../fixtures/transfers.ts';
+import { aboveLimit, closed, transferOf, waitingTransfer, withKey } from '../fixtures/transfers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
 import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
@@ -124,7 +124,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the reconciler', () => {
     );
     await portico.post(`/v1/accounts/${accounts.from}/unfreeze`, undefined);
     for (const id of ids) {
-      await portico.post(`${path}/${id}/resolve`, { how: 'retry' });
+      await portico.post(`${path}/${id}/resolve`, { how: 'retry' }, withKey());
       const { body } = await closed(portico, `${path}/${id}`);
       expect(body).toMatchObject({ outcome: 'compensated', runId: first.get(id)?.runId });
     }

@@ -1,18 +1,22 @@
-import { continueAsNew } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, continueAsNew } from '@temporalio/workflow';
 import type { Envelope } from '../../src/definition/envelope.ts';
 import { answeredActions, recallActions } from './actions.ts';
 
 /**
  * Lets an instance continue in a new run under the same id. Call it before the first `handleAction`: it recalls the
- * actions that earlier runs answered. The function it returns ends this run and starts the next one with the same
- * envelope, all answered actions, and `remembered` as the second argument of the workflow.
+ * actions that earlier runs answered. The function it returns waits, also after a cancel, until every action under way
+ * has answered; no action may wait for the next run. Then it ends this run and starts the next one with the same
+ * envelope, all answered actions, and what `remembered` gives as the second argument of the workflow. It is a function,
+ * because actions that are applied during the wait change what is to be remembered.
  * Memo and search attributes are kept because none is passed: a passed memo would replace the start's fingerprint.
  */
-export function prepareContinuation<Input>(envelope: Envelope<Input>): (remembered: unknown) => Promise<never> {
+export function prepareContinuation<Input>(envelope: Envelope<Input>) {
   recallActions(envelope.answered);
-  return (remembered) =>
-    continueAsNew<(envelope: Envelope<Input>, remembered: unknown) => Promise<unknown>>(
+  return async (remembered: () => unknown): Promise<never> => {
+    await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+    return continueAsNew<(envelope: Envelope<Input>, remembered: unknown) => Promise<unknown>>(
       { ...envelope, answered: answeredActions() },
-      remembered,
+      remembered(),
     );
+  };
 }

@@ -28,11 +28,9 @@ const account = z
   })
   .meta({ id: 'Account' });
 
-/** Not required, so that a request may come without a body. */
 const freezeInput = z
   .strictObject({ note: z.string().min(1).max(500).optional().describe('Why. Kept with who and when, for ever.') })
-  .meta({ id: 'AccountFreeze' })
-  .optional();
+  .meta({ id: 'AccountFreeze' });
 
 const toBody = ({ accountId: id, currency: code, balanceMinor, frozen, frozenBy, openedAt }: Account) => ({
   id,
@@ -101,10 +99,11 @@ export const accountOperations: readonly Operation[] = [
     permission: 'accounts:freeze',
     cost: 'action',
     body: freezeInput,
+    bodyIsOptional: true,
     responses: is,
     problems: ['not-found'],
     handle: async ({ principal: { tenant, actor }, params: { id }, body }, { accounts }) =>
-      answerFor(await accounts.freezeAccount({ tenant, accountId: id, by: actor, note: body?.note })),
+      answerFor(await accounts.freezeAccount({ tenant, accountId: id, by: actor, note: body.note })),
   }),
   defineOperation({
     ...common,
@@ -115,9 +114,10 @@ export const accountOperations: readonly Operation[] = [
     permission: 'accounts:freeze',
     cost: 'action',
     body: freezeInput,
+    bodyIsOptional: true,
     responses: is,
     problems: ['not-found'],
     handle: async ({ principal: { tenant, actor }, params: { id }, body }, { accounts }) =>
-      answerFor(await accounts.unfreezeAccount({ tenant, accountId: id, by: actor, note: body?.note })),
+      answerFor(await accounts.unfreezeAccount({ tenant, accountId: id, by: actor, note: body.note })),
   }),
 ];
