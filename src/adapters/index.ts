@@ -7,6 +7,8 @@ import { createLedger } from './ledger/ledger.ts';
 import { phaseGrants } from './ledger/phases.ts';
 import { entryGrants } from './ledger/postings.ts';
 import { createTransferRecords, transferGrants } from './ledger/records.ts';
+import { createSettlements, settlementGrants } from './ledger/settlements.ts';
+import { createSuspense, suspenseGrants } from './ledger/suspense.ts';
 
 /** What adapters are made of. An adapter gets the values of its settings, not `settingsOf`. */
 interface Given {
@@ -19,6 +21,8 @@ export const createAdapters = (given: Given) => ({
   accounts: createAccounts(given.database),
   inbox: createInbox(given.database),
   ledger: createLedger(given.database),
+  settlements: createSettlements(given.database),
+  suspense: createSuspense(given.database),
   transferRecords: createTransferRecords(given.database),
 });
 
@@ -30,5 +34,7 @@ export const grants: Grants = {
   ...entryGrants,
   ...inboxGrants,
   ...phaseGrants,
+  ...settlementGrants,
+  ...suspenseGrants,
   ...transferGrants,
 };

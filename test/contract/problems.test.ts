@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ProcessDefinition } from '../../src/definition/definition.ts';
 import { type ProblemCode, problems } from '../../src/problems.ts';
 import { probesV1 } from '../fixtures/probes.ts';
+import { settledTransfer } from '../fixtures/stuck-transfers.ts';
 import { waitingTransfer } from '../fixtures/transfers.ts';
 import { parseResponse, rawExchange } from '../harness/app.ts';
 import type { Reply } from '../harness/caller.ts';
@@ -66,6 +67,15 @@ async function sendRaw(...parts: Parameters<typeof rawExchange>[1]): Promise<Rep
 }
 
 const transfer = { transferId: 'x', from: 'payer', to: 'payee', amount: { currency: 'EUR', minor: '1' } };
+
+let suspended: ReturnType<typeof settledTransfer> | undefined;
+/** One settled transfer for all that ask. */
+const settled = () => (suspended ??= settledTransfer(portico));
+
+async function releaseRefused(body: { to: string; note: string }): Promise<[Reply, string][]> {
+  const path = `/v1/suspense/${(await settled()).transferId}/release`;
+  return one(path, portico.post(path, body));
+}
 
 /** Requests at once where ten are let through, and one more in each second that a slow machine takes for them. */
 const manyMore = Array.from({ length: 60 });
@@ -131,6 +141,23 @@ const cases: Record<ProblemCode, Case> = {
   },
   'account-conflict': () =>
     one('/v1/accounts/payer', portico.put('/v1/accounts/payer', { currency: 'USD', openingBalance: { minor: '0' } })),
+  'account-unknown': async () => releaseRefused({ to: 'absent', note: 'paid by hand' }),
+  'account-frozen': async () => {
+    const { from } = await settled();
+    await portico.post(`/v1/accounts/${from}/freeze`, undefined);
+    return releaseRefused({ to: from, note: 'paid by hand' });
+  },
+  'currency-differs': async () => {
+    const to = unique('dollars');
+    await portico.put(`/v1/accounts/${to}`, { currency: 'USD', openingBalance: { minor: '0' } });
+    return releaseRefused({ to, note: 'paid by hand' });
+  },
+  'release-conflict': async () => {
+    const { from, transferId } = await settled();
+    await portico.post(`/v1/accounts/${from}/unfreeze`, undefined);
+    await portico.post(`/v1/suspense/${transferId}/release`, { to: from, note: 'paid by hand' });
+    return releaseRefused({ to: from, note: 'another note' });
+  },
   'body-too-large': () =>
     one('/v1/transfers', portico.post('/v1/transfers', { ...transfer, reference: 'x'.repeat(70_000) })),
   'uri-too-long': async () => {

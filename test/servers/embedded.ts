@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inject } from 'vitest';
 import { openEmbeddedDatabase } from '../../local/database/embedded.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
 
@@ -23,7 +22,9 @@ export async function makeEmbeddedTemplate(): Promise<{ folder: string; remove: 
 
 /** Lays an empty database into `folder` unless one is there: `openEmbeddedDatabase` then has none to make. */
 export async function layEmbeddedDatabase(folder: string): Promise<void> {
-  if (existsSync(join(folder, 'data'))) return;
+  // Histories are recorded outside of Vitest, which has no template then: the database is made where it is opened.
+  if (existsSync(join(folder, 'data')) || process.env['VITEST'] === undefined) return;
+  const { inject } = await import('vitest');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await cp(join(inject('embeddedTemplate'), 'data'), join(folder, 'data'), { recursive: true });
 }
