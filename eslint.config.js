@@ -12,7 +12,7 @@ const workflowImports = {
     {
       patterns: [
         {
-          regex: '^(?!@temporalio/(workflow|common)$|\\./)',
+          regex: '^(?!@temporalio/(workflow|common)$|\\./|\\.\\./instance/)',
           allowTypeImports: true,
           message: 'Workflows import values only from @temporalio/workflow, @temporalio/common and each other.',
         },

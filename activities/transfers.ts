@@ -1,7 +1,10 @@
-import type { Ledger } from '../src/adapters/ledger/ledger.ts';
+import type { Ledger, Refunded, Settled } from '../src/adapters/ledger/ledger.ts';
 import type { TransferKey } from '../src/adapters/ledger/phases.ts';
-import type { MoneyStanding, TransferRecords } from '../src/adapters/ledger/records.ts';
-import { type TransferInput, type TransferOutput, transferOutput, transferSettings } from '../src/catalog/transfers.ts';
+import type { TransferRecords } from '../src/adapters/ledger/records.ts';
+import type { Settlement, Settlements, SettlementTold } from '../src/adapters/ledger/settlements.ts';
+import type { MoneyStanding } from '../src/adapters/ledger/standing.ts';
+import { transferSettings } from '../src/catalog/transfer-settings.ts';
+import { type TransferInput, type TransferOutput, transferOutput } from '../src/catalog/transfers.ts';
 import type { SettingsOf } from '../src/config/process-settings.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import { failureOf, typed } from './failures.ts';
@@ -25,24 +28,39 @@ export type Opening =
   | { readonly state: 'ended'; readonly result: TransferOutput }
   | { readonly state: 'conflict' };
 
+/** What is known of the settlement, where money was settled. By code that kept no note: nothing. */
+interface WithSettlement {
+  readonly settlement?: SettlementTold | undefined;
+}
+
+/** A refund that did not come to nothing, since a blocked one fails. */
+type Refund = Exclude<Refunded, { kind: 'blocked' }> & WithSettlement;
+
+/** `second-person-required`: nothing was booked, because nobody else has confirmed it. */
+type Settling = (Settled & WithSettlement) | { readonly kind: 'second-person-required' };
+
+interface Dependencies {
+  readonly ledger: Ledger;
+  readonly transferRecords: TransferRecords;
+  readonly settlements: Settlements;
+  readonly settingsOf: SettingsOf;
+}
+
 /**
  * The steps of a transfer over the ledger's rows. Each is idempotent by (tenant, transferId) and phase: a retry, a reset
  * and a start after retention get the first answer. Refusals are answers, not failures.
  */
-export function createTransferActivities(dependencies: {
-  readonly ledger: Ledger;
-  readonly transferRecords: TransferRecords;
-  readonly settingsOf: SettingsOf;
-}) {
-  const { ledger, transferRecords, settingsOf } = dependencies;
-  const { approvalLimitMinor, approvalTimeout: approvalTimeoutMs } = settingsOf(transferSettings);
+export function createTransferActivities(dependencies: Dependencies) {
+  const { ledger, transferRecords, settlements, settingsOf } = dependencies;
+  const { approvalLimits, approvalTimeout: approvalTimeoutMs } = settingsOf(transferSettings);
   return {
     /** Writes the permanent row, or reads the one that exists. The approval limit of the first opening counts. */
     openTransfer: ({ input, ...order }: TransferOrder) =>
       typed(async (): Promise<Opening> => {
         const { amount, ...parties } = input;
         const amountMinor = BigInt(amount.minor);
-        const approvalRequired = amountMinor > approvalLimitMinor;
+        const limitMinor = approvalLimits.get(amount.currency);
+        const approvalRequired = limitMinor === undefined || amountMinor > limitMinor;
         const row = await transferRecords.openTransfer({
           ...parties,
           ...order,
@@ -57,10 +75,11 @@ export function createTransferActivities(dependencies: {
         return { state: 'open', approval, firstStartedBy, approvalTimeoutMs };
       }),
 
-    /** Writes into the permanent row who approved. The first approval stands. */
+    /** Writes into the permanent row who approved. The first approval stands. `unrecorded`: the row is missing. */
     recordApproval: (approval: TransferKey & { by: Actor }) =>
       typed(async () => {
-        await transferRecords.recordApproval(approval);
+        const { kind } = await transferRecords.recordApproval(approval);
+        return kind === 'unrecorded' ? kind : undefined;
       }),
 
     /** Moves the money from the payer into clearing, or records why not. */
@@ -73,26 +92,50 @@ export function createTransferActivities(dependencies: {
      * Returns the money to the payer. Where nothing was withdrawn it voids the transfer, so that a late withdrawal
      * moves nothing. Fails as `blocked` while the payer's account does not take the money.
      */
-    refund: (transfer: TransferKey) =>
-      typed(async () => {
-        const answer = await ledger.refund(transfer);
-        if (answer.kind === 'blocked') {
-          throw failureOf('blocked', `The payer's account does not take the money back: ${answer.reason}`);
-        }
-        return answer;
-      }),
+    refund: (transfer: TransferKey) => typed(() => refundWith(dependencies, transfer)),
 
-    /** Books the money to the tenant's suspense account, as an operator decided. */
-    settle: (transfer: TransferKey) => typed(() => ledger.settle(transfer)),
+    /**
+     * Books the money to the tenant's suspense account, as an operator decided. Where the settings ask for a second
+     * person, only a settlement that somebody confirmed is booked. An order from before orders told who gives them says
+     * nothing of persons, and is booked only where one person suffices.
+     */
+    settle: ({ settlement, ...transfer }: TransferKey & { settlement?: Settlement }) =>
+      typed(() => settleWith(dependencies, transfer, settlement)),
 
     /**
      * Stores the result in the permanent row, and answers the result that stands: the first one ever stored. A result
      * that contradicts the money is not stored: the answer then says where the money is.
      */
     endTransfer: ({ result, ...transfer }: TransferKey & { result: TransferOutput }) =>
-      typed(async (): Promise<TransferOutput | MoneyStanding> => {
+      typed(async (): Promise<TransferOutput | (MoneyStanding & WithSettlement)> => {
         const answer = await transferRecords.endTransfer({ ...transfer, result });
-        return 'outcome' in answer ? transferOutput.parse(answer) : answer;
+        if ('outcome' in answer) return transferOutput.parse(answer);
+        return answer.money === 'settled'
+          ? { ...answer, settlement: await settlements.findSettlement(transfer) }
+          : answer;
       }),
   };
+}
+
+async function refundWith({ ledger, settlements }: Dependencies, transfer: TransferKey): Promise<Refund> {
+  const answer = await ledger.refund(transfer);
+  if (answer.kind === 'blocked') {
+    throw failureOf('blocked', `The payer's account does not take the money back: ${answer.reason}`);
+  }
+  const isSettled = answer.kind === 'conflict' && answer.with === 'settled';
+  return isSettled ? { ...answer, settlement: await settlements.findSettlement(transfer) } : answer;
+}
+
+async function settleWith(
+  { ledger, settlements, settingsOf }: Dependencies,
+  transfer: TransferKey,
+  settlement: Settlement | undefined,
+): Promise<Settling> {
+  const { settleApproval } = settingsOf(transferSettings);
+  if (settleApproval === 'second-person' && settlement?.confirmedBy === undefined) {
+    return settlement === undefined ? { kind: 'nothing-reserved' } : { kind: 'second-person-required' };
+  }
+  const answer = await ledger.settle({ ...transfer, settlement });
+  if (answer.kind !== 'settled') return answer;
+  return { ...answer, settlement: await settlements.findSettlement(transfer) };
 }

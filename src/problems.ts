@@ -47,6 +47,30 @@ export const problems = {
     retryable: false,
     effect: 'none',
   },
+  'account-unknown': {
+    status: 409,
+    title: 'There is no account of that id',
+    retryable: false,
+    effect: 'none',
+  },
+  'account-frozen': {
+    status: 409,
+    title: 'The account is frozen and takes no money',
+    retryable: false,
+    effect: 'none',
+  },
+  'currency-differs': {
+    status: 409,
+    title: 'The account is of another currency',
+    retryable: false,
+    effect: 'none',
+  },
+  'release-conflict': {
+    status: 409,
+    title: 'The money was released otherwise before, or a newer proposal counts',
+    retryable: false,
+    effect: 'none',
+  },
   'body-too-large': {
     status: 413,
     title: 'The body is larger than this resource accepts',

@@ -1,4 +1,4 @@
-import { transferSettings } from '../catalog/transfers.ts';
+import { transferSettings } from '../catalog/transfer-settings.ts';
 import type { SettingsOf } from '../config/process-settings.ts';
 import type { Database } from '../database/database.ts';
 import type { Grants } from '../database/grants.ts';
@@ -10,6 +10,8 @@ import { createLedger } from './ledger/ledger.ts';
 import { phaseGrants } from './ledger/phases.ts';
 import { entryGrants } from './ledger/postings.ts';
 import { createTransferRecords, transferGrants } from './ledger/records.ts';
+import { createSettlements, settlementGrants } from './ledger/settlements.ts';
+import { createSuspense, suspenseGrants } from './ledger/suspense.ts';
 import { createTransferRows } from './ledger/transfer-rows.ts';
 import { createUnresolvedTransfers, reconciliationGrants } from './ledger/unresolved.ts';
 
@@ -25,6 +27,8 @@ export const createAdapters = (given: Given) => ({
   inbox: createInbox(given.database),
   ledger: createLedger(given.database),
   transferHolds: createTransferHolds(given.database),
+  settlements: createSettlements(given.database),
+  suspense: createSuspense(given.database),
   transferRecords: createTransferRecords(given.database),
   transferRows: createTransferRows(given.database),
   unresolvedTransfers: createUnresolvedTransfers(given.database),
@@ -55,5 +59,7 @@ export const grants: Grants = {
   ...inboxGrants,
   ...phaseGrants,
   ...reconciliationGrants,
+  ...settlementGrants,
+  ...suspenseGrants,
   ...transferGrants,
 };

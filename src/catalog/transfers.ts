@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type * as workflows from '../../workflows/transfers.ts';
-import { duration, minorUnits, oneOf } from '../config/kinds.ts';
 import { defineProcess } from '../definition/define-process.ts';
-import { accountId, amount, businessKey, personId } from '../definition/fields.ts';
+import { accountId, amount, bookedAmount, businessKey, personId } from '../definition/fields.ts';
+import { transferSettings } from './transfer-settings.ts';
 
 export const transferInput = z
   .strictObject({
@@ -16,7 +16,7 @@ export const transferInput = z
   .refine((input) => input.from !== input.to, { path: ['to'], message: 'must be another account than `from`' })
   .meta({ id: 'TransferInput' });
 
-const ended = { transferId: businessKey, amount };
+const ended = { transferId: businessKey, amount: bookedAmount };
 
 /** Why a person or the ledger refused, before any money moved. */
 const refusal = z.enum(['declined', 'insufficient-funds', 'account-unknown', 'account-frozen', 'currency-differs']);
@@ -25,7 +25,13 @@ export const transferOutput = z
   .discriminatedUnion('outcome', [
     z.object({ ...ended, outcome: z.literal('completed') }).meta({ id: 'TransferCompleted' }),
     z
-      .object({ ...ended, outcome: z.literal('compensated'), reason: z.enum(['deposit-refused', 'withdrawal-undone']) })
+      .object({
+        ...ended,
+        outcome: z.literal('compensated'),
+        reason: z
+          .enum(['deposit-refused', 'withdrawal-undone', 'ledger-lost'])
+          .describe('`ledger-lost`: the database had lost what the transfer had booked, and no posting of it exists.'),
+      })
       .meta({ id: 'TransferCompensated' }),
     z
       .object({
@@ -50,6 +56,7 @@ export const transferOutput = z
         outcome: z.literal('settled'),
         note: z.string(),
         settledBy: z.string().optional().describe('The subject of the operator.'),
+        confirmedBy: z.string().optional().describe('The subject of the second person, where one was asked.'),
       })
       .meta({ id: 'TransferSettled' }),
     z.object({ ...ended, outcome: z.literal('conflict') }).meta({ id: 'TransferConflict' }),
@@ -65,21 +72,23 @@ export const resolution = z
     z.strictObject({ how: z.literal('settle'), note: z.string().min(1).max(500) }),
   ])
   .meta({ id: 'TransferResolution' });
+export const confirmation = z.strictObject({}).meta({ id: 'TransferConfirmation' });
 export const accepted = z.object({ accepted: z.literal(true) }).meta({ id: 'ActionAccepted' });
-
-export const transferSettings = z.object({
-  approvalLimitMinor: minorUnits
-    .prefault('1000000')
-    .describe('Transfers above this many minor units wait for a second person.'),
-  approvalTimeout: duration('1s', '365d').prefault('72h').describe('How long such a transfer waits before it expires.'),
-  reconcile: oneOf('resume', 'report')
-    .prefault('resume')
-    .describe('What workers do with transfers that stopped before their end: resume them, or only report them.'),
-  reconcileInterval: duration('1s', '1h').prefault('30s').describe('How often workers look for such transfers.'),
-  reconcileAge: duration('1s', '30d')
-    .prefault('10m')
-    .describe('Younger transfers are left alone. A transfer that still runs is looked at again after so long.'),
-});
+export const resolved = z
+  .object({
+    accepted: z.literal(true),
+    awaits: z.literal('confirmation').optional().describe('Nothing is booked before another person confirms.'),
+  })
+  .meta({ id: 'TransferResolved' });
+const actor = z.object({ iss: z.string(), sub: z.string() });
+export const proposal = z
+  .object({
+    settlement: z
+      .object({ note: z.string(), settledBy: actor })
+      .optional()
+      .describe('Absent where no settlement waits for a second person.'),
+  })
+  .meta({ id: 'TransferProposal' });
 
 export type TransferInput = z.output<typeof transferInput>;
 export type TransferOutput = z.output<typeof transferOutput>;
@@ -87,6 +96,9 @@ export type Approval = z.output<typeof approval>;
 export type Rejection = z.output<typeof rejection>;
 export type Cancellation = z.output<typeof cancellation>;
 export type Resolution = z.output<typeof resolution>;
+export type Confirmation = z.output<typeof confirmation>;
+export type Resolved = z.output<typeof resolved>;
+export type Proposal = z.output<typeof proposal>;
 export type Accepted = z.output<typeof accepted>;
 
 export const transfersV1 = defineProcess<typeof workflows>()({
@@ -132,9 +144,21 @@ export const transfersV1 = defineProcess<typeof workflows>()({
       label: 'The money cannot be returned yet',
       waitsFor: 'the payer account, or an operator',
       actions: ['resolve'],
-      next: ['ending'],
+      next: ['settlement-proposed', 'ending'],
     },
-    ending: { label: 'Recording the outcome', next: ['compensating', 'end'] },
+    'settlement-proposed': {
+      label: 'A second person must confirm the settlement',
+      waitsFor: 'confirm, the payer account, or an operator',
+      actions: ['confirm', 'resolve'],
+      next: ['compensation-stuck', 'settlement-proposed', 'ending'],
+    },
+    ending: { label: 'Recording the outcome', next: ['ending', 'compensating', 'ending-stuck', 'end'] },
+    'ending-stuck': {
+      label: 'The outcome cannot be recorded',
+      waitsFor: 'an operator',
+      actions: ['resolve'],
+      next: ['ending', 'compensating', 'end'],
+    },
   },
   actions: {
     approve: {
@@ -158,10 +182,19 @@ export const transfersV1 = defineProcess<typeof workflows>()({
       repetition: 'once',
     },
     resolve: {
-      summary: 'Retry a stuck return now, or settle it by hand',
+      summary: 'Retry what is stuck now, or settle a stuck return by hand',
       input: resolution,
+      output: resolved,
+      repetition: 'each',
+    },
+    confirm: {
+      summary: 'Book the settlement that another person proposed',
+      input: confirmation,
       output: accepted,
       repetition: 'each',
     },
+  },
+  views: {
+    proposal: { summary: 'The settlement that waits for a second person', output: proposal },
   },
 });

@@ -27,10 +27,19 @@ export const wholeNumber = (min: number, max: number) =>
 
 export const port = wholeNumber(0, 65_535);
 
-/** An amount in minor units. */
-export const minorUnits = parsed('a whole number of minor units, at most 15 digits', (text) =>
-  /^[0-9]{1,15}$/.test(text) ? BigInt(text) : undefined,
-);
+/** `EUR:1000000,JPY:1500000`: an amount in minor units for each currency, of those in `codes`, that is listed. */
+export const amountsByCurrency = (codes: readonly string[]) =>
+  parsed(
+    'a list such as EUR:1000000,JPY:1500000 of currencies in use (ISO 4217), each once, with a whole number of minor units, at most 15 digits',
+    (text): ReadonlyMap<string, bigint> | undefined => {
+      const amounts = eachOf(text, (part) => {
+        const [, code = '', minor = ''] = /^([A-Z]{3}):([0-9]{1,15})$/.exec(part) ?? [];
+        return codes.includes(code) ? ([code, BigInt(minor)] as const) : undefined;
+      });
+      const byCurrency = new Map(amounts);
+      return amounts !== undefined && byCurrency.size === amounts.length ? byCurrency : undefined;
+    },
+  );
 
 /** `500ms`, `15s`, `30m`, `72h`, `2d`, as milliseconds; both bounds are written the same way and belong to the range. */
 export const duration = (min: string, max: string) =>

@@ -2,7 +2,8 @@ import { nearestName } from './nearest-name.ts';
 
 /** Settings that have another name now. docs/upgrade.md names them too. */
 export const replacedNames: Readonly<Record<string, string>> = {
-  PORTICO_APPROVAL_LIMIT_MINOR: 'PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR',
+  PORTICO_APPROVAL_LIMIT_MINOR: 'PORTICO_TRANSFERS_APPROVAL_LIMITS',
+  PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR: 'PORTICO_TRANSFERS_APPROVAL_LIMITS',
   PORTICO_APPROVAL_TIMEOUT: 'PORTICO_TRANSFERS_APPROVAL_TIMEOUT',
 };
 

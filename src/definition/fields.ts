@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { currencyCodes } from './currencies.ts';
 
 /** The characters of a key, an account id and every other name in a URL or a list filter. */
 const nameText = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/, {
@@ -14,7 +15,13 @@ export const accountId = nameText;
 /** The subject of a person, as tokens spell it. */
 export const personId = z.string().min(1).max(255);
 
-export const currency = z.string().regex(/^[A-Z]{3}$/, { message: 'must be an ISO 4217 code such as EUR' });
+/** A currency in use, as callers name it. */
+export const currency = z
+  .enum(currencyCodes, { error: 'must be the ISO 4217 code of a currency in use, such as EUR' })
+  .meta({ id: 'Currency' });
+
+/** A currency of what is booked, which may be out of use since. */
+export const bookedCurrency = z.string().regex(/^[A-Z]{3}$/, { message: 'must be a currency code such as EUR' });
 
 // Fifteen digits leave room: a PostgreSQL bigint holds the sum of nine thousand such entries.
 const minorDigits = '(0|[1-9][0-9]{0,14})';
@@ -30,6 +37,9 @@ export const minor = z.string().regex(new RegExp(`^${minorDigits}$`), {
 });
 
 export const amount = z.strictObject({ currency, minor: positiveMinor }).meta({ id: 'Amount' });
+
+/** An amount that is booked, or that a transfer was about. */
+export const bookedAmount = z.object({ currency: bookedCurrency, minor: positiveMinor }).meta({ id: 'BookedAmount' });
 
 /** A calendar date without time: `2001-05-31`. */
 export const calendarDate = z.iso.date();

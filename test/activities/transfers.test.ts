@@ -4,7 +4,8 @@ import { createTransferActivities } from '../../activities/transfers.ts';
 import { createAccounts } from '../../src/adapters/ledger/accounts.ts';
 import { createLedger } from '../../src/adapters/ledger/ledger.ts';
 import { createTransferRecords } from '../../src/adapters/ledger/records.ts';
-import { transferSettings } from '../../src/catalog/transfers.ts';
+import { createSettlements } from '../../src/adapters/ledger/settlements.ts';
+import { transferSettings } from '../../src/catalog/transfer-settings.ts';
 import { settingsWith } from '../harness/settings.ts';
 import { openTestDatabase, type TestDatabase } from '../servers/database.ts';
 
@@ -21,7 +22,12 @@ const activitiesWith = ({ approvalLimitMinor }: { approvalLimitMinor: bigint }) 
   createTransferActivities({
     ledger: createLedger(storage.database),
     transferRecords: createTransferRecords(storage.database),
-    settingsOf: settingsWith(transferSettings, { approvalLimitMinor, approvalTimeout: 1_000 }),
+    settlements: createSettlements(storage.database),
+    settingsOf: settingsWith(transferSettings, {
+      approvalLimits: new Map([['EUR', approvalLimitMinor]]),
+      settleApproval: 'single',
+      approvalTimeout: 1_000,
+    }),
   });
 
 /** A transfer of 1,250 minor units between two accounts of its own, not opened yet. */

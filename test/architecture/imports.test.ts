@@ -139,7 +139,7 @@ describe('circles', () => {
   it('of types there is the one of a process: its definition, its workflow, its activities', () => {
     const files = inCircles(imports);
     expect(files.length).toBeGreaterThan(1);
-    const ofProcess = /^(src\/catalog|workflows|activities)\/([a-z-]+)\.ts$/;
+    const ofProcess = /^(src\/catalog|workflows|activities)\/([a-z-]+)(\/[a-z-]+)?\.ts$/;
     const strange = files.filter(
       (file) =>
         !ofProcess.test(file) ||

@@ -8,7 +8,7 @@ import { planFor } from '../../local/plan.ts';
 import { describeLocalSettings } from '../../local/settings.ts';
 import { renderEnvExample } from '../../scripts/env-example.ts';
 import { catalog } from '../../src/catalog/index.ts';
-import { transferSettings } from '../../src/catalog/transfers.ts';
+import { transferSettings } from '../../src/catalog/transfer-settings.ts';
 import { type Config, type Environment, parseConfig as parseConfigFor } from '../../src/config/config.ts';
 import { parseMigrationConfig } from '../../src/config/migration-config.ts';
 import { describeProcessSettings } from '../../src/config/process-settings.ts';

@@ -22,7 +22,7 @@ beforeAll(async () => {
     startPortico({
       stateDir,
       environment: {
-        PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR: '10000',
+        PORTICO_TRANSFERS_APPROVAL_LIMITS: 'EUR:10000',
         PORTICO_ACTIVITY_SLOTS: '4',
       },
     }),

@@ -20,7 +20,7 @@ let operator: TemporalOperator;
 beforeAll(async () => {
   await layFreezing(stateDir);
   [portico, operator] = await Promise.all([
-    startPortico({ stateDir, environment: { PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR: '1000' } }),
+    startPortico({ stateDir, environment: { PORTICO_TRANSFERS_APPROVAL_LIMITS: 'EUR:1000' } }),
     connectOperator(temporalAddress()),
   ]);
   await portico.untilReady();

@@ -36,7 +36,7 @@ beforeAll(async () => {
   [portico, ignored] = await Promise.all([
     startPortico({
       logLines: lines,
-      environment: { ...environment, PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR: canary.amount },
+      environment: { ...environment, PORTICO_TRANSFERS_APPROVAL_LIMITS: `EUR:${canary.amount}` },
     }),
     startApi({
       logLines: lines,

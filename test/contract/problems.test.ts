@@ -1,9 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { ProcessDefinition } from '../../src/definition/definition.ts';
 import { type ProblemCode, problems } from '../../src/problems.ts';
 import { probesV1 } from '../fixtures/probes.ts';
+import { layFreezing, settledTransfer } from '../fixtures/stuck-transfers.ts';
 import { waitingTransfer, withKey } from '../fixtures/transfers.ts';
 import { parseResponse, rawExchange } from '../harness/app.ts';
 import type { Reply } from '../harness/caller.ts';
@@ -22,6 +25,7 @@ const faultyV1: ProcessDefinition = {
   implementations: [],
 };
 
+const stateDir = mkdtempSync(join(tmpdir(), 'portico-problems-'));
 let portico: Portico;
 /** Neither Temporal nor a database is there, and a subject may ask for one list a second. */
 let alone: Portico;
@@ -36,8 +40,9 @@ let jwks: JwksServer;
 beforeAll(async () => {
   [silent, jwks] = await Promise.all([startSilentServer(), startJwksServer()]);
   jwks.mode = 'down';
+  await layFreezing(stateDir);
   [portico, alone, ignored, crowded, pressed, keyless] = await Promise.all([
-    startPortico({ definitions: [faultyV1] }),
+    startPortico({ stateDir, definitions: [faultyV1] }),
     startApi({ environment: { PORTICO_RATE_LIMIT_LISTS: '1' } }),
     startApi({
       environment: {
@@ -57,6 +62,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([portico, alone, ignored, crowded, pressed, keyless].map((each) => each.stop()));
   await Promise.all([silent.close(), jwks.close()]);
+  rmSync(stateDir, { recursive: true, force: true });
 });
 
 /** Sends these bytes and takes what comes back until the connection is closed. */
@@ -66,6 +72,15 @@ async function sendRaw(...parts: Parameters<typeof rawExchange>[1]): Promise<Rep
 }
 
 const transfer = { transferId: 'x', from: 'payer', to: 'payee', amount: { currency: 'EUR', minor: '1' } };
+
+let suspended: ReturnType<typeof settledTransfer> | undefined;
+/** One settled transfer for all that ask. */
+const settled = () => (suspended ??= settledTransfer(portico));
+
+async function releaseRefused(body: { to: string; note: string }): Promise<[Reply, string][]> {
+  const path = `/v1/suspense/${(await settled()).transferId}/release`;
+  return one(path, portico.post(path, body));
+}
 
 /** Requests at once where ten are let through, and one more in each second that a slow machine takes for them. */
 const manyMore = Array.from({ length: 60 });
@@ -133,6 +148,23 @@ const cases: Record<ProblemCode, Case> = {
   },
   'account-conflict': () =>
     one('/v1/accounts/payer', portico.put('/v1/accounts/payer', { currency: 'USD', openingBalance: { minor: '0' } })),
+  'account-unknown': async () => releaseRefused({ to: 'absent', note: 'paid by hand' }),
+  'account-frozen': async () => {
+    const { from } = await settled();
+    await portico.post(`/v1/accounts/${from}/freeze`, undefined);
+    return releaseRefused({ to: from, note: 'paid by hand' });
+  },
+  'currency-differs': async () => {
+    const to = unique('dollars');
+    await portico.put(`/v1/accounts/${to}`, { currency: 'USD', openingBalance: { minor: '0' } });
+    return releaseRefused({ to, note: 'paid by hand' });
+  },
+  'release-conflict': async () => {
+    const { from, transferId } = await settled();
+    await portico.post(`/v1/accounts/${from}/unfreeze`, undefined);
+    await portico.post(`/v1/suspense/${transferId}/release`, { to: from, note: 'paid by hand' });
+    return releaseRefused({ to: from, note: 'another note' });
+  },
   'body-too-large': () =>
     one('/v1/transfers', portico.post('/v1/transfers', { ...transfer, reference: 'x'.repeat(70_000) })),
   'uri-too-long': async () => {

@@ -4,12 +4,15 @@ import { createTransferActivities } from '../../activities/transfers.ts';
 import { createAccounts } from '../../src/adapters/ledger/accounts.ts';
 import { createLedger, type Ledger } from '../../src/adapters/ledger/ledger.ts';
 import { createTransferRecords, type TransferRecords } from '../../src/adapters/ledger/records.ts';
-import { type TransferInput, type TransferOutput, transferSettings } from '../../src/catalog/transfers.ts';
+import { createSettlements } from '../../src/adapters/ledger/settlements.ts';
+import { transferSettings } from '../../src/catalog/transfer-settings.ts';
+import { type TransferInput, type TransferOutput } from '../../src/catalog/transfers.ts';
 import type { Actor } from '../../src/definition/envelope.ts';
 import { settingsWith } from '../harness/settings.ts';
 import { openTestDatabase } from '../servers/database.ts';
 import { type CallHandling, controlCalls } from './adapter-calls.ts';
 import { createMessages, starter } from './instance-messages.ts';
+import { loseRows, type Loss } from './lost-rows.ts';
 import { resetInstance } from './reset.ts';
 import { until } from './until.ts';
 import { openWorkers } from './workers.ts';
@@ -49,8 +52,9 @@ export async function openTransfers(options: {
   address: string;
   approvalLimitMinor?: bigint;
   approvalTimeoutMs?: number;
+  settleApproval?: 'single' | 'second-person';
 }) {
-  const { address, approvalLimitMinor = 1_000_000n, approvalTimeoutMs = 60_000 } = options;
+  const { address, approvalLimitMinor = 1_000_000n, approvalTimeoutMs = 60_000, settleApproval = 'single' } = options;
   const tenant = `tenant-${randomUUID().slice(0, 8)}`;
   const [workers, storage] = await Promise.all([openWorkers({ address }), openTestDatabase('embedded')]);
   const { database } = storage;
@@ -62,7 +66,12 @@ export async function openTransfers(options: {
   const activities = createTransferActivities({
     ledger: controlled.adapter,
     transferRecords: controlled.adapter,
-    settingsOf: settingsWith(transferSettings, { approvalLimitMinor, approvalTimeout: approvalTimeoutMs }),
+    settlements: createSettlements(database),
+    settingsOf: settingsWith(transferSettings, {
+      approvalLimits: new Map([[currency, approvalLimitMinor]]),
+      settleApproval,
+      approvalTimeout: approvalTimeoutMs,
+    }),
   });
   const startWorker = (taskQueue?: string, patchesAsleep?: readonly string[]) =>
     workers.startWorker({ activities, taskQueue, patchesAsleep });
@@ -156,6 +165,8 @@ export async function openTransfers(options: {
     startWorker,
     begin,
     query: database.query,
+    /** Takes rows of a transfer away, as a restore of an older backup does. */
+    loseRows: (transferId: string, loss: Loss) => loseRows(database, { tenant, transferId }, loss),
     async close(): Promise<void> {
       await workers.close();
       await storage.close();

@@ -25,8 +25,8 @@ export async function makeEmbeddedTemplate(): Promise<{ folder: string; remove: 
  * test run, as where histories are recorded, there is nothing to copy.
  */
 export async function layEmbeddedDatabase(folder: string): Promise<void> {
-  if (process.env['VITEST'] === undefined || existsSync(join(folder, 'data'))) return;
-  // Vitest can be imported in a test run only.
+  // Histories are recorded outside of Vitest, which has no template then: the database is made where it is opened.
+  if (existsSync(join(folder, 'data')) || process.env['VITEST'] === undefined) return;
   const { inject } = await import('vitest');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await cp(join(inject('embeddedTemplate'), 'data'), join(folder, 'data'), { recursive: true });

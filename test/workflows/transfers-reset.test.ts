@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGate, failFirst, passThrough } from '../harness/adapter-calls.ts';
+import { approver } from '../harness/instance-messages.ts';
 import { openTransfers, type Transfer, type TransferCalls, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
@@ -112,7 +113,11 @@ describe.concurrent('a transfer that was reset', () => {
     const transfer = await terminateAndReset(stuck);
     transfer.handleCall('endTransfer', passThrough);
     expect(await transfer.answerOf('cancel', {})).toBe('too-late');
-    expect(await transfer.result()).toMatchObject({ outcome: 'settled' });
+    expect(await transfer.result()).toMatchObject({
+      outcome: 'settled',
+      note: 'paid out in cash',
+      settledBy: approver.sub,
+    });
     stalled.open();
     expect(await transfer.balances()).toEqual({ ...untouched, payer: moved.payer });
     expect(await transfer.clearing()).toBe(0n);

@@ -1,4 +1,4 @@
-import { ActivityFailure } from '@temporalio/common';
+import { ActivityFailure, TemporalFailure } from '@temporalio/common';
 import { CancellationScope, condition } from '@temporalio/workflow';
 
 /** Undoes a step. Both functions run the same idempotent activity and differ in what they retry. */
@@ -9,11 +9,11 @@ export interface Undo<Undone> {
   readonly insist: () => Promise<Undone>;
 }
 
-/** The end that an operator chose in place of the undo, and its result. */
+/** The end that an operator chose in place of the undo, and what came of it. */
 interface Replacement<Undone> {
   readonly end: () => Promise<Undone | undefined>;
-  isTried: boolean;
-  undone?: Undone | undefined;
+  readonly scope: CancellationScope;
+  tried?: { readonly undone: Undone | undefined } | { readonly failure: TemporalFailure };
 }
 
 export type Compensation<Undone> = ReturnType<typeof createCompensation<Undone>>;
@@ -42,10 +42,11 @@ export function createCompensation<Undone>({ onStuck }: { onStuck: () => void })
 
   async function persist(undo: Undo<Undone>): Promise<Undone> {
     for (;;) {
-      const undone = (await waitFor(undo)) ?? (await replacement?.end());
-      if (replacement !== undefined) Object.assign(replacement, { isTried: true, undone });
+      const undone = await waitFor(undo);
+      const tried = replacement === undefined || undone !== undefined ? { undone } : await tryEnd(replacement);
+      if (replacement !== undefined) replacement.tried = tried;
       replacement = undefined;
-      if (undone !== undefined) return undone;
+      if ('undone' in tried && tried.undone !== undefined) return tried.undone;
     }
   }
 
@@ -53,29 +54,34 @@ export function createCompensation<Undone>({ onStuck }: { onStuck: () => void })
     /** True while the undo is blocked and no replacement is under way. */
     isStuck: () => wait !== undefined && replacement === undefined,
 
-    /** Tries the blocked undo again at once. */
-    retryNow: () => wait?.cancel(),
+    /** True while the undo is blocked, also where a replacement is under way. */
+    isBlocked: () => wait !== undefined,
+
+    /** Tries the blocked undo again at once. A replacement that is under way is given up, unless it succeeds first. */
+    retryNow: () => {
+      replacement?.scope.cancel();
+      wait?.cancel();
+    },
 
     /**
      * Replaces the blocked undo by `end`, once the last attempt of the undo is over. Answers the attempt's result if it
-     * succeeded after all, else that of `end`. Where `end` answers undefined, so does this, and the undo goes on.
+     * succeeded after all, else that of `end`. Where `end` answers undefined, so does this, and the undo goes on. Where
+     * `end` fails or is given up, this rejects with the failure, and the undo goes on.
      */
     replaceBy: async (end: () => Promise<Undone | undefined>): Promise<Undone | undefined> => {
-      const chosen: Replacement<Undone> = { end, isTried: false };
+      const chosen: Replacement<Undone> = { end, scope: new CancellationScope() };
       replacement = chosen;
       wait?.cancel();
-      await condition(() => chosen.isTried);
-      return chosen.undone;
+      await condition(() => chosen.tried !== undefined);
+      if (chosen.tried !== undefined && 'failure' in chosen.tried) throw chosen.tried.failure;
+      return chosen.tried?.undone;
     },
 
     /** Runs the undo until it succeeds or is replaced, without a time limit. `onStuck` tells that it is blocked. */
     run: (undo: Undo<Undone>): Promise<Undone> =>
       CancellationScope.nonCancellable(async () => {
-        try {
-          return await undo.attempt();
-        } catch (error) {
-          if (!(error instanceof ActivityFailure)) throw error;
-        }
+        const first = await attempt(undo);
+        if (first !== undefined) return first.undone;
         onStuck();
         try {
           return await persist(undo);
@@ -84,4 +90,24 @@ export function createCompensation<Undone>({ onStuck }: { onStuck: () => void })
         }
       }),
   };
+}
+
+/** Undefined where the undo is blocked. */
+async function attempt<Undone>(undo: Undo<Undone>): Promise<{ readonly undone: Undone } | undefined> {
+  try {
+    return { undone: await undo.attempt() };
+  } catch (error) {
+    if (error instanceof ActivityFailure) return undefined;
+    throw error;
+  }
+}
+
+/** Runs what replaces the undo. A defect of the workflow's own code is thrown on. */
+async function tryEnd<Undone>({ scope, end }: Replacement<Undone>): Promise<NonNullable<Replacement<Undone>['tried']>> {
+  try {
+    return { undone: await scope.run(end) };
+  } catch (failure) {
+    if (failure instanceof TemporalFailure) return { failure };
+    throw failure;
+  }
 }

@@ -1,6 +1,7 @@
 import type { Database, Queryable } from '../../database/database.ts';
 import type { TransferKey } from './phases.ts';
 import {
+  findTransfer,
   readTransfer,
   recordReserve,
   recordResolve,
@@ -10,12 +11,16 @@ import {
   type Transfer,
 } from './phases.ts';
 import { postInternally, postToCustomer } from './postings.ts';
+import { recordSettlement, type Settlement } from './settlements.ts';
 
-/** `conflict`: no money was taken, because the transfer had been `voided` or had `ended` before. */
+/**
+ * `conflict`: no money was taken, because the transfer had been `voided` or had `ended` before, or because its row is
+ * missing.
+ */
 export type Withdrawn =
   | { readonly kind: 'reserved' }
   | { readonly kind: 'rejected'; readonly reason: RejectReason }
-  | { readonly kind: 'conflict'; readonly with: 'voided' | 'ended' };
+  | { readonly kind: 'conflict'; readonly with: 'voided' | 'ended' | 'unrecorded' };
 
 /**
  * `refused`: nothing was written, and reserved money waits for a refund. The last three reasons say that nothing was
@@ -29,14 +34,19 @@ export type Deposited =
     }
   | { readonly kind: 'conflict'; readonly with: 'refunded' | 'settled' };
 
-/** `voided`: nothing was reserved, and never will be. `nothing-reserved`: the withdrawal had been rejected. */
+/**
+ * `voided`: nothing was reserved, and never will be. `nothing-reserved`: the withdrawal had been rejected. `unrecorded`:
+ * the transfer has no row, and so no money.
+ */
 export type Refunded =
   | { readonly kind: 'refunded' }
+  | { readonly kind: 'unrecorded' }
   | { readonly kind: 'voided' }
   | { readonly kind: 'nothing-reserved' }
   | { readonly kind: 'blocked'; readonly reason: AccountRefusal }
   | { readonly kind: 'conflict'; readonly with: 'posted' | 'settled' };
 
+/** `settled` tells of any settlement, also of an earlier one by another person. */
 export type Settled =
   | { readonly kind: 'settled' }
   | { readonly kind: 'nothing-reserved' }
@@ -62,7 +72,8 @@ export const createLedger = (database: Database) => ({
   withdraw: (key: TransferKey): Promise<Withdrawn> =>
     database.transaction(async (tx) => {
       // The lock keeps the transfer from ending meanwhile: an ended transfer takes no money.
-      const transfer = await readTransfer(tx, key, { lock: true });
+      const transfer = await findTransfer(tx, key, { lock: true });
+      if (transfer === undefined) return { kind: 'conflict', with: 'unrecorded' };
       if (transfer.reserve !== null || transfer.is_ended) return withdrawnOf(transfer);
       if (transfer.is_unapproved) throw new Error('the transfer needs an approval that nobody has given');
       if (!(await recordReserve(tx, key, 'reserved'))) return withdrawnOf(await readTransfer(tx, key));
@@ -75,8 +86,8 @@ export const createLedger = (database: Database) => ({
   /** Clearing to payee. */
   deposit: (key: TransferKey): Promise<Deposited> =>
     database.transaction(async (tx) => {
-      const transfer = await readTransfer(tx, key);
-      if (transfer.reserve !== 'reserved') return { kind: 'refused', reason: withoutReserve(transfer) };
+      const transfer = await findTransfer(tx, key);
+      if (transfer?.reserve !== 'reserved') return { kind: 'refused', reason: withoutReserve(transfer) };
       const before = await resolveAs('posted', tx, key);
       if (before !== undefined) return before;
       const reason = await giveTo(transfer.payee_id, tx, key, transfer);
@@ -89,7 +100,8 @@ export const createLedger = (database: Database) => ({
   refund: (key: TransferKey): Promise<Refunded> =>
     database.transaction(async (tx) => {
       if (await recordReserve(tx, key, 'voided')) return { kind: 'voided' };
-      const transfer = await readTransfer(tx, key);
+      const transfer = await findTransfer(tx, key);
+      if (transfer === undefined) return { kind: 'unrecorded' };
       if (transfer.reserve === 'voided') return { kind: 'voided' };
       if (transfer.reserve !== 'reserved') return { kind: 'nothing-reserved' };
       const before = await resolveAs('refunded', tx, key);
@@ -100,14 +112,15 @@ export const createLedger = (database: Database) => ({
       return { kind: 'blocked', reason };
     }),
 
-  /** Clearing to suspense, where people settle the money by hand. */
-  settle: (key: TransferKey): Promise<Settled> =>
+  /** Clearing to suspense, where people settle the money by hand. Who wanted it is kept with the booking. */
+  settle: ({ settlement, ...key }: TransferKey & { readonly settlement?: Settlement | undefined }): Promise<Settled> =>
     database.transaction(async (tx) => {
-      const transfer = await readTransfer(tx, key);
-      if (transfer.reserve !== 'reserved') return { kind: 'nothing-reserved' };
+      const transfer = await findTransfer(tx, key);
+      if (transfer?.reserve !== 'reserved') return { kind: 'nothing-reserved' };
       const before = await resolveAs('settled', tx, key);
       if (before !== undefined) return before;
       await postInternally(tx, { ...postingOf(key, transfer, 'resolve'), from: 'clearing', to: 'suspense' });
+      if (settlement !== undefined) await recordSettlement(tx, key, settlement);
       return { kind: 'settled' };
     }),
 });
@@ -126,9 +139,9 @@ function withdrawnOf({ reserve, reason }: Transfer): Withdrawn {
   }
 }
 
-function withoutReserve({ reserve }: Transfer) {
-  if (reserve === 'rejected') return 'withdrawal-rejected';
-  return reserve === 'voided' ? 'withdrawal-voided' : 'nothing-reserved';
+function withoutReserve(transfer: Transfer | undefined) {
+  if (transfer?.reserve === 'rejected') return 'withdrawal-rejected';
+  return transfer?.reserve === 'voided' ? 'withdrawal-voided' : 'nothing-reserved';
 }
 
 /** `undefined` where this call resolved the transfer, else how it was resolved before. */
@@ -161,12 +174,13 @@ async function giveTo(
   return reason;
 }
 
-type Move = Omit<Parameters<typeof postToCustomer>[1], 'against'>;
+type Move = Omit<Parameters<typeof postToCustomer>[1], 'against'> & { readonly against?: 'clearing' | 'suspense' };
 
-/** Moves money between an account and clearing. `undefined` where it moved, else the reason why not. */
-async function move(tx: Queryable, { tenant, accountId, currency, amountMinor, postingId }: Move) {
+/** Moves money between an account and clearing, or suspense. `undefined` where it moved, else the reason why not. */
+export async function move(tx: Queryable, { against = 'clearing', ...given }: Move) {
+  const { tenant, accountId, currency, amountMinor, postingId } = given;
   for (;;) {
-    const posting = { tenant, postingId, currency, accountId, amountMinor, against: 'clearing' } as const;
+    const posting = { tenant, postingId, currency, accountId, amountMinor, against };
     if (await postToCustomer(tx, posting)) return undefined;
     const account = await readAccount(tx, { tenant }, accountId, { lock: true });
     if (account === undefined) return 'account-unknown';

@@ -30,8 +30,22 @@ export type Transfer = {
   readonly resolve: ResolveOutcome | null;
 };
 
-/** Reads a transfer. With `lock` it cannot end before the transaction ends. */
-export async function readTransfer(from: Queryable, key: TransferKey, { lock = false } = {}): Promise<Transfer> {
+/** Reads a transfer that has a row. */
+export async function readTransfer(from: Queryable, key: TransferKey): Promise<Transfer> {
+  const transfer = await findTransfer(from, key);
+  if (transfer === undefined) throw new Error('the transfer was never opened');
+  return transfer;
+}
+
+/**
+ * Reads a transfer. Undefined where its row is missing: a database that was restored from a backup may have lost it. With
+ * `lock` the transfer cannot end before the transaction ends.
+ */
+export async function findTransfer(
+  from: Queryable,
+  key: TransferKey,
+  { lock = false } = {},
+): Promise<Transfer | undefined> {
   const [transfer] = await from.query<Transfer>(
     `select t.payer_id, t.payee_id, t.currency, t.amount_minor, t.outcome is not null as is_ended,
        t.approval_required and t.approved_at is null as is_unapproved, a.outcome as reserve, a.reason, b.outcome as resolve
@@ -41,12 +55,11 @@ export async function readTransfer(from: Queryable, key: TransferKey, { lock = f
      where t.tenant = $1 and t.transfer_id = $2 ${lock ? 'for share of t' : ''}`,
     [key.tenant, key.transferId],
   );
-  if (transfer === undefined) throw new Error('the transfer was never opened');
   return transfer;
 }
 
 /**
- * Writes that the reserve phase was reached. Answers false where it was reached before. Waits for another transaction
+ * Writes that the reserve phase was reached. Answers false where it was reached before, or the transfer has no row. Waits for another transaction
  * that writes it; where that one stalls, the wait ends in the database's lock timeout.
  */
 export const recordReserve = (tx: Queryable, key: TransferKey, outcome: ReserveOutcome): Promise<boolean> =>
@@ -71,7 +84,8 @@ async function recordPhase(
   { phase, outcome }: { phase: 'reserve' | 'resolve'; outcome: string },
 ): Promise<boolean> {
   const recorded = await tx.query(
-    `insert into transfer_phases (tenant, transfer_id, phase, outcome) values ($1, $2, $3, $4)
+    `insert into transfer_phases (tenant, transfer_id, phase, outcome)
+     select tenant, transfer_id, $3, $4 from transfers where tenant = $1 and transfer_id = $2
      on conflict do nothing returning phase`,
     [key.tenant, key.transferId, phase, outcome],
   );

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { Database, Queryable } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
 import type { Actor } from '../../definition/envelope.ts';
-import { readTransfer, type Transfer, type TransferKey } from './phases.ts';
+import { readTransfer, type TransferKey } from './phases.ts';
+import { type MoneyStanding, standingAgainst } from './standing.ts';
 
 const approvalColumns = ['approved_by_iss', 'approved_by_sub', 'approved_at'];
 const endColumns = ['outcome', 'result', 'ended_at'];
@@ -31,14 +32,6 @@ export interface TransferOpening extends TransferKey {
 /** The stored result of a transfer: `outcome` and the fields that belong to it. */
 export type StoredResult = z.output<typeof storedResult>;
 
-/**
- * Where the money is, if it contradicts a result: at the payee, in suspense, or `reserved`. Reserved money is in clearing,
- * or went back although the result says that none was taken: a refund answers which, and returns what is there.
- */
-export interface MoneyStanding {
-  readonly money: 'reserved' | 'posted' | 'settled';
-}
-
 /** `conflict`: the id belongs to another transfer. `startedBy` and `approvalRequired` are from the first opening. */
 export type TransferOpened =
   | {
@@ -50,9 +43,11 @@ export type TransferOpened =
   | { readonly state: 'ended'; readonly result: StoredResult }
   | { readonly state: 'conflict' };
 
-/** `approvedBy` is the person who approved first. */
+/** `approvedBy` is the person who approved first. `unrecorded`: the transfer has no row. */
 export type ApprovalRecorded =
-  { readonly kind: 'recorded'; readonly approvedBy: Actor } | { readonly kind: 'ended'; readonly result: StoredResult };
+  | { readonly kind: 'recorded'; readonly approvedBy: Actor }
+  | { readonly kind: 'ended'; readonly result: StoredResult }
+  | { readonly kind: 'unrecorded' };
 
 export type TransferRecords = ReturnType<typeof createTransferRecords>;
 
@@ -88,7 +83,8 @@ export const createTransferRecords = (database: Database) => ({
        where tenant = $1 and transfer_id = $2 and approved_at is null and outcome is null`,
       [tenant, transferId, by.iss, by.sub],
     );
-    const row = await readRow(database, { tenant, transferId });
+    const row = await findRow(database, { tenant, transferId });
+    if (row === undefined) return { kind: 'unrecorded' };
     const approvedBy = approverOf(row);
     if (approvedBy !== undefined) return { kind: 'recorded', approvedBy };
     return { kind: 'ended', result: storedResult.parse(row.result) };
@@ -106,16 +102,17 @@ export const createTransferRecords = (database: Database) => ({
     database.transaction(async (tx) => {
       const key = { tenant, transferId };
       // A new phase refers to this row and waits for its lock, so the phases read below hold until the commit.
-      const stored = await lockResult(tx, key);
-      if (stored !== null) return storedResult.parse(stored);
-      const money = standingAgainst(result.outcome, await readTransfer(tx, key));
+      const row = await lockResult(tx, key);
+      if (row === undefined) return { money: 'unrecorded' };
+      if (row.result !== null) return storedResult.parse(row.result);
+      const money = standingAgainst(result, await readTransfer(tx, key));
       if (money !== undefined) return { money };
-      const [row] = await tx.query<{ result: unknown }>(
+      const [stored] = await tx.query<{ result: unknown }>(
         `update transfers set outcome = $3, result = $4, ended_at = now()
          where tenant = $1 and transfer_id = $2 returning result`,
         [tenant, transferId, result.outcome, JSON.stringify(result)],
       );
-      return storedResult.parse(row?.result);
+      return storedResult.parse(stored?.result);
     }),
 });
 
@@ -160,35 +157,28 @@ const valuesOf = (opening: TransferOpening) => [
   opening.approvalRequired,
 ];
 
-async function readRow(from: Queryable, { tenant, transferId }: TransferKey): Promise<TransferRow> {
+async function readRow(from: Queryable, key: TransferKey): Promise<TransferRow> {
+  const row = await findRow(from, key);
+  if (row === undefined) throw new Error('the transfer was never opened');
+  return row;
+}
+
+async function findRow(from: Queryable, { tenant, transferId }: TransferKey): Promise<TransferRow | undefined> {
   const [row] = await from.query<TransferRow>(
     `select payer_id, payee_id, currency, amount_minor, reference, requested_by, started_by_iss, started_by_sub,
        fingerprint, approval_required, approved_by_iss, approved_by_sub, result
      from transfers where tenant = $1 and transfer_id = $2`,
     [tenant, transferId],
   );
-  if (row === undefined) throw new Error('the transfer was never opened');
   return row;
 }
 
-async function lockResult(tx: Queryable, { tenant, transferId }: TransferKey): Promise<unknown> {
+async function lockResult(tx: Queryable, { tenant, transferId }: TransferKey) {
   const [row] = await tx.query<{ result: unknown }>(
     'select result from transfers where tenant = $1 and transfer_id = $2 for update',
     [tenant, transferId],
   );
-  if (row === undefined) throw new Error('the transfer was never opened');
-  return row.result;
-}
-
-/** Outcomes which say that no money was ever taken. */
-const untouched = ['rejected', 'expired'];
-
-/** Undefined where the phases agree with the outcome. A trigger of the database refuses the other contradictions. */
-function standingAgainst(outcome: string, { reserve, resolve }: Transfer): MoneyStanding['money'] | undefined {
-  if (resolve === 'refunded' && untouched.includes(outcome)) return 'reserved';
-  if (reserve === 'reserved' && resolve === null) return 'reserved';
-  if (resolve === 'posted' && outcome !== 'completed') return 'posted';
-  return resolve === 'settled' && outcome !== 'settled' ? 'settled' : undefined;
+  return row;
 }
 
 /** Whether a row keeps the transfer that a start asks for. The starter is not compared. */

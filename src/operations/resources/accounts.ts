@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Account } from '../../adapters/ledger/accounts.ts';
-import { accountId, currency, minor } from '../../definition/fields.ts';
+import { accountId, bookedCurrency, currency, minor } from '../../definition/fields.ts';
 import { Problem } from '../../problems.ts';
 import { type Answer, defineOperation, type Operation } from '../operation.ts';
 
@@ -18,7 +18,7 @@ const accountInput = z
 const account = z
   .object({
     id: accountId,
-    currency,
+    currency: bookedCurrency,
     balance: z.object({ minor: z.string().regex(/^[0-9]+$/) }),
     frozen: z.boolean().describe('A frozen account neither pays nor receives.'),
     frozenBy: z.string().optional().describe('The subject of whoever froze it.'),

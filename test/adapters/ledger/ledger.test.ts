@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Accounts, createAccounts } from '../../../src/adapters/ledger/accounts.ts';
 import { createLedger, type Ledger } from '../../../src/adapters/ledger/ledger.ts';
-import type { TransferKey } from '../../../src/adapters/ledger/phases.ts';
 import { createTransferRecords } from '../../../src/adapters/ledger/records.ts';
 import { openTenant, openTransfer, operator } from '../../fixtures/opened-transfer.ts';
 import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
@@ -158,10 +157,13 @@ describe.each(databaseKinds)('the ledger on %s', (kind) => {
     expect(await moneyOf()).toEqual([1000, 0, 0, 0]);
   });
 
-  it('fails for a transfer that was never opened', async () => {
-    const key: TransferKey = { tenant, transferId: 'never' };
-    for (const operation of ['withdraw', 'deposit', 'refund', 'settle'] as const)
-      await expect(ledger[operation](key)).rejects.toThrow();
+  it.each([
+    ['withdraw', { kind: 'conflict', with: 'unrecorded' }],
+    ['deposit', { kind: 'refused', reason: 'nothing-reserved' }],
+    ['refund', { kind: 'unrecorded' }],
+    ['settle', { kind: 'nothing-reserved' }],
+  ] as const)('says of a transfer without a row to %s that there is none', async (operation, answer) => {
+    expect(await ledger[operation]({ tenant, transferId: 'never' })).toEqual(answer);
   });
 
   describe('refuses, in the database itself,', () => {
