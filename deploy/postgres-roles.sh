@@ -1,6 +1,6 @@
 #!/bin/sh
-# The PostgreSQL image runs this once, on an empty volume. It creates a database for Portico, whose owner migrates and
-# whose second role runs the program, and a role for Temporal, which creates its own databases.
+# The PostgreSQL image runs this once, on an empty volume. It creates a database for Portico: its owner is for the migrate
+# command alone, which gives the second role, the program's, its rights. Temporal gets a role that creates its own databases.
 set -eu
 psql --username postgres --no-psqlrc --quiet -v ON_ERROR_STOP=1 \
   -v owner_password="$PORTICO_OWNER_PASSWORD" \

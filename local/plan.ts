@@ -16,7 +16,9 @@ export interface Missing {
 export interface Plan {
   readonly missing: Missing;
   readonly settings: LocalSettings;
-  /** The variables for Portico itself: those that were given, without the settings of `npm start`, and its defaults. */
+  /** All variables that have a value. */
+  readonly given: Given;
+  /** The variables for Portico itself: those that were given, without what `npm start` alone reads, and its defaults. */
   readonly environment: Given;
   /** What Portico will be told, with placeholders for what is missing. */
   readonly config: Config;
@@ -33,13 +35,14 @@ export function planFor(environment: Environment, processes: readonly SettingsOw
     ...misspelt.map(({ problem }) => problem),
     ...uselessSettings(given, missing),
   ];
-  const strange = [...localNames, ...misspelt.map(({ name }) => name)];
+  // `npm start` migrates as the owner. Portico itself refuses the owner's credentials.
+  const strange = [...localNames, 'DATABASE_OWNER_URL', ...misspelt.map(({ name }) => name)];
   const ofPortico = Object.fromEntries(Object.entries(given).filter(([name]) => !strange.includes(name)));
   const forPortico = { ...defaultsFor(missing), ...ofPortico };
   try {
     const config = parseConfig({ ...forPortico, ...placeholdersFor(missing) }, processes);
     if (parsed.success && problems.length === 0) {
-      return { missing, settings: parsed.data, environment: forPortico, config };
+      return { missing, settings: parsed.data, given, environment: forPortico, config };
     }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

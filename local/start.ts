@@ -6,6 +6,7 @@ import { operations, permissionsOf } from '../src/operations/index.ts';
 import { listenErrorOf } from '../src/worker/free-port.ts';
 import { signDevelopmentToken } from './development-token.ts';
 import { greetingFor } from './greeting.ts';
+import { givenDatabaseOf, migrateGiven } from './migrate-given.ts';
 import { type Plan, planFor } from './plan.ts';
 import { provide } from './provide.ts';
 import { StartError } from './start-error.ts';
@@ -28,7 +29,9 @@ async function start(signal: AbortSignal): Promise<number> {
   }
 }
 
-async function serve({ missing, settings, environment, config }: Plan, signal: AbortSignal): Promise<number> {
+async function serve(plan: Plan, signal: AbortSignal): Promise<number> {
+  const { missing, settings, environment, config } = plan;
+  const givenDatabase = givenDatabaseOf(plan);
   const stateDir = settings.PORTICO_STATE_DIR;
   const logger = createLogger({ level: config.logLevel });
   const provided = await provide({
@@ -40,6 +43,7 @@ async function serve({ missing, settings, environment, config }: Plan, signal: A
     logger,
     signal,
   });
+  const migration = givenDatabase === undefined ? undefined : migrateGiven(givenDatabase, logger);
   try {
     const running = await run({ ...environment, ...provided.environment }, { logger });
     try {
@@ -53,6 +57,7 @@ async function serve({ missing, settings, environment, config }: Plan, signal: A
       process.exitCode = await running.stop();
     }
   } finally {
+    await migration?.stop();
     await provided.stop();
   }
   return process.exitCode;

@@ -32,11 +32,9 @@ export async function serveOnce(image: string, logFolder: string): Promise<void>
   const postgres = await startPostgres();
   try {
     makeRoles(postgres.port);
-    await serveWith(image, {
-      TEMPORAL_ADDRESS: temporal.address,
-      DATABASE_URL: postgres.urlOf('portico', 'portico'),
-      DATABASE_OWNER_URL: postgres.urlOf('portico', 'portico_owner'),
-    });
+    const DATABASE_URL = postgres.urlOf('portico', 'portico');
+    await migrateWith(image, { DATABASE_URL, DATABASE_OWNER_URL: postgres.urlOf('portico', 'portico_owner') });
+    await serveWith(image, { TEMPORAL_ADDRESS: temporal.address, DATABASE_URL });
   } finally {
     await postgres.stop();
     await temporal.end();
@@ -55,6 +53,13 @@ function makeRoles(port: number): void {
       TEMPORAL_PASSWORD: 'temporal',
     },
   });
+}
+
+/** Runs the image's migrate command, as compose.yaml does. */
+async function migrateWith(image: string, urls: Record<string, string>): Promise<void> {
+  const { ended, printed } = start(image, urls, ['migrate']);
+  if ((await ended) !== 0) throw new Error(`it did not migrate: ${printed()}`);
+  console.log('Migrated, by the command `migrate`.');
 }
 
 async function serveWith(image: string, services: Record<string, string>): Promise<void> {
@@ -89,8 +94,8 @@ async function serveWith(image: string, services: Record<string, string>): Promi
   if (code !== 0) throw new Error(printed());
 }
 
-function start(image: string, given: Record<string, string>) {
-  const child = spawn(process.execPath, ['dist/src/main.js'], {
+function start(image: string, given: Record<string, string>, args: readonly string[] = []) {
+  const child = spawn(process.execPath, ['dist/src/main.js', ...args], {
     cwd: image,
     env: environmentOf(image, given),
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -52,6 +52,7 @@ export async function startApiRole(options: ApiRoleOptions) {
     rateLimits: config.http.rateLimits,
     pressure: config.http.pressure,
     trustProxy: config.http.trustProxy,
+    maxConnectionsPerAddress: config.http.maxConnectionsPerAddress,
     longestAnswerMs: longestAnswerMs({ deadlines, maxWaitMs: config.http.maxWaitMs }),
     isDraining: options.isDraining,
   });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { startApiRole } from './api-role.ts';
 import { catalog } from './catalog/index.ts';
+import { runCommand } from './commands/command-line.ts';
 import { type Config, type Environment, parseConfig, readEnvironment } from './config/config.ts';
 import { checkCatalog } from './definition/check-catalog.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
@@ -56,9 +57,9 @@ export async function run(environment: Environment, options: RunOptions = {}): P
     const admin = await startAdminListener({ config, metrics, logger, checks, facts, coreMetricsPort, isDraining });
     started.push('admin listener', admin.stop);
 
-    const storage = openStorage({ config, logger });
+    const storage = openStorage({ config, logger, onSchemaWait: metrics.countSchemaWait });
     started.push('database', storage.close);
-    checks.push({ name: 'database', check: storage.check });
+    checks.push(storage.checks.database, storage.checks.schema);
 
     const observe = metrics.observeTemporalRequest;
     const deadlines = deadlinesOf(config);
@@ -146,8 +147,10 @@ const temporalEnvironmentOf = ({ temporal }: Config): Record<string, string> => 
   ...temporal.environment.reveal(),
 });
 
-/** The program itself, as the image runs it, until it is told to stop. */
+/** The program itself, as the image runs it: a command, or the service until it is told to stop. */
 async function main(): Promise<void> {
+  const [command, ...args] = process.argv.slice(2);
+  if (command !== undefined) process.exit(await runCommand(command, args, readEnvironment()));
   // As process 1 a program gets no signal that it does not ask for: it asks before there is anything to stop.
   const toldToStop = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());

@@ -91,7 +91,7 @@ export const problems = {
   },
   'database-unavailable': {
     status: 503,
-    title: 'The database cannot be reached at the moment',
+    title: 'The database cannot be reached or used at the moment',
     retryable: true,
     effect: 'none',
     retryAfterMs: 2_000,

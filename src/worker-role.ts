@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
+import { reconciliationsIn } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
 import type { Metrics } from './observability/metrics.ts';
@@ -8,6 +9,7 @@ import type { Gateway } from './orchestration/gateway.ts';
 import type { Storage } from './storage.ts';
 import { workflowBundleOf } from './worker/bundle.ts';
 import type { WorkerEagerStarts } from './worker/eager-starts.ts';
+import { startReconciliation } from './worker/reconcile.ts';
 import { installRuntime } from './worker/runtime.ts';
 import { superviseWorkers } from './worker/supervise.ts';
 
@@ -26,16 +28,27 @@ interface WorkerRoleOptions {
   readonly workflowsPath?: string | undefined;
 }
 
-/** Runs the workers. This module and what it imports load the native addon: a process without workers never imports it. */
+/**
+ * Runs the workers, from the moment at which the database can be used. This module and what it imports load the native
+ * addon: a process without workers never imports it.
+ */
 export async function startWorkerRole(options: WorkerRoleOptions) {
   const { config, eagerStarts, gateway, logger, metrics, storage, temporal } = options;
-  installRuntime({ logger, metricsPort: options.coreMetricsPort });
+  const runtime = installRuntime({ logger, metricsPort: options.coreMetricsPort });
   const dependencies = {
     ...storage.adapters,
     gateway,
     settingsOf: config.settingsOf,
   };
-  return superviseWorkers({
+  let mayWork = false;
+  const reconciliation = startReconciliation({
+    definitions: options.definitions,
+    reconciliations: reconciliationsIn(storage.adapters, config.settingsOf),
+    gateway,
+    metrics: metrics.money,
+    logger,
+  });
+  const workers = superviseWorkers({
     connection: temporal.connection,
     namespace: temporal.namespace,
     taskQueues: [...new Set(options.definitions.map(({ taskQueue }) => taskQueue))],
@@ -46,6 +59,11 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     }),
     activities: createActivities(dependencies),
     eagerStarts,
+    // A worker on a schema that is older than its code would fail what it takes.
+    async untilUsable(signal, onMissing) {
+      await storage.untilUsable(signal, onMissing);
+      mayWork = !signal.aborted;
+    },
     logger,
     countOutcome: metrics.countOutcome,
     slots: {
@@ -55,4 +73,12 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     },
     shutdown: { graceMs: config.shutdown.workerGraceMs, forceMs: config.shutdown.workerForceMs },
   });
+  return {
+    check: workers.check,
+
+    async stop(): Promise<void> {
+      await Promise.all([reconciliation.stop(), workers.stop()]);
+      if (!mayWork) await runtime.endUnused();
+    },
+  };
 }

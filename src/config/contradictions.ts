@@ -13,6 +13,7 @@ export const hasOwnTemporal = (given: Given): boolean =>
 export const contradictionsIn = (given: Given): string[] => [
   ...misspeltTemporalNames(given),
   ...missingServices(given),
+  ...strangersCredentials(given),
   ...jwtContradictions(given),
   ...cursorContradictions(given),
 ];
@@ -56,6 +57,12 @@ function missingServices(given: Given): string[] {
   }
   return [`Set ${missing.join(' and ')}. On a machine of your own, \`npm start\` provides both.`];
 }
+
+/** Whoever takes over a process that serves must not find the right to change the ledger's past there. */
+const strangersCredentials = (given: Given): string[] =>
+  given['DATABASE_OWNER_URL'] === undefined
+    ? []
+    : ['DATABASE_OWNER_URL belongs to the migrate command alone: take it away from a process that serves'];
 
 const keySettings = [
   'PORTICO_JWT_JWKS_URL',

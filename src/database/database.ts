@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { Problem } from '../problems.ts';
 import { withTimeLimit } from '../timing/time-limit.ts';
-import { databaseFailureOf, unavailable } from './failures.ts';
+import { databaseFailureOf, type SchemaWait, schemaWaitOf, unavailable } from './failures.ts';
 
 export interface DatabaseOptions {
   /** A connection URL. What its query says, such as `statement_timeout=0`, counts more than the limits set here. */
@@ -12,6 +12,8 @@ export interface DatabaseOptions {
   /** How long one waits for a connection, in milliseconds: for a new one, or for one that others use. */
   readonly connectTimeoutMs?: number;
   readonly logger: Logger;
+  /** Called for each statement that the schema, or the role's rights, do not allow yet. */
+  readonly onSchemaWait?: (wait: SchemaWait) => void;
 }
 
 /** Something that runs one SQL statement. Parameters are `$1`, `$2`, …; int8 comes back as `bigint`, timestamptz as `Date`. */
@@ -34,11 +36,12 @@ const transactionLimitMs = 6_000;
  * A pool of connections to PostgreSQL, or to what speaks its protocol. Connects when it is first used and again after every
  * loss, so the database may be down at the start and come back at any time.
  *
- * Lost connections, timeouts and transient SQLSTATEs reject as `Problem('database-unavailable')`, which is retryable
- * with the same key; its effect is `unknown` where a COMMIT or a writing statement was sent and never answered.
+ * Lost connections, timeouts, transient SQLSTATEs and those of a schema that is behind reject as
+ * `Problem('database-unavailable')`, which is retryable with the same key; its effect is `unknown` where a COMMIT or a writing statement was sent and never answered.
  * Every other SQL error rejects as the driver's `DatabaseError`.
  */
-export function connectDatabase({ url, poolMax, connectTimeoutMs = 2_000, logger }: DatabaseOptions) {
+export function connectDatabase(options: DatabaseOptions) {
+  const { url, poolMax, connectTimeoutMs = 2_000, logger, onSchemaWait = () => undefined } = options;
   const pool = new pg.Pool({ ...poolOptionsOf(url), max: poolMax, connectionTimeoutMillis: connectTimeoutMs });
   // A client that is checked out reports its dead socket on itself: unheard, that would end the process.
   pool.on('connect', (client) =>
@@ -55,6 +58,11 @@ export function connectDatabase({ url, poolMax, connectTimeoutMs = 2_000, logger
     }
   }
 
+  function tellSchemaWait(error: unknown): void {
+    const wait = schemaWaitOf(error);
+    if (wait !== undefined) onSchemaWait(wait);
+  }
+
   async function query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
     const client = await checkOut();
     try {
@@ -62,6 +70,7 @@ export function connectDatabase({ url, poolMax, connectTimeoutMs = 2_000, logger
       client.release();
       return rows;
     } catch (error) {
+      tellSchemaWait(error);
       giveBack(client, error);
       throw error;
     }
@@ -82,6 +91,7 @@ export function connectDatabase({ url, poolMax, connectTimeoutMs = 2_000, logger
         client.release();
         return result;
       } catch (error) {
+        tellSchemaWait(error);
         await abandon(client, error);
         throw error;
       }
@@ -175,4 +185,4 @@ function giveBack(client: pg.PoolClient, error: unknown): void {
 }
 
 const isConnectionSuspect = (error: unknown): boolean =>
-  error instanceof Problem && error.code === 'database-unavailable';
+  error instanceof Problem && error.code === 'database-unavailable' && schemaWaitOf(error) === undefined;

@@ -7,7 +7,7 @@ type Privilege = 'select' | 'insert' | 'delete' | { readonly update: readonly st
 export type Grants = Readonly<Record<string, readonly Privilege[]>>;
 
 /** The migrations' own table, by which the program knows that there is a schema. */
-const ownGrants = { schema_migrations: ['select'] } satisfies Grants;
+export const ownGrants = { schema_migrations: ['select'] } satisfies Grants;
 
 // Two transactions that change the privileges of one table at once fail. The number is any, the same in all processes.
 const lockId = 4_716_092_380_177;

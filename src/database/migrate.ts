@@ -1,11 +1,8 @@
-import { readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { applyGrants, type Grants } from './grants.ts';
-
-const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
+import { migrationsFolder, ownMigrations } from './schema.ts';
 
 /** A migration that waits longer for others, or for another migration, gives up; it may be started again. */
 const lockTimeoutMs = 30_000;
@@ -13,7 +10,7 @@ const lockTimeoutMs = 30_000;
 const statementLimitMs = 600_000;
 
 interface MigrateOptions {
-  /** The program's role and all that it may do, where it is another role than the owner. */
+  /** The program's role and all that it may do. Nothing is granted where it is the role of `ownerUrl` itself. */
   readonly program?: { readonly role: string; readonly grants: Grants } | undefined;
   /** A connection URL, as the role that owns the schema. */
   readonly ownerUrl: string;
@@ -50,7 +47,7 @@ export async function migrate({ ownerUrl, program, logger }: MigrateOptions): Pr
         error: (message) => logger.error(message),
       },
     });
-    if (program === undefined) return;
+    if (program === undefined || (await isOwnRole(client, program.role))) return;
     if (await isSchemaNewer(client)) logger.info('the schema is newer than this program: its grants stay as they are');
     else await applyGrants(client, program.role, program.grants);
   } finally {
@@ -58,9 +55,16 @@ export async function migrate({ ownerUrl, program, logger }: MigrateOptions): Pr
   }
 }
 
+/** Two URLs may name one role: a revocation would take the owner's own rights. */
+async function isOwnRole(client: pg.Client, role: string): Promise<boolean> {
+  const { rows } = await client.query<{ role: string }>('select current_user as role');
+  return rows[0]?.role === role;
+}
+
 /** True where a migration has run that this program does not have. */
 async function isSchemaNewer(client: pg.Client): Promise<boolean> {
-  const own = readdirSync(migrationsFolder).map((file) => file.replace(/\.sql$/, ''));
-  const { rows } = await client.query('select 1 from schema_migrations where name <> all ($1) limit 1', [own]);
+  const { rows } = await client.query('select 1 from schema_migrations where name <> all ($1) limit 1', [
+    ownMigrations(),
+  ]);
   return rows.length > 0;
 }

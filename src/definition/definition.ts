@@ -66,6 +66,8 @@ export interface ProcessDefinition {
   readonly taskQueue: string;
   readonly key: BusinessKey;
   readonly input: z.ZodObject;
+  /** How long the body of a start may be; 8,192 bytes unless told otherwise. */
+  readonly maxBodyBytes?: number;
   /** A union with one member for each value of `outcome`. */
   readonly output: OutcomeUnion;
   readonly steps: Readonly<Record<string, StepDefinition>>;

@@ -41,6 +41,7 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
         cost: operation.cost,
         ...(operation.process === undefined ? {} : { process: operation.process }),
       },
+      ...(operation.maxBodyBytes === undefined ? {} : { bodyLimit: operation.maxBodyBytes }),
       schema: { response: replySchemasOf(operation) },
       handler: async (request, reply) => {
         const control = controlOf(reply);
@@ -102,6 +103,9 @@ async function answerOf(
   return await operation.handle(call, services);
 }
 
+const noParams = z.object({});
+const noQuery = z.strictObject({});
+
 const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSignal, maxWaitMs: number): Call => ({
   ...carriedBy(request.headers, operation, maxWaitMs),
   get principal() {
@@ -109,8 +113,8 @@ const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSign
     if (principal === undefined) throw new Error('a public operation has no principal');
     return principal;
   },
-  params: parsePart('params', operation.params ?? z.object({}), request.params),
-  query: parsePart('query', operation.query ?? z.strictObject({}), request.query),
+  params: parsePart('params', operation.params ?? noParams, request.params),
+  query: parsePart('query', operation.query ?? noQuery, request.query),
   body: operation.body === undefined ? undefined : parsePart('body', operation.body, request.body),
   rawBody: request.body,
   signal,

@@ -42,7 +42,7 @@ export function listOperationOf(definition: ProcessDefinition): Operation {
     ...readOf(definition),
     operationId: `list${schemaStemOf(definition)}`,
     path: collectionPathOf(definition),
-    summary: 'Find instances, newest first',
+    summary: 'Find instances: running ones first, then the last ended',
     cost: 'list',
     query,
     responses: { 200: { description: 'One page.', body: instanceSchemasOf(definition).page } },

@@ -118,6 +118,8 @@ export interface Operation {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** How long a body may be; 8,192 bytes unless told otherwise. What is longer is refused before it is read. */
+  readonly maxBodyBytes?: number;
   /**
    * What a request may carry. The rule for a header that is not understood follows from what the header asks for:
    *

@@ -88,11 +88,10 @@ export async function waitForResult(
   const { signal, waitMs } = call;
   const address = addressOf(definition, call);
   let told = await describe(address, call, services);
-  const isWorthWaiting = waitMs > 0 && told.status === 'running' && !isInterrupted(told);
-  if (isWorthWaiting && (await services.gateway.untilClosed(address, waitMs, signal))) {
-    told = await describe(address, call, services);
-  }
-  const headers = waitMs > 0 ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {};
+  const mustWait = waitMs > 0 && told.status === 'running' && !isInterrupted(told);
+  const waited = mustWait ? await services.gateway.untilClosed(address, waitMs, signal) : 'running';
+  if (waited === 'closed') told = await describe(address, call, services);
+  const headers = waitMs > 0 && waited !== 'not-waited' ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {};
   return answerWith(await withResult(address, told, call, services), headers);
 }
 

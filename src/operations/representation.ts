@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { outcomesOf, permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
+import type { Hold } from '../definition/permanent-row.ts';
 import { interruptedStep } from '../definition/reserved-names.ts';
 import { generalOutcomes } from '../orchestration/instances.ts';
 import type { ProblemCode } from '../problems.ts';
@@ -11,6 +12,12 @@ import type { Told } from './told.ts';
 const link = z
   .object({ href: z.string(), method: z.enum(['GET', 'POST']) })
   .meta({ id: 'Link', description: 'Something this caller may try on this instance now.' });
+
+export const hold = z
+  .object({ note: z.string(), by: z.string().describe('The subject of the operator.'), since: z.iso.datetime() })
+  .meta({ id: 'Hold' });
+
+export const toHoldBody = ({ note, by, since }: Hold) => ({ note, by: by.sub, since: since.toISOString() });
 
 /** `TransfersV1` of the definition transfers, version 1: the stem of its schema names. */
 export const schemaStemOf = ({ name, version }: ProcessDefinition): string => `${pascalCase(name)}V${version}`;
@@ -72,6 +79,7 @@ function createInstanceSchemas(definition: ProcessDefinition) {
     outcome: z.enum(allOutcomesOf(definition)).optional().describe('How a closed instance ended.'),
     startedAt: z.iso.datetime(),
     closedAt: z.iso.datetime().optional(),
+    ...(keepsRow ? { hold: hold.optional().describe('Where an operator keeps the reconciler away.') } : {}),
     links: z.record(z.string(), link),
   });
   return {
@@ -82,19 +90,24 @@ function createInstanceSchemas(definition: ProcessDefinition) {
         items: z.array(whole.omit({ runId: true }).meta({ id: `${stem}Item` })),
         cursor: z.string().optional(),
       })
-      .meta({ id: `${stem}Page`, description: 'Newest first. Go on with `cursor` while there is one.' }),
+      .meta({
+        id: `${stem}Page`,
+        description:
+          'Running instances, the last started first; then closed ones, the last closed first. Go on with `cursor` while there is one. An instance that closes meanwhile may be on a later page again.',
+      }),
   };
 }
 
 /** The instance as one caller sees it: with the links that its permissions and the instance's step allow. */
 export function toRepresentation(definition: ProcessDefinition, told: Told, principal: Principal) {
-  const { endedBy: _, result: __, hold: ___, ...snapshot } = told;
+  const { endedBy: _, result: __, hold: heldBack, ...snapshot } = told;
   const self = `${collectionPathOf(definition)}/${snapshot.id}`;
   const may = (verb: string) => principal.permissions.has(permissionOf(definition, verb));
   const offered = snapshot.step === undefined ? [] : (definition.steps[snapshot.step]?.actions ?? []);
   const actions = offered.filter(may);
   return {
     ...snapshot,
+    ...(heldBack === undefined ? {} : { hold: toHoldBody(heldBack) }),
     links: {
       ...(may('read')
         ? { self: { href: self, method: 'GET' }, result: { href: `${self}/result`, method: 'GET' } }

@@ -29,6 +29,7 @@ export function startOperationOf(definition: ProcessDefinition): Operation {
     cost: 'start',
     process: definition.name,
     body: definition.input,
+    ...(definition.maxBodyBytes === undefined ? {} : { maxBodyBytes: definition.maxBodyBytes }),
     ...whatItCarries(definition),
     responses: {
       200: {
@@ -74,12 +75,12 @@ async function start(definition: ProcessDefinition, call: Call, services: Servic
   });
   countStart(definition.name, outcome.kind);
   const started = answerable(outcome, location);
+  const { told, hasWaited } = await waitUntilClosed(address, started, call, services);
   const headers = {
     Location: location,
     'Idempotency-Status': started.kind,
-    ...(waitMs > 0 ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {}),
+    ...(hasWaited ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {}),
   };
-  const told = await waitUntilClosed(address, started, call, services);
   const asksForResult = waitMs > 0 || started.kind === 'replayed';
   if (!asksForResult) return answerWith(toRepresentation(definition, told, principal), headers);
   // The instance exists by now: a failure to read its result must not look like a failure to start it.
@@ -120,16 +121,16 @@ async function waitUntilClosed(
   { snapshot }: Started,
   { signal, waitMs }: Pick<Call, 'signal' | 'waitMs'>,
   { gateway, permanentRows }: Pick<Services, 'gateway' | 'permanentRows'>,
-): Promise<Told> {
-  if (waitMs === 0 || snapshot.status === 'closed' || isInterrupted(snapshot)) return snapshot;
+): Promise<{ told: Told; hasWaited: boolean }> {
+  const asFound = { told: snapshot, hasWaited: waitMs > 0 };
+  if (waitMs === 0 || snapshot.status === 'closed' || isInterrupted(snapshot)) return asFound;
+  const hasWaited = (await gateway.untilClosed(address, waitMs, signal)) !== 'not-waited';
   try {
-    await gateway.untilClosed(address, waitMs, signal);
     const described = await gateway.describe(address, signal);
-    return described === undefined
-      ? snapshot
-      : await tellOne(address, described, permanentRows, { ownsConflict: true });
+    if (described === undefined) return { told: snapshot, hasWaited };
+    return { told: await tellOne(address, described, permanentRows, { ownsConflict: true }), hasWaited };
   } catch {
-    return snapshot;
+    return { told: snapshot, hasWaited };
   }
 }
 

@@ -45,6 +45,8 @@ interface Described {
   /** Of the start that created the instance. */
   readonly fingerprint: string | undefined;
   readonly tenant: string | undefined;
+  /** A reset or a continuation begins another. */
+  readonly currentRun: string;
 }
 
 /** Translates what Describe and List give. The memo survives continue-as-new, reset and retry; request ids do not. */
@@ -57,6 +59,7 @@ export async function toSnapshot(info: WorkflowExecutionInfo): Promise<Described
   return {
     fingerprint: typeof fingerprint === 'string' ? fingerprint : undefined,
     tenant: attributes.tenant,
+    currentRun: info.execution?.runId ?? '',
     snapshot: {
       id: parseWorkflowId(info.execution?.workflowId ?? '')?.key ?? '',
       ...(info.firstRunId ? { runId: info.firstRunId } : {}),

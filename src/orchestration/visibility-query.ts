@@ -38,9 +38,13 @@ export function visibilityQueryOf(request: { tenant: string; process: string; fi
   ]);
 }
 
-/** The running instances of a process, over all tenants. */
-export const openInstancesQueryOf = (processName: string): string =>
-  allOf([`PorticoProcess = ${literal(processName)}`, isRunning]);
+/** The running instances of a process, over all tenants: all of them, or those at one step. */
+export const openInstancesQueryOf = (processName: string, step?: string): string =>
+  allOf([
+    `PorticoProcess = ${literal(processName)}`,
+    isRunning,
+    step === undefined ? undefined : `PorticoStep = ${literal(step)}`,
+  ]);
 
 const allOf = (clauses: readonly (string | undefined)[]): string =>
   clauses

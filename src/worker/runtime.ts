@@ -3,10 +3,11 @@ import type { Logger } from 'pino';
 
 /**
  * Sets up the SDK's runtime; call it before any native connection is made. Signals stay Portico's, the SDK's logs go into
- * `logger`, and `/metrics` fetches the SDK's metrics from a loopback port.
+ * `logger`, and `/metrics` fetches the SDK's metrics from a loopback port. The runtime ends with its last connection. `endUnused`
+ * ends one that never had any.
  */
-export function installRuntime({ logger, metricsPort }: { logger: Logger; metricsPort: number }): void {
-  Runtime.install({
+export function installRuntime({ logger, metricsPort }: { logger: Logger; metricsPort: number }) {
+  const runtime = Runtime.install({
     shutdownSignals: [],
     logger: toSdkLogger(logger),
     telemetryOptions: {
@@ -22,6 +23,7 @@ export function installRuntime({ logger, metricsPort }: { logger: Logger; metric
       },
     },
   });
+  return { endUnused: (): Promise<void> => runtime.shutdown() };
 }
 
 // The SDK's informative lines are details here.

@@ -9,6 +9,8 @@ import { type PoolOptions, startPool, type WorkerPool } from './pool.ts';
 interface SupervisorOptions extends PoolOptions {
   readonly connection: NativeConnectionOptions;
   readonly eagerStarts: WorkerEagerStarts;
+  /** Resolves once work may be taken, or when `signal` aborts. Calls `onMissing` with what it waits for. */
+  readonly untilUsable: (signal: AbortSignal, onMissing: (reason: string) => void) => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -23,7 +25,10 @@ const maxBackoffMs = 5_000;
 /** After this long the back-off starts over. */
 const steadyMs = 5_000;
 
-/** Keeps one pool of workers running. A pool that fails is replaced, with back-off; HTTP goes on meanwhile. */
+/**
+ * Keeps one pool of workers running, from the moment at which work may be taken. A pool that fails is replaced, with back-off; HTTP goes on
+ * meanwhile.
+ */
 export function superviseWorkers(options: SupervisorOptions) {
   const { eagerStarts, logger, taskQueues } = options;
   const stopping = new AbortController();
@@ -31,6 +36,7 @@ export function superviseWorkers(options: SupervisorOptions) {
   const pools = createPools(options);
   let current: WorkerPool | undefined;
   let failures = 0;
+  let missing = 'the workers are not connected';
 
   async function runOnce(): Promise<void> {
     const pool = await pools.build();
@@ -51,6 +57,11 @@ export function superviseWorkers(options: SupervisorOptions) {
   }
 
   async function supervise(): Promise<void> {
+    await options.untilUsable(stopping.signal, (reason) => {
+      missing = `the workers wait: ${reason}`;
+      logger.warn({ reason }, 'workers wait for the database');
+    });
+    missing = 'the workers are not connected';
     for (; !isStopping(); failures += 1) {
       try {
         await runOnce();
@@ -68,7 +79,7 @@ export function superviseWorkers(options: SupervisorOptions) {
   return {
     /** Throws, saying what is missing, unless all workers run and Temporal answers them. */
     check(): void {
-      if (current === undefined) throw new Error('the workers are not connected');
+      if (current === undefined) throw new Error(missing);
       current.check();
     },
 

@@ -10,6 +10,7 @@ import { renderEnvExample } from '../../scripts/env-example.ts';
 import { catalog } from '../../src/catalog/index.ts';
 import { transferSettings } from '../../src/catalog/transfers.ts';
 import { type Config, type Environment, parseConfig as parseConfigFor } from '../../src/config/config.ts';
+import { parseMigrationConfig } from '../../src/config/migration-config.ts';
 import { describeProcessSettings } from '../../src/config/process-settings.ts';
 import { describeSettings, type SettingDescription } from '../../src/config/settings.ts';
 
@@ -55,7 +56,6 @@ describe('where only what is needed is given', () => {
       admin: { host: '127.0.0.1', port: 9090 },
       jwt: { issuer: 'https://issuer.example', audience: 'portico', algorithms: ['HS256'], keys: { kind: 'secret' } },
       database: { poolMax: 10, connectTimeoutMs: 2_000 },
-      defaultTenant: 'default',
       temporal: { namespace: 'default' },
       shutdown: { drainDelayMs: 5_000 },
     });
@@ -149,6 +149,11 @@ describe('a mistake', () => {
       'what npm start alone reads',
       { ...outside, PORTICO_STATE_DIR: 's' },
       'PORTICO_STATE_DIR is no setting of Portico',
+    ],
+    [
+      "the owner's credentials",
+      { ...outside, DATABASE_OWNER_URL: 'postgres://o@h/p' },
+      'DATABASE_OWNER_URL belongs to the migrate command alone',
     ],
     ['a lone worker', { ROLE: 'worker' }, 'DATABASE_URL is needed when ROLE is api or worker'],
     ['a lone api', { ROLE: 'api' }, 'TEMPORAL_ADDRESS is needed when ROLE is api or worker'],
@@ -282,6 +287,25 @@ describe('a setting of Temporal', () => {
 
   it.each(['TEMPORAL_PROFILE', 'TEMPORAL_CONFIG_FILE'])('%s stands for an address', (name) => {
     expect(() => parseConfig({ ...outside, TEMPORAL_ADDRESS: '', [name]: 'x' })).not.toThrow();
+  });
+});
+
+describe('the settings of the migrate command', () => {
+  const DATABASE_URL = 'postgres://program@h/p';
+
+  it('are the two URLs, which may be one, beside those of a process that serves', () => {
+    const serving = { ...outside, DATABASE_URL, PORTICO_ANYTHING: '1' };
+    const both = parseMigrationConfig({ ...serving, DATABASE_OWNER_URL: 'postgres://owner@h/p' });
+    expect([both.url.reveal(), both.ownerUrl.reveal()]).toEqual([DATABASE_URL, 'postgres://owner@h/p']);
+    expect(parseMigrationConfig(serving).ownerUrl.reveal()).toBe(DATABASE_URL);
+  });
+
+  it.each([
+    ['no database', {}, 'Set DATABASE_URL'],
+    ['an owner alone', { DATABASE_OWNER_URL: DATABASE_URL }, 'Set DATABASE_URL'],
+    ['a URL that is none', { DATABASE_URL, DATABASE_OWNER_URL: 'secret' }, 'DATABASE_OWNER_URL must be'],
+  ])('are refused with %s', (_, given, expected) => {
+    expect(() => parseMigrationConfig(given)).toThrow(expected);
   });
 });
 

@@ -54,10 +54,10 @@ describe('a worker by itself, whose database is away', () => {
   it('is not ready, and says what is missing', async () => {
     const report = await until(
       () => readiness(worker),
-      (each) => failedChecks(each).join() === 'database',
+      (each) => failedChecks(each).join() === 'database,schema,workers',
     );
     expect(report).toMatchObject({ code: 503, status: 'not-ready', role: 'worker', version });
-    expect(names(report)).toEqual(['start', 'database', 'search-attributes', 'workers']);
+    expect(names(report)).toEqual(['start', 'database', 'schema', 'search-attributes', 'workers']);
     expect((await worker.admin('/livez')).status).toBe(200);
     expect(worker.url).toBeUndefined();
   });
@@ -71,8 +71,8 @@ describe('a process that serves HTTP alone', () => {
       ({ checks }) => checks[0]?.status === 'ok',
     );
     expect(report).toMatchObject({ code: 503, status: 'not-ready', role: 'api' });
-    expect(names(report)).toEqual(['start', 'database', 'search-attributes', 'temporal', 'token-keys']);
-    expect(failedChecks(report)).toEqual(['database', 'search-attributes', 'temporal']);
+    expect(names(report)).toEqual(['start', 'database', 'schema', 'search-attributes', 'temporal', 'token-keys']);
+    expect(failedChecks(report)).toEqual(['database', 'schema', 'search-attributes', 'temporal']);
     for (const { status, reason } of report.checks) if (status === 'failed') expect(reason).toMatch(/^.{5,300}$/);
     const remedy = report.checks.find(({ name }) => name === 'search-attributes')?.remedy;
     expect(remedy).toMatch(/^temporal operator search-attribute create .*--name PorticoTenant --type Keyword/);
@@ -123,17 +123,17 @@ describe('a process that serves HTTP alone', () => {
     it('names it when it goes away, and is content when it is back', async () => {
       await until(
         () => readiness(api),
-        (report) => failedChecks(report).join() === 'database',
+        (report) => failedChecks(report).join() === 'database,schema',
       );
       await server.kill();
       await until(
         () => readiness(api),
-        (report) => failedChecks(report).join() === 'database,temporal' && report.code === 503,
+        (report) => failedChecks(report).join() === 'database,schema,temporal' && report.code === 503,
       );
       await server.restart();
       await until(
         () => readiness(api),
-        (report) => failedChecks(report).join() === 'database',
+        (report) => failedChecks(report).join() === 'database,schema',
       );
     });
   });
@@ -166,7 +166,15 @@ describe('a process with everything', () => {
   it('is ready, and says what it is', async () => {
     const report = await readiness(portico);
     expect(report).toMatchObject({ code: 200, status: 'ready', role: 'all', version });
-    expect(names(report)).toEqual(['start', 'database', 'search-attributes', 'workers', 'temporal', 'token-keys']);
+    expect(names(report)).toEqual([
+      'start',
+      'database',
+      'schema',
+      'search-attributes',
+      'workers',
+      'temporal',
+      'token-keys',
+    ]);
     expect(failedChecks(report)).toEqual([]);
   });
 

@@ -25,7 +25,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('a transfer that was termina
       connectOperator(temporalAddress()),
     ]);
     await portico.untilReady();
-    await letPaymentsFreeze(deployment.environment.DATABASE_OWNER_URL);
+    await letPaymentsFreeze(deployment.ownerUrl);
     await portico.openAccounts('payer', 'payee');
   });
   afterAll(async () => {

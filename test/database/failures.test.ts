@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import { databaseFailureOf } from '../../src/database/failures.ts';
+import { databaseFailureOf, schemaWaitOf } from '../../src/database/failures.ts';
 
 describe('what a caller gets for an error of the driver', () => {
   const sqlError = (state: string) =>
@@ -18,7 +18,19 @@ describe('what a caller gets for an error of the driver', () => {
     },
   );
 
-  it.each(['23503', '23505', '23514', '42501', '42601', '22003'])('is the error itself for %s', (state) => {
+  it.each([
+    ['42P01', 'missing-table'],
+    ['42703', 'missing-column'],
+    ['42501', 'missing-right'],
+  ])('waits for a migration after %s, which changed nothing', (state, wait) => {
+    const failure = databaseFailureOf(sqlError(state), { unknownEffect: true });
+    expect(failure).toMatchObject({ code: 'database-unavailable', kind: { retryable: true, effect: 'none' } });
+    expect((failure as { options: { effect?: string } }).options.effect).toBeUndefined();
+    expect(schemaWaitOf(failure)).toBe(wait);
+    expect(schemaWaitOf(databaseFailureOf(sqlError('57P01'), { unknownEffect: false }))).toBeUndefined();
+  });
+
+  it.each(['23503', '23505', '23514', '42601', '42883', '22003'])('is the error itself for %s', (state) => {
     const error = sqlError(state);
     expect(databaseFailureOf(error, { unknownEffect: true })).toBe(error);
   });

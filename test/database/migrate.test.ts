@@ -4,9 +4,11 @@ import { createInbox } from '../../src/adapters/inbox.ts';
 import { grants } from '../../src/adapters/index.ts';
 import { createLedger } from '../../src/adapters/ledger/ledger.ts';
 import { createTransferRecords } from '../../src/adapters/ledger/records.ts';
+import { migrateDatabase } from '../../src/commands/migrate.ts';
 import { connectDatabase, type Database } from '../../src/database/database.ts';
 import type { Grants } from '../../src/database/grants.ts';
 import { migrate } from '../../src/database/migrate.ts';
+import { checkSchema } from '../../src/database/schema.ts';
 import { openTenant, openTransfer } from '../fixtures/opened-transfer.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
 import { databaseKinds, openTestDatabase } from '../servers/database.ts';
@@ -62,6 +64,28 @@ describe.skipIf(postgresSkipReason() !== undefined)('the schema on PostgreSQL', 
     await Promise.all(Array.from({ length: 6 }, () => migrate({ ownerUrl, logger: silentLogger })));
     const rows = await withClient(ownerUrl, (client) => client.query('select name from schema_migrations'));
     expect(rows.rowCount).toBe(migrations.length);
+  });
+
+  it('keeps the rights of its owner where the program uses the same role by another URL', async () => {
+    const name = await cluster.createDatabase();
+    await withClient(cluster.urlOf(name), (client) => client.query('grant all on schema public to schema_owner'));
+    const ownerUrl = cluster.urlOf(name, 'schema_owner');
+    const url = `${ownerUrl}&application_name=pooled`;
+    for (const _ of [1, 2]) await migrateDatabase({ url, ownerUrl, logger: silentLogger });
+    // As the next migration will.
+    await withClient(ownerUrl, (client) =>
+      client.query("insert into schema_migrations (name, run_on) values ('99991231235959_next', now())"),
+    );
+  });
+
+  it('is not left to a program that uses another database', async () => {
+    const [name, other] = [await cluster.createDatabase(), await cluster.createDatabase()];
+    const migration = migrateDatabase({
+      url: cluster.urlOf(other, 'the%20program'),
+      ownerUrl: cluster.urlOf(name),
+      logger: silentLogger,
+    });
+    await expect(migration).rejects.toThrow(/the schema was not migrated, or not for this role/);
   });
 
   describe('with an owner and a role of the program', () => {
@@ -150,6 +174,49 @@ describe.skipIf(postgresSkipReason() !== undefined)('the schema on PostgreSQL', 
       });
     });
 
+    it('is good for the program, also where a newer release has migrated it, until something is missing', async () => {
+      const database = connectAsProgram();
+      const check = () => checkSchema(database, grants);
+      const asOwner = (sql: string) => withClient(cluster.urlOf(name, 'schema_owner'), (client) => client.query(sql));
+      await check();
+      await asOwner("insert into schema_migrations (name, run_on) values ('99991231235959_newer', now())");
+      await check();
+      await asOwner("delete from schema_migrations where name = '99991231235959_newer'");
+      for (const [lose, restore, reason] of [
+        [
+          'revoke insert on entries from "the program"',
+          'grant insert on entries to "the program"',
+          'may not insert entries',
+        ],
+        [
+          'revoke update (approved_at) on transfers from "the program"',
+          'grant update (approved_at) on transfers to "the program"',
+          'may not update transfers.approved_at',
+        ],
+        [
+          'alter table accounts rename column opened_at to gone',
+          'alter table accounts rename column gone to opened_at',
+          'may not update accounts.opened_at',
+        ],
+        [
+          'alter table discounts rename to gone',
+          'alter table gone rename to discounts',
+          'may not select discounts, insert discounts',
+        ],
+        [
+          "update schema_migrations set name = 'gone' where name = '0003_inbox'",
+          "update schema_migrations set name = '0003_inbox' where name = 'gone'",
+          'the schema lacks 0003_inbox',
+        ],
+      ] as const) {
+        await asOwner(lose);
+        await expect(check(), lose).rejects.toThrow(reason);
+        await asOwner(restore);
+        await check();
+      }
+      await database.close();
+    });
+
     it('is granted by many who start at the same time', async () => {
       const ownerUrl = cluster.urlOf(name, 'schema_owner');
       const program = { role: 'the program', grants };
@@ -198,7 +265,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the schema on PostgreSQL', 
       'create table mine (id int)',
     ])('does not let the program %s', async (statement) => {
       const database = connectAsProgram();
-      await expect(database.query(statement)).rejects.toMatchObject({ code: '42501' });
+      await expect(database.query(statement)).rejects.toMatchObject({ cause: { code: '42501' } });
       await database.close();
     });
   });

@@ -21,13 +21,12 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
     deployment = await createDeployment();
     proxy = await startTcpProxy(deployment.cluster.port);
     const through = (url: string) => url.replace(`:${deployment.cluster.port}/`, `:${proxy.port}/`);
-    const { DATABASE_URL, DATABASE_OWNER_URL } = deployment.environment;
+    const { DATABASE_URL } = deployment.environment;
     portico = await startPortico({
       stateDir: deployment.keys,
       environment: {
         ...deployment.environment,
         DATABASE_URL: through(DATABASE_URL),
-        DATABASE_OWNER_URL: through(DATABASE_OWNER_URL),
         PORTICO_DRAIN_DELAY: '0s',
       },
     });

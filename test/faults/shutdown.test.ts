@@ -34,7 +34,6 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     environment = {
       ...deployment.environment,
       DATABASE_URL: `${through(deployment.environment.DATABASE_URL)}&lock_timeout=${lockTimeoutMs}`,
-      DATABASE_OWNER_URL: through(deployment.environment.DATABASE_OWNER_URL),
       TEMPORAL_ADDRESS: toTemporal.address,
       // Below the time that HTTP has to close; above what a slow machine takes.
       PORTICO_START_DEADLINE: '5s',

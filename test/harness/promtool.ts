@@ -11,11 +11,15 @@ if (!isInstalled) {
 export const hasPromtool = isInstalled;
 
 /** What `promtool check metrics` has to say about an exposition; empty if it is content. */
-export function checkMetrics(exposition: string): string {
-  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
-    input: exposition,
-    encoding: 'utf8',
-  });
-  const said = `${stdout}${stderr}`;
-  return status === 0 ? said : `exit ${status ?? 'by signal'}: ${said}`;
+export const checkMetrics = (exposition: string): string => said(['check', 'metrics'], exposition);
+
+/** What `promtool check rules` has to say about a file of alert rules; empty if it is content. */
+export function checkRules(file: string): string {
+  const answer = said(['check', 'rules', '--lint-fatal', file]);
+  return answer.startsWith('exit') ? answer : '';
+}
+
+function said(args: readonly string[], input = ''): string {
+  const { status, stdout, stderr } = spawnSync('promtool', args, { input, encoding: 'utf8' });
+  return `${status === 0 ? '' : `exit ${status ?? 'by signal'}: `}${stdout}${stderr}`;
 }

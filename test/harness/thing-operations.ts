@@ -45,6 +45,15 @@ export const thingOperations: readonly Operation[] = [
       Promise.resolve({ status: 202, body: { body: rawBody }, headers: { Location: '/v1/things/t-1' } }),
   }),
   probe({
+    ...start,
+    operationId: 'startLargeThing',
+    path: '/v1/large-things',
+    body: z.unknown(),
+    maxBodyBytes: 65_536,
+    responses: { 202: { description: 'Anything.', body: z.unknown() } },
+    handle: ({ rawBody }) => Promise.resolve({ status: 202, body: { body: rawBody } }),
+  }),
+  probe({
     operationId: 'pokeThing',
     method: 'POST',
     path: '/v1/things/{id}/poke',

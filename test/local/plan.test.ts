@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { givenDatabaseOf } from '../../local/migrate-given.ts';
 import { missingIn, planFor } from '../../local/plan.ts';
 import { catalog } from '../../src/catalog/index.ts';
 
@@ -90,6 +91,17 @@ describe('the plan', () => {
     ['a lone api', { ROLE: 'api' }, 'TEMPORAL_ADDRESS is needed when ROLE is api or worker'],
   ])('refuses %s', (_, given, expected) => {
     expect(problemsOf(given)).toContain(expected);
+  });
+
+  it('keeps the credentials of the owner from Portico, and migrates with them', () => {
+    const own = { ...key, ...cursor, TEMPORAL_ADDRESS, DATABASE_URL };
+    const DATABASE_OWNER_URL = 'postgres://owner@db.example/portico';
+    const plan = planFor({ ...own, ROLE: 'api', DATABASE_OWNER_URL }, catalog);
+    expect(plan.environment).not.toHaveProperty('DATABASE_OWNER_URL');
+    expect(givenDatabaseOf(plan)?.ownerUrl.reveal()).toBe(DATABASE_OWNER_URL);
+    expect(givenDatabaseOf(planFor({ ...own, ROLE: 'api' }, catalog))).toBeUndefined();
+    expect(givenDatabaseOf(planFor(own, catalog))?.ownerUrl.reveal()).toBe(DATABASE_URL);
+    expect(givenDatabaseOf(planFor({}, catalog))).toBeUndefined();
   });
 
   it('reports all that is wrong together', () => {

@@ -11,6 +11,7 @@ function used() {
   metrics.observeTemporalRequest('StartWorkflowExecution', 'OK', 0.01);
   metrics.observeTemporalRequest('StartWorkflowExecution', 'UNAVAILABLE', 0.5);
   metrics.setOpenInstances('transfers', 3);
+  metrics.countSchemaWait('missing-column');
   return metrics;
 }
 
@@ -25,6 +26,9 @@ describe('the metrics', () => {
       'portico_temporal_request_duration_seconds_count{method="StartWorkflowExecution",code="OK"} 1',
       'portico_temporal_request_failures_total{method="StartWorkflowExecution",code="UNAVAILABLE"} 1',
       'portico_open_instances{process="transfers"} 3',
+      'portico_database_schema_waits_total{state="missing-table"} 0',
+      'portico_database_schema_waits_total{state="missing-column"} 1',
+      'portico_database_schema_waits_total{state="missing-right"} 0',
       'process_resident_memory_bytes',
     ]) {
       expect(text).toContain(line);

@@ -81,12 +81,21 @@ describe('compose.yaml', () => {
     const secrets = Object.values(services).flatMap(({ environment }) =>
       Object.entries(environment).filter(([name]) => /PASSWORD|PWD|SECRET|DATABASE_.*URL/.test(name)),
     );
-    expect(secrets).toHaveLength(8);
+    expect(secrets).toHaveLength(9);
     for (const [name, value] of secrets) expect(value, name).toMatch(/\$\{[A-Z_]+:\?[^}]+\}/);
   });
 
+  it('migrates once, as the owner, before Portico starts without the credentials of the owner', () => {
+    expect(services['migrate']).toMatchObject({ command: ['node', 'dist/src/main.js', 'migrate'] });
+    expect(services['migrate']?.environment).toHaveProperty('DATABASE_OWNER_URL');
+    expect(services['portico']).toMatchObject({
+      depends_on: { migrate: { condition: 'service_completed_successfully' } },
+    });
+    expect(services['portico']?.environment).not.toHaveProperty('DATABASE_OWNER_URL');
+  });
+
   it('gives Portico only settings it knows', () => {
-    const names = Object.keys(services['portico']?.environment ?? {});
+    const names = ['portico', 'migrate'].flatMap((name) => Object.keys(services[name]?.environment ?? {}));
     expect(names.filter((name) => !settingNames.includes(name))).toEqual([]);
   });
 });

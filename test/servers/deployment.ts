@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { developmentKeyEnvironment } from '../../local/development-key.ts';
+import { migrateDatabase } from '../../src/commands/migrate.ts';
 import { bundleWorkflows } from '../../src/worker/bundle.ts';
 import { reportAt } from '../harness/money-report.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
@@ -27,10 +28,10 @@ export function createSecrets(folder: string) {
 }
 
 /**
- * What the processes of a deployment share: a real PostgreSQL in which the owner of the schema and the role of the
- * program are two, and the secrets of tokens and cursors in files.
+ * What the processes of a deployment share: a real PostgreSQL, in which the owner of the schema and the role of the
+ * program are two, and the secrets of tokens and cursors in files. It is migrated unless told otherwise.
  */
-export async function createDeployment() {
+export async function createDeployment({ isMigrated = true } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'portico-deployment-'));
   const secrets = createSecrets(folder);
   const cluster = await startPostgres();
@@ -40,6 +41,10 @@ export async function createDeployment() {
     await client.query('create database portico owner portico_owner');
   });
   const auditorUrl = cluster.urlOf('portico');
+  const url = cluster.urlOf('portico', 'portico_program');
+  const ownerUrl = cluster.urlOf('portico', 'portico_owner');
+  const migrate = () => migrateDatabase({ url, ownerUrl, logger: silentLogger });
+  if (isMigrated) await migrate();
   const bundle = join(folder, 'workflows.js');
   const bundledAt = performance.now();
   writeFileSync(bundle, await bundleWorkflows({ logger: silentLogger }));
@@ -53,14 +58,17 @@ export async function createDeployment() {
     environment: {
       PORT: '0',
       ADMIN_PORT: '0',
-      DATABASE_URL: cluster.urlOf('portico', 'portico_program'),
-      DATABASE_OWNER_URL: cluster.urlOf('portico', 'portico_owner'),
+      DATABASE_URL: url,
       PORTICO_WORKFLOW_BUNDLE: bundle,
       ...secrets.environment,
       // Callers, proxies and servers share the machine.
       PORTICO_MAX_EVENT_LOOP_DELAY: '0s',
       PORTICO_MAX_EVENT_LOOP_UTILIZATION: '0',
     },
+    /** What the migrate command does. */
+    migrate,
+    /** Where the owner of the schema connects: no process that serves does. */
+    ownerUrl,
     /** Where the superuser connects: nothing of Portico does. */
     auditorUrl,
     /** How many statements of Portico wait for a lock. */

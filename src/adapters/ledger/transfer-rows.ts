@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Database } from '../../database/database.ts';
 import type { PermanentRow, PermanentRows } from '../../definition/permanent-row.ts';
+import { type HoldColumns, holdColumns, holdOf, joinHold } from './holds.ts';
 import { type AskedColumns, isSame, storedResult } from './records.ts';
 
 /** The fields of a start that the permanent row keeps. */
@@ -12,15 +13,15 @@ const startFields = z.looseObject({
   requestedBy: z.string().optional(),
 });
 
-type FoundRow = { transfer_id: string; opened_at: Date; ended_at: Date | null; result: unknown };
+type FoundRow = HoldColumns & { transfer_id: string; opened_at: Date; ended_at: Date | null; result: unknown };
 
-const columns = 't.transfer_id, t.opened_at, t.ended_at, t.result';
+const columns = `t.transfer_id, t.opened_at, t.ended_at, t.result, ${holdColumns}`;
 
 /** The permanent rows of transfers, for those who tell callers how an instance stands. It only reads. */
 export const createTransferRows = (database: Database): PermanentRows => ({
   async find(tenant, keys) {
     const rows = await database.query<FoundRow>(
-      `select ${columns} from transfers t where t.tenant = $1 and t.transfer_id = any ($2::text[])`,
+      `select ${columns} from transfers t ${joinHold} where t.tenant = $1 and t.transfer_id = any ($2::text[])`,
       [tenant, keys],
     );
     return new Map(rows.map((row) => [row.transfer_id, toRow(row)]));
@@ -29,7 +30,7 @@ export const createTransferRows = (database: Database): PermanentRows => ({
   async findSame({ tenant, key, input, fingerprint }) {
     const [row] = await database.query<FoundRow & AskedColumns>(
       `select ${columns}, t.payer_id, t.payee_id, t.currency, t.amount_minor, t.reference, t.requested_by, t.fingerprint
-       from transfers t where t.tenant = $1 and t.transfer_id = $2`,
+       from transfers t ${joinHold} where t.tenant = $1 and t.transfer_id = $2`,
       [tenant, key],
     );
     if (row === undefined) return undefined;
@@ -42,5 +43,6 @@ export const createTransferRows = (database: Database): PermanentRows => ({
 const toRow = (row: FoundRow): PermanentRow => ({
   key: row.transfer_id,
   openedAt: row.opened_at,
+  hold: holdOf(row),
   ...(row.ended_at === null ? {} : { end: { result: storedResult.parse(row.result), endedAt: row.ended_at } }),
 });
