@@ -156,9 +156,8 @@ const isOther = <Mine extends ResolveOutcome>(one: ResolveOutcome, mine: Mine): 
   one !== mine;
 
 async function takeFromPayer(tx: Queryable, key: TransferKey, transfer: Transfer): Promise<RejectReason | undefined> {
-  const payee = await readAccount(tx, key, transfer.payee_id);
-  if (payee === undefined) return 'account-unknown';
-  if (payee.currency !== transfer.currency) return 'currency-differs';
+  if (transfer.payee_currency === null) return 'account-unknown';
+  if (transfer.payee_currency !== transfer.currency) return 'currency-differs';
   const { amountMinor, ...posting } = postingOf(key, transfer, 'reserve');
   return move(tx, { ...posting, accountId: transfer.payer_id, amountMinor: -amountMinor });
 }
@@ -182,7 +181,7 @@ export async function move(tx: Queryable, { against = 'clearing', ...given }: Mo
   for (;;) {
     const posting = { tenant, postingId, currency, accountId, amountMinor, against };
     if (await postToCustomer(tx, posting)) return undefined;
-    const account = await readAccount(tx, { tenant }, accountId, { lock: true });
+    const account = await lockAccount(tx, { tenant }, accountId);
     if (account === undefined) return 'account-unknown';
     if (account.currency !== currency) return 'currency-differs';
     if (account.frozen) return 'account-frozen';
@@ -191,10 +190,10 @@ export async function move(tx: Queryable, { against = 'clearing', ...given }: Mo
   }
 }
 
-async function readAccount(from: Queryable, { tenant }: { tenant: string }, accountId: string, { lock = false } = {}) {
-  const [account] = await from.query<{ currency: string; frozen: boolean; balance_minor: bigint }>(
+async function lockAccount(tx: Queryable, { tenant }: { tenant: string }, accountId: string) {
+  const [account] = await tx.query<{ currency: string; frozen: boolean; balance_minor: bigint }>(
     `select currency, frozen, balance_minor from accounts
-     where tenant = $1 and account_id = $2 and kind = 'customer' ${lock ? 'for no key update' : ''}`,
+     where tenant = $1 and account_id = $2 and kind = 'customer' for no key update`,
     [tenant, accountId],
   );
   return account;

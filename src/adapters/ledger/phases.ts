@@ -22,6 +22,8 @@ export type Transfer = {
   readonly payee_id: string;
   readonly currency: string;
   readonly amount_minor: bigint;
+  /** Null where the payee has no account. */
+  readonly payee_currency: string | null;
   readonly is_ended: boolean;
   /** It needs a second person's approval, and has none. */
   readonly is_unapproved: boolean;
@@ -47,9 +49,10 @@ export async function findTransfer(
   { lock = false } = {},
 ): Promise<Transfer | undefined> {
   const [transfer] = await from.query<Transfer>(
-    `select t.payer_id, t.payee_id, t.currency, t.amount_minor, t.outcome is not null as is_ended,
+    `select t.payer_id, t.payee_id, t.currency, t.amount_minor, p.currency as payee_currency, t.outcome is not null as is_ended,
        t.approval_required and t.approved_at is null as is_unapproved, a.outcome as reserve, a.reason, b.outcome as resolve
      from transfers t
+     left join accounts p on (p.tenant, p.account_id) = (t.tenant, t.payee_id)
      left join transfer_phases a on (a.tenant, a.transfer_id, a.phase) = (t.tenant, t.transfer_id, 'reserve')
      left join transfer_phases b on (b.tenant, b.transfer_id, b.phase) = (t.tenant, t.transfer_id, 'resolve')
      where t.tenant = $1 and t.transfer_id = $2 ${lock ? 'for share of t' : ''}`,

@@ -61,12 +61,24 @@ describe.skipIf(postgresSkipReason() !== undefined)('with many rows', () => {
     expect(await planOf(sweep)).toContain('Index Scan using transfers_unresolved');
   });
 
+  it('the money in suspense is a sum over an index that holds nothing else', async () => {
+    const plan = await planOf(
+      "select currency, sum(amount_minor) from entries where account_id like '~suspense:%' group by currency",
+    );
+    expect(plan).toContain('using entries_in_suspense');
+  });
+
   it("the operators' query for unresolved money reads that index", async () => {
-    const [query = ''] = documented('An instance was terminated');
+    const [query = ''] = documented('Money is unresolved');
     const plan = await planOf(query);
     expect(plan).toContain('transfers_unresolved');
     expect(plan).not.toContain('Seq Scan');
     expect(await test.database.query(query)).toHaveLength(unresolved);
+  });
+
+  it("the operators' query for money in suspense reads no other entries", async () => {
+    const [query = ''] = documented('Money is in suspense');
+    expect(await planOf(query)).toContain('entries_in_suspense');
   });
 
   it("the operators' other queries read no table from end to end", async () => {
