@@ -19,8 +19,8 @@ export const operationsOf = (definition: ProcessDefinition): Operation[] => [
   ...readOperationsOf(definition),
   listOperationOf(definition),
   ...viewOperationsOf(definition),
-  ...actionOperationsOf(definition),
   ...holdOperationsOf(definition),
+  ...actionOperationsOf(definition),
 ];
 
 /** Everything Portico serves: one list for the routes and for the OpenAPI document. */
