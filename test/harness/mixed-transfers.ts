@@ -155,7 +155,6 @@ export function createMix({ random, send }: { random: Random; send: () => Reques
   return {
     seen,
     open,
-    count: (): number => stories.length,
 
     /** Begins one more transfer, and does to it what belongs to its kind. */
     async add(): Promise<void> {
@@ -176,7 +175,7 @@ export function createMix({ random, send }: { random: Random; send: () => Reques
       return counts;
     },
 
-    /** Fails unless the ledger says the same of each, and holds the money that follows from that. */
+    /** Fails unless the ledger says the same of each, and holds the money of these transfers and no other. */
     expectMoney({ findings, outcomes, balances }: MoneyReport): void {
       expect(findings).toEqual([]);
       const sum = { payee: 0n, suspense: 0n };
@@ -186,13 +185,10 @@ export function createMix({ random, send }: { random: Random; send: () => Reques
         if (outcome === 'completed') sum.payee += BigInt(story.minor);
         if (outcome === 'settled') sum.suspense += BigInt(story.minor);
       }
+      expect(balances.get('payee')).toBe(BigInt(opening.openingBalance.minor) + sum.payee);
       expect(balances.get('~suspense:EUR') ?? 0n).toBe(sum.suspense);
       expect(balances.get('~clearing:EUR') ?? 0n).toBe(0n);
       expect(balances.get(frozen)).toBe(BigInt(opening.openingBalance.minor));
     },
-
-    /** What the payee has received of those that completed. */
-    paid: ({ outcomes }: MoneyReport): bigint =>
-      stories.reduce((sum, { id, minor }) => sum + (outcomes.get(id) === 'completed' ? BigInt(minor) : 0n), 0n),
   };
 }
