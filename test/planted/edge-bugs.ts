@@ -96,7 +96,7 @@ export const edgeBugs: readonly PlantedBug[] = [
         put: '',
       },
     ],
-    caughtBy: ['test/tokens/corpus.test.ts', 'ES256 are refused, and told nothing of why: ES256: without'],
+    caughtBy: ['test/tokens/corpus.test.ts', 'ES256 are refused, and told nothing of why: .ES256: without'],
   },
   {
     name: 'the depth of a body is looked at after its schema',

@@ -86,7 +86,7 @@ export const moneyBugs: readonly PlantedBug[] = [
   },
   {
     name: 'an ended transfer takes money',
-    edits: [{ file: ledger, find: ' && !transfer.is_ended', put: '' }],
+    edits: [{ file: ledger, find: 'transfer.reserve !== null || transfer.is_ended', put: 'transfer.reserve !== null' }],
     caughtBy: [ledgerTest, 'embedded takes no money for a transfer that has ended'],
   },
   {

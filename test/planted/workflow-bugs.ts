@@ -61,8 +61,8 @@ export const workflowBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: transfers,
-        find: 'defineUpdate, proxyActivities }',
-        put: 'defineUpdate, proxyActivities, workflowInfo }',
+        find: 'patched, proxyActivities }',
+        put: 'patched, proxyActivities, workflowInfo }',
       },
       {
         file: transfers,

@@ -23,6 +23,16 @@ describe.skipIf(postgresSkipReason() !== undefined)('the end of a transfer under
     await test.close();
   });
 
+  /** 2 where the end waits beside the step that is under way; what it answered where it waits for nothing. */
+  const endedOrWaiting = (ended: Promise<unknown>): Promise<unknown> =>
+    Promise.race([
+      ended,
+      until(
+        () => waitingStatements(test.url),
+        (count) => count === 2,
+      ),
+    ]);
+
   it('waits for a deposit that is under way, and says that the money has landed', async () => {
     const { url } = test;
     const key = await openTransfer(database, await openTenant(database));
@@ -35,11 +45,9 @@ describe.skipIf(postgresSkipReason() !== undefined)('the end of a transfer under
       (count) => count === 1,
     );
     const ended = createTransferRecords(database).endTransfer({ ...key, result: { outcome: 'cancelled' } });
-    await until(
-      () => waitingStatements(url),
-      (count) => count === 2,
-    );
+    const first = await endedOrWaiting(ended);
     await lock.release();
+    expect(first).toBe(2);
     expect(await deposited).toEqual({ kind: 'posted' });
     expect(await ended).toEqual({ money: 'posted' });
   });
@@ -55,14 +63,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the end of a transfer under
       (count) => count === 1,
     );
     const ended = createTransferRecords(database).endTransfer({ ...key, result: { outcome: 'expired' } });
-    // Without the withdrawal's lock the end waits for nothing, and the money stays in clearing for ever.
-    const first = await Promise.race([
-      ended,
-      until(
-        () => waitingStatements(url),
-        (count) => count === 2,
-      ),
-    ]);
+    const first = await endedOrWaiting(ended);
     await lock.release();
     expect(first).toBe(2);
     expect(await withdrawn).toEqual({ kind: 'reserved' });

@@ -1,0 +1,194 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { freezing } from '../fixtures/stuck-transfers.ts';
+import { aboveLimit, closed, transferOf } from '../fixtures/transfers.ts';
+import type { Reply, RequestOptions, Requests } from './caller.ts';
+import type { MoneyReport } from './money-report.ts';
+import { unique } from './portico.ts';
+import type { Random } from './random.ts';
+
+/** Ways for a transfer to go, by what its caller and the accounts bring about. */
+const kinds = ['plain', 'approved', 'refused', 'poor', 'cancelled', 'returned', 'settled'] as const;
+type Kind = (typeof kinds)[number];
+
+/** One transfer of a mix, and what its caller was told. */
+interface Story {
+  readonly id: string;
+  readonly kind: Kind;
+  readonly minor: number;
+  readonly body: ReturnType<typeof transferOf>;
+  cancel?: 'accepted' | 'refused';
+  isSettled?: boolean;
+}
+
+/** The answers that a transfer of each kind may end in, before what its caller was told is looked at. */
+const endings: Record<Kind, readonly string[]> = {
+  plain: ['completed'],
+  approved: ['completed'],
+  refused: ['compensated'],
+  poor: ['rejected'],
+  cancelled: ['cancelled', 'completed'],
+  returned: ['compensated'],
+  settled: ['settled', 'compensated'],
+};
+
+/**
+ * Transfers of all kinds: some complete, some are returned because the payee is frozen, stay stuck because the payer is
+ * too, are settled, cancelled at any moment, refused for want of money, or sent again with another payload. The database
+ * needs `letPaymentsFreeze`. `send` gives the requests of a process that may be asked now; what it cannot answer yet is
+ * asked again. Every seventh transfer is of each kind, so that no run does without one.
+ */
+export function createMix({ random, send }: { random: Random; send: () => Requests }) {
+  const stories: Story[] = [];
+  const seen = { duplicates: 0, mismatches: 0, cancels: 0, retries: 0 };
+  const opening = { currency: 'EUR', openingBalance: { minor: '100000000' } };
+  const frozen = unique('frozen');
+  let turn: Kind[] = [];
+
+  /** Asks until an answer says that the same request need not be sent again. */
+  async function insist(ask: (requests: Requests) => Promise<Reply>): Promise<Reply> {
+    for (;;) {
+      const reply = await ask(send()).catch((error: unknown) => {
+        // The process was killed, or does not listen yet.
+        if (error instanceof TypeError && error.cause !== undefined) return undefined;
+        throw error;
+      });
+      if (reply !== undefined && (reply.status < 400 || reply.body.retryable === false)) return reply;
+      seen.retries += 1;
+      await sleep(50);
+    }
+  }
+
+  const act = (path: string, body: object, given?: RequestOptions) => insist(({ post }) => post(path, body, given));
+
+  async function open(): Promise<void> {
+    for (const id of ['payer', 'payee', frozen]) await insist(({ put }) => put(`/v1/accounts/${id}`, opening));
+    await act(`/v1/accounts/${frozen}/freeze`, {});
+  }
+
+  function newStory(): Story {
+    if (turn.length === 0) turn = random.shuffled(kinds);
+    const kind = turn.pop() ?? 'plain';
+    const id = unique(kind);
+    const from = { poor: `poor-${id}`, returned: `${freezing}-${id}`, settled: `${freezing}-${id}` }[kind as string];
+    const to = ['refused', 'returned', 'settled'].includes(kind) ? frozen : 'payee';
+    const minor = kind === 'approved' ? Number(aboveLimit.minor) : random.between(1, 500);
+    const story = { id, kind, minor, body: transferOf(id, { minor: String(minor), from: from ?? 'payer', to }) };
+    stories.push(story);
+    return story;
+  }
+
+  async function start(story: Story): Promise<void> {
+    const { body, kind } = story;
+    const { from } = body;
+    const balance = kind === 'poor' ? '0' : '1000';
+    if (from !== 'payer') {
+      const account = { currency: 'EUR', openingBalance: { minor: balance } };
+      await insist(({ put }) => put(`/v1/accounts/${from}`, account));
+    }
+    const first = await act('/v1/transfers', body);
+    expect(first.status, JSON.stringify(first.body)).toBeLessThan(300);
+    if (kind === 'cancelled') return;
+    // An impatient relay repeats, and a wrong one uses the key again.
+    const again = await act('/v1/transfers', body);
+    expect(again.headers.get('idempotency-status')).not.toBe('created');
+    expect(again.body.runId).toBe(first.body.runId);
+    seen.duplicates += 1;
+    const wrong = await act('/v1/transfers', { ...body, amount: { currency: 'EUR', minor: '777' } });
+    expect([wrong.status, wrong.body.code]).toEqual([422, 'idempotency-mismatch']);
+    seen.mismatches += 1;
+  }
+
+  const pathOf = ({ id }: Story): string => `/v1/transfers/${id}`;
+
+  async function reaches(story: Story, step: string): Promise<boolean> {
+    for (;;) {
+      const { body } = await insist(({ get }) => get(pathOf(story)));
+      if (body.step === step || body.status === 'closed') return body.step === step;
+      await sleep(50);
+    }
+  }
+
+  async function cancel(story: Story): Promise<void> {
+    await sleep(random.between(0, 80));
+    const answer = await act(`${pathOf(story)}/cancel`, {}, { headers: { 'idempotency-key': 'cancel' } });
+    if (answer.status >= 300) expect([409, answer.body.code]).toContain(answer.status);
+    story.cancel = answer.status < 300 ? 'accepted' : 'refused';
+    seen.cancels += 1;
+  }
+
+  async function approve(story: Story): Promise<void> {
+    if (!(await reaches(story, 'awaiting-approval'))) return;
+    const given = { subject: 'bob', headers: { 'idempotency-key': 'approve' } };
+    const { status, body } = await act(`${pathOf(story)}/approve`, {}, given);
+    expect(status, JSON.stringify(body)).toBeLessThan(300);
+  }
+
+  async function giveBack(story: Story): Promise<void> {
+    if (!(await reaches(story, 'compensation-stuck'))) return;
+    await act(`/v1/accounts/${story.body.from}/unfreeze`, {});
+    await act(`${pathOf(story)}/resolve`, { how: 'retry' }, { headers: { 'idempotency-key': 'retry' } });
+  }
+
+  async function settle(story: Story): Promise<void> {
+    if (!(await reaches(story, 'compensation-stuck'))) return;
+    const body = { how: 'settle', note: 'paid out in cash' };
+    const { status } = await act(`${pathOf(story)}/resolve`, body, { headers: { 'idempotency-key': 'settle' } });
+    story.isSettled = status < 300;
+  }
+
+  const later: Partial<Record<Kind, (story: Story) => Promise<void>>> = {
+    approved: approve,
+    cancelled: cancel,
+    returned: giveBack,
+    settled: settle,
+  };
+
+  /** Fails unless it ended as its kind may and as its caller was told. */
+  function expectEnding({ id, kind, cancel: told, isSettled }: Story, outcome: string): void {
+    expect(endings[kind], `${id}: ${outcome}`).toContain(outcome);
+    if (told === 'accepted') expect(outcome, `${id}, whose cancel was accepted`).toBe('cancelled');
+    if (told === 'refused') expect(outcome, `${id}, whose cancel was refused`).not.toBe('cancelled');
+    if (isSettled === true) expect(outcome, `${id}, which was settled`).toBe('settled');
+  }
+
+  return {
+    seen,
+    open,
+
+    /** Begins one more transfer, and does to it what belongs to its kind. */
+    async add(): Promise<void> {
+      const story = newStory();
+      await start(story);
+      await later[story.kind]?.(story);
+    },
+
+    /** Waits until all have ended, each as it must. Resolves with how often each outcome was met. */
+    async outcomes(): Promise<Record<string, number>> {
+      const counts: Record<string, number> = {};
+      for (const story of stories) {
+        const { body } = await closed(send(), pathOf(story));
+        const outcome = body.outcome as string;
+        expectEnding(story, outcome);
+        counts[outcome] = (counts[outcome] ?? 0) + 1;
+      }
+      return counts;
+    },
+
+    /** Fails unless the ledger says the same of each, and holds the money of these transfers and no other. */
+    expectMoney({ findings, outcomes, balances }: MoneyReport): void {
+      expect(findings).toEqual([]);
+      const sum = { payee: 0n, suspense: 0n };
+      for (const story of stories) {
+        const outcome = outcomes.get(story.id) ?? 'none';
+        expectEnding(story, outcome);
+        if (outcome === 'completed') sum.payee += BigInt(story.minor);
+        if (outcome === 'settled') sum.suspense += BigInt(story.minor);
+      }
+      expect(balances.get('payee')).toBe(BigInt(opening.openingBalance.minor) + sum.payee);
+      expect(balances.get('~suspense:EUR') ?? 0n).toBe(sum.suspense);
+      expect(balances.get('~clearing:EUR') ?? 0n).toBe(0n);
+      expect(balances.get(frozen)).toBe(BigInt(opening.openingBalance.minor));
+    },
+  };
+}
