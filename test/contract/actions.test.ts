@@ -152,7 +152,7 @@ describe.concurrent('an action under way', () => {
     expect(more.body).toMatchObject({ status: 429, code: 'rate-limited', effect: 'none' });
     expect(more.headers.get('retry-after')).toBe('1');
     // Ten that wait let nothing else in: only its end frees them.
-    await operator.terminate(`default${probe.path.replace('/v1', '')}`);
+    await operator.terminate(`${portico.tenant}${probe.path.slice(3)}`);
     expect((await Promise.all(held)).map(({ body }) => body.code)).toEqual(Array(10).fill('too-late'));
   });
 });
