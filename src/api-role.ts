@@ -75,7 +75,12 @@ export async function startApiRole(options: ApiRoleOptions) {
 
   return {
     url,
-    checks: { keys: keys.check },
+    check: {
+      name: 'token-keys',
+      check: keys.check,
+      isNeededToServe: true,
+      remedy: 'see that PORTICO_JWT_JWKS_URL can be reached from here',
+    },
 
     /** Lets requests in flight end, at most as long as the configuration says. Rejects where some had to be cut. */
     async stop(): Promise<void> {
