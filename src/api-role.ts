@@ -1,3 +1,4 @@
+import { permanentRowsIn } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
 import { createApp } from './http/app.ts';
@@ -25,7 +26,7 @@ interface ApiRoleOptions {
 }
 
 // Temporal allows ten counts and lists a second in all.
-const countEveryMs = 15_000;
+const countEveryMs = 60_000;
 
 /** Serves HTTP. Resolves when the listener is open; Temporal and the database need not be there. */
 export async function startApiRole(options: ApiRoleOptions) {
@@ -51,12 +52,14 @@ export async function startApiRole(options: ApiRoleOptions) {
     rateLimits: config.http.rateLimits,
     pressure: config.http.pressure,
     trustProxy: config.http.trustProxy,
+    maxConnectionsPerAddress: config.http.maxConnectionsPerAddress,
     longestAnswerMs: longestAnswerMs({ deadlines, maxWaitMs: config.http.maxWaitMs }),
     isDraining: options.isDraining,
   });
   registerRoutes(app, operations, {
     services: {
       ...storage.adapters,
+      permanentRows: permanentRowsIn(storage.adapters),
       gateway,
       settingsOf: config.settingsOf,
       countStart: metrics.countStart,

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
+import { reconciliationsIn } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
 import type { Metrics } from './observability/metrics.ts';
@@ -8,6 +9,7 @@ import type { Gateway } from './orchestration/gateway.ts';
 import type { Storage } from './storage.ts';
 import { workflowBundleOf } from './worker/bundle.ts';
 import type { WorkerEagerStarts } from './worker/eager-starts.ts';
+import { startReconciliation } from './worker/reconcile.ts';
 import { installRuntime } from './worker/runtime.ts';
 import { superviseWorkers } from './worker/supervise.ts';
 
@@ -39,6 +41,13 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     settingsOf: config.settingsOf,
   };
   let mayWork = false;
+  const reconciliation = startReconciliation({
+    definitions: options.definitions,
+    reconciliations: reconciliationsIn(storage.adapters, config.settingsOf),
+    gateway,
+    metrics: metrics.money,
+    logger,
+  });
   const workers = superviseWorkers({
     connection: temporal.connection,
     namespace: temporal.namespace,
@@ -74,7 +83,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     },
 
     async stop(): Promise<void> {
-      await workers.stop();
+      await Promise.all([reconciliation.stop(), workers.stop()]);
       if (!mayWork) await runtime.endUnused();
     },
   };

@@ -1,5 +1,5 @@
 import { CancelledFailure, TemporalFailure } from '@temporalio/common';
-import { CancellationScope, defineUpdate, proxyActivities } from '@temporalio/workflow';
+import { CancellationScope, defineUpdate, patched, proxyActivities } from '@temporalio/workflow';
 import type { FailureType } from '../activities/failures.ts';
 import type { createTransferActivities } from '../activities/transfers.ts';
 import type { TransferKey } from '../src/adapters/ledger/phases.ts';
@@ -78,11 +78,11 @@ export async function transfers({ input, context }: Envelope<TransferInput>): Pr
   const steps = { transfer, refund, decide: opening.approval === 'required' ? decide : undefined };
   const ending = await moveMoney(steps, { forward, cancelledBy: cancels.cancelledBy });
 
-  cancels.close();
+  cancels.refuse('too-late');
   const store = (wanted: Ending) => persistent.endTransfer({ ...transfer, result: resultOf(wanted) });
   const result = await CancellationScope.nonCancellable(() => storeEnding(ending, { store, refund }));
   // The stored result decides: after a reset it may differ from the ending of this run.
-  cancels.answer(result.outcome === 'completed' || result.outcome === 'settled' ? 'too-late' : 'accepted');
+  cancels.answer(isWithoutPayment(result.outcome) ? 'accepted' : 'too-late');
   return endWith(result);
 }
 
@@ -94,13 +94,14 @@ function handleActions(transfer: TransferKey) {
   const compensation = createCompensation<Refund>({
     onStuck: () => {
       enterStep('compensation-stuck');
-      // Whoever cancelled does not wait for the operator.
-      cancels.answer('accepted');
+      // The money may still be settled, and a deposit that was given up may still land: whoever cancelled waits.
+      if (!patched('cancels-wait-while-stuck')) cancels.answer('accepted');
     },
   });
   handleResolutions(resolve, { compensation, settle: (by) => settle(transfer, by) });
 
   const refund: Compensate = async (wanted) => {
+    cancels.refuse('action-not-allowed');
     enterStep('compensating');
     const refunded = await compensation.run(refundOf(transfer));
     return refunded.outcome === 'refunded' ? wanted : refunded;
@@ -202,6 +203,10 @@ async function settle(
   if (answer.kind === 'nothing-reserved') return undefined;
   return answer.with === 'posted' ? endingOf('posted') : { outcome: 'refunded' };
 }
+
+/** True for outcomes after which the payee can never get the money of this transfer. */
+const isWithoutPayment = (outcome: TransferOutput['outcome']): boolean =>
+  outcome === 'cancelled' || outcome === 'compensated' || outcome === 'rejected' || outcome === 'expired';
 
 const withdrawalUndone = { outcome: 'compensated', reason: 'withdrawal-undone' } as const;
 

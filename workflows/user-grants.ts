@@ -1,4 +1,5 @@
-import { isCancellation, patched, proxyActivities } from '@temporalio/workflow';
+import { TemporalFailure } from '@temporalio/common';
+import { CancellationScope, isCancellation, patched, proxyActivities } from '@temporalio/workflow';
 import type { createUserGrantActivities } from '../activities/user-grants.ts';
 import type { UserGrantInput, UserGrantOutput } from '../src/catalog/user-grants.ts';
 import type { Envelope } from '../src/definition/envelope.ts';
@@ -14,7 +15,7 @@ const { sendMessage, grantDiscount } = proxyActivities<ReturnType<typeof createU
 
 /**
  * Welcomes a user: a push message, another message and a discount for adults, then the welcome discount. A cancel
- * takes nothing back.
+ * takes nothing back; the result says what had been given.
  */
 export async function userGrants({ input, context }: Envelope<UserGrantInput>): Promise<UserGrantOutput> {
   const { userId, name, birthDate, locale } = input;
@@ -39,11 +40,15 @@ export async function userGrants({ input, context }: Envelope<UserGrantInput>): 
     await grantDiscount({ ...user, kind: 'welcome' });
     discounts.push('welcome');
   } catch (error) {
-    if (!isCancellation(error)) throw error;
-    return endWith({ outcome: 'cancelled', userId });
+    if (!isEndedByCancel(error)) throw error;
+    return endWith({ outcome: 'cancelled', userId, messages, discounts });
   }
   return endWith({ outcome: 'completed', userId, messages, discounts });
 }
+
+/** A cancel also ends the retries of an attempt that runs. Such an attempt fails by its own failure. */
+const isEndedByCancel = (error: unknown): boolean =>
+  isCancellation(error) || (error instanceof TemporalFailure && CancellationScope.current().consideredCancelled);
 
 // `Date` in a workflow is deterministic: it shows the time of the current workflow task, also at replay.
 const today = (): string => new Date().toISOString().slice(0, 10);

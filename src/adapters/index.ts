@@ -1,12 +1,17 @@
+import { transferSettings } from '../catalog/transfers.ts';
 import type { SettingsOf } from '../config/process-settings.ts';
 import type { Database } from '../database/database.ts';
 import type { Grants } from '../database/grants.ts';
+import type { PermanentRowsByName, Reconciliation } from '../definition/permanent-row.ts';
 import { createInbox, inboxGrants } from './inbox.ts';
 import { accountGrants, createAccounts } from './ledger/accounts.ts';
+import { createTransferHolds, holdGrants } from './ledger/holds.ts';
 import { createLedger } from './ledger/ledger.ts';
 import { phaseGrants } from './ledger/phases.ts';
 import { entryGrants } from './ledger/postings.ts';
 import { createTransferRecords, transferGrants } from './ledger/records.ts';
+import { createTransferRows } from './ledger/transfer-rows.ts';
+import { createUnresolvedTransfers, reconciliationGrants } from './ledger/unresolved.ts';
 
 /** What adapters are made of. An adapter gets the values of its settings, not `settingsOf`. */
 interface Given {
@@ -19,16 +24,36 @@ export const createAdapters = (given: Given) => ({
   accounts: createAccounts(given.database),
   inbox: createInbox(given.database),
   ledger: createLedger(given.database),
+  transferHolds: createTransferHolds(given.database),
   transferRecords: createTransferRecords(given.database),
+  transferRows: createTransferRows(given.database),
+  unresolvedTransfers: createUnresolvedTransfers(given.database),
 });
 
 export type Adapters = ReturnType<typeof createAdapters>;
+
+/** The permanent rows that definitions name. */
+export const permanentRowsIn = ({ transferRows, transferHolds }: Adapters): PermanentRowsByName => ({
+  transfers: { ...transferRows, holds: transferHolds },
+});
+
+/** What the reconciler of each of these rows needs. */
+export function reconciliationsIn(
+  { unresolvedTransfers }: Adapters,
+  settingsOf: SettingsOf,
+): Readonly<Record<string, Reconciliation>> {
+  const { reconcile, reconcileInterval, reconcileAge } = settingsOf(transferSettings);
+  const settings = { mode: reconcile, everyMs: reconcileInterval, ageMs: reconcileAge };
+  return { transfers: { rows: unresolvedTransfers, ...settings } };
+}
 
 /** What the program's role may do, by table. Nothing else is granted. */
 export const grants: Grants = {
   ...accountGrants,
   ...entryGrants,
+  ...holdGrants,
   ...inboxGrants,
   ...phaseGrants,
+  ...reconciliationGrants,
   ...transferGrants,
 };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type * as workflows from '../../workflows/transfers.ts';
-import { duration, minorUnits } from '../config/kinds.ts';
+import { duration, minorUnits, oneOf } from '../config/kinds.ts';
 import { defineProcess } from '../definition/define-process.ts';
 import { accountId, amount, businessKey, personId } from '../definition/fields.ts';
 
@@ -72,6 +72,13 @@ export const transferSettings = z.object({
     .prefault('1000000')
     .describe('Transfers above this many minor units wait for a second person.'),
   approvalTimeout: duration('1s', '365d').prefault('72h').describe('How long such a transfer waits before it expires.'),
+  reconcile: oneOf('resume', 'report')
+    .prefault('resume')
+    .describe('What workers do with transfers that stopped before their end: resume them, or only report them.'),
+  reconcileInterval: duration('1s', '1h').prefault('30s').describe('How often workers look for such transfers.'),
+  reconcileAge: duration('1s', '30d')
+    .prefault('10m')
+    .describe('Younger transfers are left alone. A transfer that still runs is looked at again after so long.'),
 });
 
 export type TransferInput = z.output<typeof transferInput>;
@@ -90,6 +97,7 @@ export const transfersV1 = defineProcess<typeof workflows>()({
   description:
     'Opens the permanent row, waits for a second person above a limit, withdraws, deposits; undoes what it began.',
   effects: 'two-phase rows in the ledger, deduplicated for ever',
+  permanentRow: { rows: 'transfers', conflict: 'conflict' },
   workflow: 'transfers',
   taskQueue: 'money',
   key: { from: 'body', field: 'transferId' },

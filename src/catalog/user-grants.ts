@@ -15,6 +15,9 @@ export const userGrantInput = z
   })
   .meta({ id: 'UserGrantInput' });
 
+const givenBefore =
+  'The kinds known to have been given before the cancel. The step that the cancel met may have been given as well.';
+
 export const userGrantOutput = z
   .discriminatedUnion('outcome', [
     z
@@ -25,7 +28,15 @@ export const userGrantOutput = z
         discounts: z.array(z.string()).describe('The kinds of discount granted, in order.'),
       })
       .meta({ id: 'UserGrantCompleted' }),
-    z.object({ outcome: z.literal('cancelled'), userId: businessKey }).meta({ id: 'UserGrantCancelled' }),
+    z
+      .object({
+        outcome: z.literal('cancelled'),
+        userId: businessKey,
+        // Grants that an earlier release ended say nothing of this.
+        messages: z.array(z.string()).optional().describe(givenBefore),
+        discounts: z.array(z.string()).optional().describe(givenBefore),
+      })
+      .meta({ id: 'UserGrantCancelled' }),
   ])
   .meta({ id: 'UserGrantResult' });
 

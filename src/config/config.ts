@@ -74,9 +74,12 @@ const configOf = (values: Settings, given: Given, settingsOf: SettingsOf) => ({
     host: values.HOST,
     port: values.PORT,
     trustProxy: values.PORTICO_TRUST_PROXY ?? [],
+    /** 0 for no limit. */
+    maxConnectionsPerAddress: values.PORTICO_MAX_CONNECTIONS_PER_ADDRESS,
     /** Requests a second; 0 for no limit. */
     rateLimits: {
       address: values.PORTICO_RATE_LIMIT_ADDRESS,
+      refusals: values.PORTICO_RATE_LIMIT_REFUSALS,
       start: values.PORTICO_RATE_LIMIT_STARTS,
       action: values.PORTICO_RATE_LIMIT_ACTIONS,
       read: values.PORTICO_RATE_LIMIT_READS,

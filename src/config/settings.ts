@@ -81,8 +81,8 @@ export const settings = z.object({
     .regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$/, {
       message: 'must be 1 to 64 of the characters A-Z a-z 0-9 . _ - and neither . nor ..',
     })
-    .prefault('default')
-    .describe('The tenant of a token without `tenant` claim.'),
+    .optional()
+    .describe('The tenant of a token without `tenant` claim. Not set: such a token is refused.'),
 
   PORTICO_CURSOR_SECRET_FILE: secretFile
     .optional()
@@ -94,10 +94,20 @@ export const settings = z.object({
   PORTICO_TRUST_PROXY: addressBlocks
     .optional()
     .describe('Addresses of the proxies whose X-Forwarded-* headers are believed. Not set: none.'),
+  PORTICO_MAX_CONNECTIONS_PER_ADDRESS: wholeNumber(0, 2_000)
+    .prefault('500')
+    .describe(
+      'Open connections from one address at most, of 2,000 in all; 0 for no limit. It does not hold for the proxies of PORTICO_TRUST_PROXY.',
+    ),
   PORTICO_RATE_LIMIT_ADDRESS: perSecond
     .prefault('2000')
     .describe(
       'Requests a second from one address before the token is looked at, averaged over ten seconds; 0 for no limit.',
+    ),
+  PORTICO_RATE_LIMIT_REFUSALS: perSecond
+    .prefault('50')
+    .describe(
+      'Refused tokens a second from one address, averaged over ten seconds; beyond, its requests are answered 429 before the token is looked at. 0 for no limit.',
     ),
   PORTICO_RATE_LIMIT_STARTS: perSecond
     .prefault('500')

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { settingFaultsIn } from './check-settings.ts';
 import { outcomesOf, type ProcessDefinition } from './definition.ts';
-import { reservedFilters, reservedVerbs } from './reserved-names.ts';
+import { interruptedStep, reservedFilters, reservedVerbs } from './reserved-names.ts';
 
 const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
@@ -54,6 +54,10 @@ function faultsOf(definition: ProcessDefinition): string[] {
       .filter((name) => reservedFilters.has(name))
       .map((name) => `the label ${name} is the name of a list filter`),
     ...(steps.length === 0 ? ['no step is declared'] : []),
+    ...(Object.hasOwn(definition.steps, interruptedStep)
+      ? [`the step ${interruptedStep} is one of every process`]
+      : []),
+    ...permanentRowFaultsOf(definition),
     ...steps.flatMap(([step, { actions = [] }]) =>
       actions
         .filter((action) => !Object.hasOwn(definition.actions, action))
@@ -72,6 +76,11 @@ function faultsOf(definition: ProcessDefinition): string[] {
       .map(({ workflow }) => `the share of ${workflow} is not between 0 and 1`),
   ];
 }
+
+const permanentRowFaultsOf = (definition: ProcessDefinition): string[] =>
+  definition.permanentRow === undefined || outcomesOf(definition).includes(definition.permanentRow.conflict)
+    ? []
+    : [`the permanent row names the unknown outcome ${definition.permanentRow.conflict}`];
 
 function isOptional(definition: ProcessDefinition, field: string): boolean {
   const schema = definition.input.shape[field] as z.ZodType | undefined;

@@ -66,6 +66,8 @@ export interface ProcessDefinition {
   readonly taskQueue: string;
   readonly key: BusinessKey;
   readonly input: z.ZodObject;
+  /** How long the body of a start may be; 8,192 bytes unless told otherwise. */
+  readonly maxBodyBytes?: number;
   /** A union with one member for each value of `outcome`. */
   readonly output: OutcomeUnion;
   readonly steps: Readonly<Record<string, StepDefinition>>;
@@ -78,8 +80,20 @@ export interface ProcessDefinition {
    * `PORTICO_TRANSFERS_APPROVAL_TIMEOUT`. All versions of a process share one schema. `settingsOf(schema)` gives the values.
    */
   readonly settings: SettingsSchema;
+  /**
+   * A row of a database that keeps each instance for ever. Where Temporal closed an instance without an outcome of its own,
+   * the row tells how it stands.
+   */
+  readonly permanentRow?: PermanentRowDeclaration | undefined;
   /** The effects of the process, in a few words for the documentation's process table. */
   readonly effects: string;
+}
+
+export interface PermanentRowDeclaration {
+  /** What the list of adapters calls these rows. */
+  readonly rows: string;
+  /** The outcome of an instance whose key has the row of another payload: after retention, the row's word counts. */
+  readonly conflict: string;
 }
 
 export type OutcomeUnion = z.ZodDiscriminatedUnion<readonly OutcomeMember[]>;

@@ -1,5 +1,5 @@
 /** The verbs that every process serves. Its permissions are `{process}:start` and `{process}:read`. */
-const generalVerbs = ['start', 'read', 'list', 'result'] as const;
+const generalVerbs = ['start', 'read', 'list', 'result', 'hold'] as const;
 
 /** Verbs that no process may take, since every process will serve them one day. */
 const plannedVerbs = ['timeline', 'events', 'rerun', 'pause', 'resume', 'terminate', 'retry'] as const;
@@ -16,6 +16,9 @@ export const generalFilters = [
 ] as const;
 
 export type GeneralFilter = (typeof generalFilters)[number];
+
+/** The step of an instance that has stopped before its permanent row had an outcome. No definition may declare it. */
+export const interruptedStep = 'interrupted';
 
 /** What no action and no view may be called. */
 export const reservedVerbs: ReadonlySet<string> = new Set([...generalVerbs, ...plannedVerbs]);

@@ -3,8 +3,8 @@ import type { Config } from '../config/config.ts';
 import { mergeExpositions } from '../observability/exposition.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { refuseWrongHost } from './host-header.ts';
 import { listen } from './listen.ts';
-import { refuseMissingHost } from './missing-host.ts';
 import { createReadiness, type ReadinessCheck } from './readiness.ts';
 import { createServer } from './server.ts';
 import { refuseUnknownRoutes } from './unknown-routes.ts';
@@ -34,7 +34,7 @@ const coreTimeoutMs = 1_000;
  */
 export function createAdmin(options: AdminOptions): FastifyInstance {
   const app = createServer({ logger: options.logger, quietMs: 35_000, maxBodyBytes: 1_024 });
-  const guards = [refuseUnknownRoutes(app), refuseMissingHost];
+  const guards = [refuseUnknownRoutes(app), refuseWrongHost];
   app.addHook('onRequest', (request, _reply, done) => {
     for (const guard of guards) guard(request);
     done();

@@ -4,8 +4,10 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { AuthenticationOptions } from '../tokens/authentication.ts';
 import { createAccess } from './access.ts';
 import { refuseWhileClosing } from './closing.ts';
+import { limitConnections } from './connection-limits.ts';
+import { noticeForwarding } from './forwarding.ts';
+import { refuseWrongHost } from './host-header.ts';
 import { acceptOnlyJson } from './json-body.ts';
-import { refuseMissingHost } from './missing-host.ts';
 import { type Pressure, shedUnderPressure } from './pressure.ts';
 import { createRateLimits, type RateLimits } from './rate-limit.ts';
 import { refuseRepeatedParameters } from './request-target.ts';
@@ -15,12 +17,14 @@ import { refuseUnknownRoutes } from './unknown-routes.ts';
 
 export interface AppOptions {
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics, 'observeRequest'>;
+  readonly metrics: Pick<Metrics, 'observeRequest' | 'countDroppedConnection'>;
   readonly authentication: AuthenticationOptions;
   readonly rateLimits: RateLimits;
   readonly pressure: Pressure;
   /** Addresses and CIDR blocks of the proxies whose `X-Forwarded-*` is believed; none if empty. */
   readonly trustProxy: readonly string[];
+  /** Open connections from one address at most, but for those proxies; 0 for no limit. */
+  readonly maxConnectionsPerAddress: number;
   /** The longest that a handler may take before its answer begins; milliseconds. */
   readonly longestAnswerMs: number;
   /** True once the process is asked to stop: connections are then closed after each answer. */
@@ -32,14 +36,20 @@ export interface AppOptions {
  * else it does not start. A request passes the guards; only then is its body read.
  */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { logger, metrics, trustProxy, longestAnswerMs } = options;
+  const { logger, metrics, trustProxy, longestAnswerMs, maxConnectionsPerAddress } = options;
   const app = createServer({
     logger,
     metrics,
     trustProxy,
     // While an answer is prepared its connection is silent.
     quietMs: Math.max(35_000, longestAnswerMs + 5_000),
-    maxBodyBytes: 65_536,
+    maxBodyBytes: 8_192,
+  });
+  limitConnections(app, {
+    max: 2_000,
+    maxPerAddress: maxConnectionsPerAddress,
+    proxies: trustProxy,
+    countDropped: metrics.countDroppedConnection,
   });
   guardRoutes(app);
   acceptOnlyJson(app);
@@ -64,11 +74,12 @@ async function createGuards(app: FastifyInstance, options: AppOptions): Promise<
     notClosing,
     shed,
     limit.byAddress,
+    noticeForwarding(options.logger, options.trustProxy),
+    refuseWrongHost,
     knownRoute,
-    authenticate,
+    limit.unlessRefusedOften(authenticate),
     limit.bySubject,
     permit,
-    refuseMissingHost,
     refuseRepeatedParameters,
   ];
 }

@@ -3,7 +3,7 @@ import { Problem, problemBodyOf, type ProblemCode, problemMediaType } from '../p
 import { challenge } from '../tokens/authentication.ts';
 import { isSafe } from './methods.ts';
 import { factsOf } from './request-facts.ts';
-import { pathOf } from './request-target.ts';
+import { awaitsContinue, pathOf } from './request-target.ts';
 
 /** A problem as it goes over the wire. `instance` is the path of the request that met it. */
 export function renderProblem(problem: Problem, instance: string) {
@@ -22,9 +22,25 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   factsOf(request.raw).problem = problem.code;
   logCause(problem, request);
   const { status, headers, text } = renderProblem(problem, pathOf(request.url));
-  // As bytes, or Fastify would add a charset, which the media type does not have.
-  void reply.code(status).headers(headers).send(Buffer.from(text));
+  const answer = () => {
+    if (endsConnection(status, request)) headers['Connection'] = 'close';
+    // As bytes, or Fastify would add a charset, which the media type does not have.
+    void reply.code(status).headers(headers).send(Buffer.from(text));
+  };
+  // The rest of what has arrived is parsed before the next turn of the event loop.
+  if (isStranger(request) && !request.raw.complete) setImmediate(answer);
+  else answer();
 }
+
+/** Strangers who were refused, and callers who may or may not send the body now, begin anew on another connection. */
+function endsConnection(status: number, request: FastifyRequest): boolean {
+  const { raw } = request;
+  // To close while the body arrives would take the answer away.
+  if (!raw.complete) return awaitsContinue(raw);
+  return isStranger(request) && [400, 401, 429].includes(status);
+}
+
+const isStranger = ({ raw }: FastifyRequest): boolean => factsOf(raw).principal === undefined;
 
 function logCause(problem: Problem, { log }: FastifyRequest): void {
   const line = { err: problem.cause, problem: problem.code };
@@ -35,7 +51,6 @@ function logCause(problem: Problem, { log }: FastifyRequest): void {
 }
 
 const ofFastify: Readonly<Record<string, ProblemCode>> = {
-  ECONNRESET: 'malformed-request',
   FST_ERR_BAD_URL: 'malformed-request',
   FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-request',
@@ -52,6 +67,8 @@ const ofFastify: Readonly<Record<string, ProblemCode>> = {
 export function toProblem(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   const code = isCoded(error) ? error.code : undefined;
+  // Of another connection, once the request has arrived: one that a handler has.
+  if (code === 'ECONNRESET' && !request.raw.complete) return new Problem('malformed-request');
   const known = code === undefined ? undefined : ofFastify[code];
   // Not as cause: some of their messages repeat the address.
   if (known !== undefined) return new Problem(known);

@@ -1,14 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { shapeOfJson } from '../json-text.ts';
+import { faultOfJson, type JsonFault } from '../json-text.ts';
 import { Problem } from '../problems.ts';
+import { awaitsContinue } from './request-target.ts';
 
-const maxDepth = 32;
-const maxKeys = 1_000;
+const limits = { depth: 32, members: 1_000, values: 2_000 };
 
 /**
  * JSON is the only body the app reads, as UTF-8 without content coding. Before anything else sees a body, it is held to
  * what RFC 7493 asks of JSON that machines exchange and to limits of depth and width, so that nothing behind can be
- * led to read it differently or to run out of stack.
+ * led to read it differently or to run out of stack. How long a body may be is for each route to say.
  */
 export function acceptOnlyJson(app: FastifyInstance): void {
   // Refuses what would reach an object's prototype.
@@ -16,18 +16,24 @@ export function acceptOnlyJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     const text = textOf(body);
-    if (text === undefined) {
-      done(malformed('The body is not UTF-8.'));
-      return;
+    const fault = text === undefined ? undefined : faultOfJson(text, limits);
+    if (text === undefined) done(malformed('The body is not UTF-8.'));
+    else if (fault !== undefined) done(malformed(detailOf[fault]));
+    else {
+      void readJson(request, text, (error, value: unknown) => {
+        if (error) done(malformed('The body is not JSON.'));
+        else done(null, value);
+      });
     }
-    void readJson(request, text, (error, value: unknown) => {
-      const problem = error ? malformed('The body is not JSON.') : problemWith(text);
-      if (problem === undefined) done(null, value);
-      else done(problem);
-    });
   });
-  app.addHook('preParsing', (request, _reply, _payload, done) => {
-    done(hasContentCoding(request) ? refusedCoding() : null);
+  app.addHook('preParsing', (request, reply, _payload, done) => {
+    const isTooLong = Number(request.headers['content-length']) > request.routeOptions.bodyLimit;
+    if (hasContentCoding(request)) done(refusedCoding());
+    else if (isTooLong) done(new Problem('body-too-large'));
+    else {
+      if (awaitsContinue(request.raw)) reply.raw.writeContinue();
+      done(null);
+    }
   });
 }
 
@@ -47,13 +53,12 @@ function textOf(body: Buffer): string | undefined {
   }
 }
 
-function problemWith(json: string): Problem | undefined {
-  const { depth, keys, hasRepeatedKey, hasUnusableText } = shapeOfJson(json);
-  if (depth > maxDepth) return malformed(`The body is nested deeper than ${maxDepth} levels.`);
-  if (keys > maxKeys) return malformed(`The body has more than ${maxKeys} members.`);
-  if (hasRepeatedKey) return malformed('An object in the body has two members of the same name.');
-  if (hasUnusableText) return malformed('A string in the body has a character that cannot be stored.');
-  return undefined;
-}
+const detailOf: Readonly<Record<JsonFault, string>> = {
+  'too-deep': `The body is nested deeper than ${limits.depth} levels.`,
+  'too-many-members': `The body has more than ${limits.members} members.`,
+  'too-many-values': `The body has more than ${limits.values} values.`,
+  'repeated-name': 'An object in the body has two members of the same name.',
+  'unusable-text': 'A string in the body has a character that cannot be stored.',
+};
 
 const malformed = (detail: string): Problem => new Problem('malformed-request', { detail });

@@ -8,6 +8,8 @@ import { factsOf } from './request-facts.ts';
 export interface RateLimits extends Readonly<Record<Cost, number>> {
   /** By address, for all requests, before the token is looked at. */
   readonly address: number;
+  /** By address, for requests whose token is refused. */
+  readonly refusals: number;
 }
 
 const windowSeconds = 10;
@@ -15,13 +17,14 @@ const windowSeconds = 10;
 type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
 /**
- * Two guards that throw `rate-limited`: one by address, one by tenant and subject with a limit for each cost. The second
- * lets pass whoever is not known.
+ * Guards that throw `rate-limited`. One limits by address, one by tenant and subject with a limit for each cost; the
+ * latter lets pass whoever is not known. `unlessRefusedOften` stands around the guard that looks at the token, and keeps
+ * away from it an address of which too many requests were `unauthenticated`.
  */
 export async function createRateLimits(
   app: FastifyInstance,
   limits: RateLimits,
-): Promise<{ byAddress: Guard; bySubject: Guard }> {
+): Promise<{ byAddress: Guard; bySubject: Guard; unlessRefusedOften: (authenticate: Guard) => Guard }> {
   await app.register(rateLimit, { global: false });
   const byCost: Readonly<Record<Cost, Guard>> = {
     start: createLimit(app, limits.start, subjectOf),
@@ -35,8 +38,11 @@ export async function createRateLimits(
       const { cost } = request.routeOptions.config;
       if (cost !== undefined && factsOf(request.raw).principal !== undefined) await byCost[cost](request, reply);
     },
+    unlessRefusedOften: createRefusalLimit(app, limits.refusals),
   };
 }
+
+const windowOf = (perSecond: number) => ({ max: perSecond * windowSeconds, timeWindow: windowSeconds * 1_000 });
 
 function createLimit(
   app: FastifyInstance,
@@ -45,8 +51,7 @@ function createLimit(
 ): Guard {
   if (perSecond === 0) return () => Promise.resolve();
   const count = app.createRateLimit({
-    max: perSecond * windowSeconds,
-    timeWindow: windowSeconds * 1_000,
+    ...windowOf(perSecond),
     ...(keyGenerator === undefined ? {} : { keyGenerator }),
   });
   return async (request, reply) => {
@@ -60,6 +65,22 @@ function createLimit(
       });
     }
     if (counted.isExceeded) throw new Problem('rate-limited', { retryAfterMs: counted.ttl });
+  };
+}
+
+/** Counts refusals alone: whoever has a valid token uses nothing up. */
+function createRefusalLimit(app: FastifyInstance, perSecond: number): (authenticate: Guard) => Guard {
+  if (perSecond === 0) return (authenticate) => authenticate;
+  const count = app.createRateLimit(windowOf(perSecond));
+  return (authenticate) => async (request, reply) => {
+    const seen = await count(request, { increment: false });
+    if (!seen.isAllowed && seen.remaining === 0) throw new Problem('rate-limited', { retryAfterMs: seen.ttl });
+    try {
+      await authenticate(request, reply);
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'unauthenticated') await count(request);
+      throw error;
+    }
   };
 }
 

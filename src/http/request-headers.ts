@@ -29,9 +29,14 @@ export const understands = (operation: Declared, feature: RequestFeature): boole
 function waitMsOf(headers: IncomingHttpHeaders, maxWaitMs: number): number {
   const prefer = headers['prefer'];
   const text = Array.isArray(prefer) ? prefer.join(',') : (prefer ?? '');
-  const seconds = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(text)?.[1];
+  // Preferences stand between commas; what follows a semicolon are parameters of one.
+  const [wait] = text.split(',').filter((preference) => /^\s*wait\s*=/i.test(preference));
+  const [, quoted, bare] = /=\s*(?:"(\d{1,6})"|(\d{1,6}))\s*(?:$|;)/.exec(wait ?? '') ?? [];
+  const seconds = quoted ?? bare;
   return seconds === undefined ? 0 : Math.min(Number(seconds) * 1_000, maxWaitMs);
 }
+
+const wholeKey = /^(?:"([\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x5b\x5d-\x7e]{1,255}))$/;
 
 /** The key, quoted or bare. */
 function idempotencyKeyOf(headers: IncomingHttpHeaders, operation: Declared): string | undefined {
@@ -44,8 +49,8 @@ function idempotencyKeyOf(headers: IncomingHttpHeaders, operation: Declared): st
   }
   if (reason !== undefined) throw new Problem('invalid-key', { detail: reason });
   if (!understands(operation, 'idempotency-key')) return undefined;
-  const key =
-    typeof header === 'string' ? /^"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?$/.exec(header.trim())?.[1] : undefined;
+  const [, quoted, bare] = typeof header === 'string' ? (wholeKey.exec(header.trim()) ?? []) : [];
+  const key = quoted ?? bare;
   if (key === undefined) {
     throw new Problem('invalid-key', {
       detail: 'The Idempotency-Key header is 1 to 255 visible ASCII characters, once.',

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { parse } from 'node:querystring';
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '../problems.ts';
@@ -16,3 +17,7 @@ export function refuseRepeatedParameters({ query }: FastifyRequest): void {
     errors: repeated.map(([name]) => ({ parameter: name.slice(0, 128), message: 'must not be repeated' })),
   });
 }
+
+/** Whether the caller sends the body only once it is invited to (RFC 9110, 10.1.1). */
+export const awaitsContinue = ({ headers, httpVersion }: IncomingMessage): boolean =>
+  httpVersion === '1.1' && headers.expect?.toLowerCase() === '100-continue';

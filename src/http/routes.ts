@@ -20,7 +20,7 @@ interface RouteOptions {
   readonly ownWorkMs?: number;
 }
 
-/** How long a handler may take beyond the wait asked for: longer than the deadlines of its calls together. */
+/** How long a handler may take beyond the wait asked for. An answer that is cut says that its effect is unknown. */
 const limitMsOf = (cost: Cost, { deadlines, ownWorkMs = 4_000 }: Omit<RouteOptions, 'services'>): number =>
   ownWorkMs + 2 * deadlines.readMs + { read: 0, list: 0, start: deadlines.startMs, action: deadlines.actionMs }[cost];
 
@@ -41,6 +41,7 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
         cost: operation.cost,
         ...(operation.process === undefined ? {} : { process: operation.process }),
       },
+      ...(operation.maxBodyBytes === undefined ? {} : { bodyLimit: operation.maxBodyBytes }),
       schema: { response: replySchemasOf(operation) },
       handler: async (request, reply) => {
         const control = controlOf(reply);
@@ -78,16 +79,19 @@ async function answerInTime(
   const limitMs = limitMsOf(operation.cost, options) + (understands(operation, 'prefer-wait') ? options.maxWaitMs : 0);
   const answered = answerOf(operation, request, control.signal, options);
   try {
-    return await withTimeLimit(
-      answered,
-      limitMs,
-      () => new Problem(isSafe(request.method) ? 'orchestration-timeout' : 'outcome-unknown'),
-    );
+    return await withTimeLimit(answered, limitMs, () => latenessOf(operation));
   } catch (error) {
     control.abort(error);
     answered.then(endStream, () => undefined);
     throw error;
   }
+}
+
+/** What belongs to no process asks the database alone. */
+function latenessOf({ method, process: processName }: Operation): Problem {
+  if (!isSafe(method)) return new Problem('outcome-unknown');
+  if (processName !== undefined) return new Problem('orchestration-timeout');
+  return new Problem('database-unavailable', { detail: 'The database did not answer in time; nothing was changed.' });
 }
 
 async function answerOf(
@@ -102,6 +106,9 @@ async function answerOf(
   return await operation.handle(call, services);
 }
 
+const noParams = z.object({});
+const noQuery = z.strictObject({});
+
 const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSignal, maxWaitMs: number): Call => ({
   ...carriedBy(request.headers, operation, maxWaitMs),
   get principal() {
@@ -109,8 +116,8 @@ const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSign
     if (principal === undefined) throw new Error('a public operation has no principal');
     return principal;
   },
-  params: parsePart('params', operation.params ?? z.object({}), request.params),
-  query: parsePart('query', operation.query ?? z.strictObject({}), request.query),
+  params: parsePart('params', operation.params ?? noParams, request.params),
+  query: parsePart('query', operation.query ?? noQuery, request.query),
   body: operation.body === undefined ? undefined : parsePart('body', operation.body, request.body),
   rawBody: request.body,
   signal,

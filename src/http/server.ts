@@ -49,9 +49,11 @@ export function createServer({ logger, metrics, trustProxy = [], ...limits }: Se
       handleError(error, request, reply);
     },
   });
-  app.server.maxConnections = 2_000;
-  // A caller may expect what it likes; RFC 9110, 10.1.1 lets a server ignore all but 100-continue.
-  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  // A caller may expect what it likes; RFC 9110, 10.1.1 lets a server ignore all but 100-continue. Its body is invited
+  // once the guards have let the request pass.
+  for (const event of ['checkExpectation', 'checkContinue']) {
+    app.server.on(event, (request, response) => app.server.emit('request', request, response));
+  }
   clientErrors.watch(app);
   closeUnusedConnections(app);
   app.setErrorHandler(handleError);

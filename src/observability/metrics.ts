@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createMoneyMetrics } from './money-metrics.ts';
 import { createSchemaWaits } from './schema-waits.ts';
 
 /** One HTTP request that ended. `route` is a template from the router, never the path that was asked for. */
@@ -29,13 +30,6 @@ export function createMetrics(build: { version: string; role: string }) {
     labelNames: ['version', 'role', 'node'],
     registers,
   }).set({ ...build, node: process.version }, 1);
-  const requests = new Histogram({
-    name: 'portico_http_request_duration_seconds',
-    help: 'HTTP requests by route template and status, until the response was written or the caller was gone (499).',
-    labelNames: ['method', 'route', 'status'],
-    buckets,
-    registers,
-  });
   const starts = new Counter({
     name: 'portico_starts_total',
     help: 'Answered starts by process and Idempotency-Status; mismatch and unknown are those that ended in a problem.',
@@ -69,8 +63,7 @@ export function createMetrics(build: { version: string; role: string }) {
   });
 
   return {
-    observeRequest: ({ method, route, status, seconds }: RequestObservation): void =>
-      requests.observe({ method, route, status }, seconds),
+    ...createHttpMetrics(registers),
     countStart: (processName: string, idempotencyStatus: string): void =>
       starts.inc({ process: processName, idempotency_status: idempotencyStatus }),
     countOutcome: (processName: string, outcome: string): void => outcomes.inc({ process: processName, outcome }),
@@ -81,7 +74,31 @@ export function createMetrics(build: { version: string; role: string }) {
     },
     countSchemaWait: createSchemaWaits(registers),
     setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
+    /** Of money that is on its way or waits for people. */
+    money: createMoneyMetrics(registry),
     /** The exposition in Prometheus' text format 0.0.4. */
     text: (): Promise<string> => registry.metrics(),
+  };
+}
+
+function createHttpMetrics(registers: Registry[]) {
+  const requests = new Histogram({
+    name: 'portico_http_request_duration_seconds',
+    help: 'HTTP requests by route template and status, until the response was written or the caller was gone (499).',
+    labelNames: ['method', 'route', 'status'],
+    buckets,
+    registers,
+  });
+  const droppedConnections = new Counter({
+    name: 'portico_http_connections_dropped_total',
+    help: 'Connections closed unheard, by the limit that they were past: of all, or of one address.',
+    labelNames: ['limit'],
+    registers,
+  });
+
+  return {
+    observeRequest: ({ method, route, status, seconds }: RequestObservation): void =>
+      requests.observe({ method, route, status }, seconds),
+    countDroppedConnection: (limit: 'all' | 'address'): void => droppedConnections.inc({ limit }),
   };
 }

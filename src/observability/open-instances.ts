@@ -1,8 +1,9 @@
 import type { Logger } from './logger.ts';
 
 /**
- * Keeps the gauge of open instances. Counts the processes one after the other every `everyMs` milliseconds, because
- * Temporal rations such questions. A count that fails leaves the last one standing.
+ * Keeps the gauge of open instances. Counts the processes one after the other, because Temporal rations such questions,
+ * and again after half to one and a half times `everyMs`, so that replicas do not ask together. A count that fails leaves
+ * the last one standing.
  */
 export function watchOpenInstances(options: {
   readonly processes: readonly string[];
@@ -23,7 +24,7 @@ export function watchOpenInstances(options: {
       }
     }
     if (isStopped) return;
-    timer = setTimeout(() => void countAll(), options.everyMs);
+    timer = setTimeout(() => void countAll(), options.everyMs * (0.5 + Math.random()));
     timer.unref();
   }
   void countAll();

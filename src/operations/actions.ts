@@ -7,7 +7,7 @@ import {
 import { Problem } from '../problems.ts';
 import { defineOperation, type Operation } from './operation.ts';
 import { addressOf, instanceParams, waitForResult } from './reads.ts';
-import { collectionPathOf, instanceSchemasOf, pascalCase, schemaStemOf } from './representation.ts';
+import { collectionPathOf, instanceSchemasOf, pascalCase, problemsOfTelling, schemaStemOf } from './representation.ts';
 
 /** The declared verbs of a definition: `POST …/{id}/approve`. */
 export const actionOperationsOf = (definition: ProcessDefinition): Operation[] =>
@@ -42,16 +42,17 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
       'action-not-allowed',
       'too-late',
       'idempotency-mismatch',
+      ...problemsOfTelling(definition),
     ],
-    async handle(call, { gateway }) {
+    async handle(call, services) {
       const { principal, idempotencyKey, signal } = call;
       const address = addressOf(definition, call);
-      await gateway.act(
+      await services.gateway.act(
         { ...address, action: name, body: call.rawBody, input: call.body, actor: principal.actor, idempotencyKey },
         signal,
       );
       // From here on the action has been applied, whatever comes of reading the instance.
-      return waitForResult(definition, call, gateway).catch((error: unknown) => {
+      return waitForResult(definition, call, services).catch((error: unknown) => {
         throw error instanceof Problem ? new Problem(error.code, { ...error.options, effect: 'applied' }) : error;
       });
     },

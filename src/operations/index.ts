@@ -1,6 +1,7 @@
 import { catalog } from '../catalog/index.ts';
 import type { ProcessDefinition } from '../definition/definition.ts';
 import { actionOperationsOf, viewOperationsOf } from './actions.ts';
+import { holdOperationsOf } from './holds.ts';
 import { listOperationOf } from './list.ts';
 import type { Operation } from './operation.ts';
 import { readOperationsOf } from './reads.ts';
@@ -18,6 +19,7 @@ export const operationsOf = (definition: ProcessDefinition): Operation[] => [
   listOperationOf(definition),
   ...viewOperationsOf(definition),
   ...actionOperationsOf(definition),
+  ...holdOperationsOf(definition),
 ];
 
 /** Everything Portico serves: one list for the routes and for the OpenAPI document. */

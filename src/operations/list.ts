@@ -1,16 +1,20 @@
 import { z } from 'zod';
 import type { ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
-import type { GeneralFilter } from '../definition/reserved-names.ts';
+import { type GeneralFilter, interruptedStep } from '../definition/reserved-names.ts';
+import type { ListFilter } from '../orchestration/visibility-query.ts';
 import { defineOperation, type Operation } from './operation.ts';
 import { readOf } from './reads.ts';
 import {
   allOutcomesOf,
+  allStepsOf,
   collectionPathOf,
   instanceSchemasOf,
+  problemsOfTelling,
   schemaStemOf,
   toRepresentation,
 } from './representation.ts';
+import { tell, type Told } from './told.ts';
 
 const [firstMs, lastMs] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59.999Z')];
 
@@ -23,7 +27,7 @@ const instant = z.iso
 export function listOperationOf(definition: ProcessDefinition): Operation {
   const filters = {
     status: z.enum(['running', 'closed']).optional(),
-    step: z.enum(Object.keys(definition.steps)).optional().describe('Implies status running.'),
+    step: z.enum(allStepsOf(definition)).optional().describe('Implies status running.'),
     outcome: z.enum(allOutcomesOf(definition)).optional().describe('Implies status closed.'),
     startedAfter: instant.optional().describe('Inclusive.'),
     startedBefore: instant.optional().describe('Exclusive.'),
@@ -38,39 +42,46 @@ export function listOperationOf(definition: ProcessDefinition): Operation {
     ...readOf(definition),
     operationId: `list${schemaStemOf(definition)}`,
     path: collectionPathOf(definition),
-    summary: 'Find instances, newest first',
+    summary: 'Find instances: running ones first, then the last ended',
     cost: 'list',
     query,
     responses: { 200: { description: 'One page.', body: instanceSchemasOf(definition).page } },
-    problems: ['invalid-cursor'],
-    async handle(call, { gateway }) {
+    problems: ['invalid-cursor', ...problemsOfTelling(definition)],
+    async handle(call, { gateway, permanentRows }) {
       const { status, step, outcome, startedAfter, startedBefore, limit, cursor, ...labels } = call.query;
-      const { items, cursor: next } = await gateway.list(
-        {
-          definition,
-          tenant: call.principal.tenant,
-          filter: {
-            status,
-            step,
-            outcome,
-            startedAfter: startedAfter === undefined ? undefined : new Date(startedAfter),
-            startedBefore: startedBefore === undefined ? undefined : new Date(startedBefore),
-            labels: Object.fromEntries(
-              Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-            ),
-          },
-          limit,
-          cursor,
-        },
-        call.signal,
-      );
+      const instances = { definition, tenant: call.principal.tenant };
+      const filter = {
+        status,
+        ...(step === interruptedStep ? { isStopped: true } : { step }),
+        outcome,
+        startedAfter: startedAfter === undefined ? undefined : new Date(startedAfter),
+        startedBefore: startedBefore === undefined ? undefined : new Date(startedBefore),
+        labels: Object.fromEntries(
+          Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+        ),
+      } satisfies ListFilter;
+      const { items, cursor: next } = await gateway.list({ ...instances, filter, limit, cursor }, call.signal);
+      const told = await tell(instances, items, permanentRows);
       return {
         status: 200,
         body: {
-          items: items.map((snapshot) => toRepresentation(definition, snapshot, call.principal)),
+          items: told
+            .filter((item) => fits(item, { status, step, outcome }))
+            .map((item) => toRepresentation(definition, item, call.principal)),
           ...(next === undefined ? {} : { cursor: next }),
         },
       };
     },
   });
 }
+
+/** What the engine found by its own word may be told otherwise: then it is no answer to what was asked. */
+const fits = (
+  item: Told,
+  asked: { status?: string | undefined; step?: string | undefined; outcome?: string | undefined },
+) =>
+  [
+    [asked.status, item.status],
+    [asked.step, item.step],
+    [asked.outcome, item.outcome],
+  ].every(([wanted, actual]) => wanted === undefined || wanted === actual);

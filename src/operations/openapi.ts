@@ -80,7 +80,12 @@ function toOperationObject(operation: Operation): ZodOpenApiOperationObject {
     },
     ...(operation.body === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: operation.body } } } }),
+      : {
+          requestBody: {
+            required: !operation.body.safeParse(undefined).success,
+            content: { 'application/json': { schema: operation.body } },
+          },
+        }),
     responses: { ...answersOf(operation), ...problemsOf(operation) },
   };
 }
@@ -120,9 +125,10 @@ function problemsOf(operation: Operation) {
     ...(operation.params === undefined ? [] : ['uri-too-long' as const]),
     ...(isRead ? [] : bodyProblems),
   ];
+  const ofProcess = operation.process !== undefined;
   const dependencies: ProblemCode[] = [
-    operation.process === undefined ? 'database-unavailable' : 'orchestration-unavailable',
-    isRead ? 'orchestration-timeout' : 'outcome-unknown',
+    ofProcess ? 'orchestration-unavailable' : 'database-unavailable',
+    ...(isRead ? (ofProcess ? ['orchestration-timeout' as const] : []) : ['outcome-unknown' as const]),
   ];
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of new Set([...own, ...dependencies, ...commonProblems])) {

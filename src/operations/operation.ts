@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Adapters } from '../adapters/index.ts';
 import type { SettingsOf } from '../config/process-settings.ts';
+import type { PermanentRowsByName } from '../definition/permanent-row.ts';
 import type { Gateway } from '../orchestration/gateway.ts';
 import type { ProblemCode } from '../problems.ts';
 import type { Principal } from '../tokens/authentication.ts';
@@ -8,6 +9,8 @@ import type { Principal } from '../tokens/authentication.ts';
 /** What operations reach the world through. */
 export interface Services extends Adapters {
   readonly gateway: Gateway;
+  /** By the names that definitions use. */
+  readonly permanentRows: PermanentRowsByName;
   readonly settingsOf: SettingsOf;
   /** Counts a start by how it ended: `created`, `joined`, `replayed`, `mismatch` or `unknown`. */
   readonly countStart: (process: string, status: string) => void;
@@ -115,6 +118,8 @@ export interface Operation {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** How long a body may be; 8,192 bytes unless told otherwise. What is longer is refused before it is read. */
+  readonly maxBodyBytes?: number;
   /**
    * What a request may carry. The rule for a header that is not understood follows from what the header asks for:
    *

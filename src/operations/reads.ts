@@ -1,12 +1,22 @@
 import { z } from 'zod';
 import { permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
-import type { InstanceSnapshot } from '../orchestration/instances.ts';
 import { Problem } from '../problems.ts';
 import { type Answer, type Call, defineOperation, type Operation, type Services } from './operation.ts';
-import { answerWith, collectionPathOf, instanceSchemasOf, schemaStemOf, toRepresentation } from './representation.ts';
+import {
+  answerWith,
+  collectionPathOf,
+  instanceSchemasOf,
+  problemsOfTelling,
+  schemaStemOf,
+  toRepresentation,
+} from './representation.ts';
+import { isInterrupted, tellOne, type Told } from './told.ts';
 
 export const instanceParams = z.object({ id: businessKey });
+
+/** What reading an instance needs. */
+type InstanceServices = Pick<Services, 'gateway' | 'permanentRows'>;
 
 type InstanceCall = Call<z.output<typeof instanceParams>>;
 
@@ -40,10 +50,10 @@ const getOperationOf = (definition: ProcessDefinition): Operation =>
     cost: 'read',
     params: instanceParams,
     responses: { 200: { description: 'The instance as it stands.', body: instanceSchemasOf(definition).instance } },
-    problems: ['not-found'],
-    async handle(call, { gateway }) {
-      const snapshot = await describe(addressOf(definition, call), call, gateway);
-      return { status: 200, body: toRepresentation(definition, snapshot, call.principal) };
+    problems: ['not-found', ...problemsOfTelling(definition)],
+    async handle(call, services) {
+      const told = await describe(addressOf(definition, call), call, services);
+      return { status: 200, body: toRepresentation(definition, told, call.principal) };
     },
   });
 
@@ -61,49 +71,49 @@ const resultOperationOf = (definition: ProcessDefinition): Operation => {
       200: { description: 'The instance has ended.', body: schemas.withResult, headers: ['Preference-Applied'] },
       202: { description: 'It still runs.', body: schemas.instance, headers: ['Retry-After', 'Preference-Applied'] },
     },
-    problems: ['not-found'],
-    handle: (call, { gateway }) => waitForResult(definition, call, gateway),
+    problems: ['not-found', ...problemsOfTelling(definition)],
+    handle: (call, services) => waitForResult(definition, call, services),
   });
 };
 
 /**
  * Answers with the result as soon as the instance has closed, or with the instance as it stands after the time the
- * caller is willing to wait.
+ * caller is willing to wait. An interrupted instance is not waited for.
  */
 export async function waitForResult(
   definition: ProcessDefinition,
   call: InstanceCall,
-  gateway: Services['gateway'],
+  services: InstanceServices,
 ): Promise<Answer> {
   const { signal, waitMs } = call;
   const address = addressOf(definition, call);
-  let snapshot = await describe(address, call, gateway);
-  if (snapshot.status === 'running' && waitMs > 0 && (await gateway.untilClosed(address, waitMs, signal))) {
-    snapshot = await describe(address, call, gateway);
-  }
-  const headers = waitMs > 0 ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {};
-  return answerWith(await withResult(address, snapshot, call, gateway), headers);
+  let told = await describe(address, call, services);
+  const mustWait = waitMs > 0 && told.status === 'running' && !isInterrupted(told);
+  const waited = mustWait ? await services.gateway.untilClosed(address, waitMs, signal) : 'running';
+  if (waited === 'closed') told = await describe(address, call, services);
+  const headers = waitMs > 0 && waited !== 'not-waited' ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {};
+  return answerWith(await withResult(address, told, call, services), headers);
 }
 
 /** The instance as the caller sees it; with the result, if it has closed and the caller may read. */
 export async function withResult(
   address: ReturnType<typeof addressOf>,
-  snapshot: InstanceSnapshot,
+  told: Told,
   { principal, signal }: Pick<Call, 'principal' | 'signal'>,
-  gateway: Services['gateway'],
+  { gateway }: Pick<Services, 'gateway'>,
 ): Promise<ReturnType<typeof toRepresentation> & { result?: unknown }> {
-  const representation = toRepresentation(address.definition, snapshot, principal);
+  const representation = toRepresentation(address.definition, told, principal);
   const mayRead = principal.permissions.has(permissionOf(address.definition, 'read'));
-  if (snapshot.status === 'running' || !mayRead) return representation;
-  return { ...representation, result: await gateway.result(address, signal) };
+  if (told.status === 'running' || !mayRead) return representation;
+  return { ...representation, result: told.result ?? (await gateway.result(address, signal)) };
 }
 
 async function describe(
   address: ReturnType<typeof addressOf>,
   { signal }: Pick<Call, 'signal'>,
-  gateway: Services['gateway'],
-) {
+  { gateway, permanentRows }: InstanceServices,
+): Promise<Told> {
   const snapshot = await gateway.describe(address, signal);
   if (snapshot === undefined) throw new Problem('not-found');
-  return snapshot;
+  return tellOne(address, snapshot, permanentRows);
 }

@@ -1,13 +1,23 @@
 import { z } from 'zod';
 import { outcomesOf, permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
-import { generalOutcomes, type InstanceSnapshot } from '../orchestration/instances.ts';
+import type { Hold } from '../definition/permanent-row.ts';
+import { interruptedStep } from '../definition/reserved-names.ts';
+import { generalOutcomes } from '../orchestration/instances.ts';
+import type { ProblemCode } from '../problems.ts';
 import type { Principal } from '../tokens/authentication.ts';
 import type { Answer, ResponseHeader } from './operation.ts';
+import type { Told } from './told.ts';
 
 const link = z
   .object({ href: z.string(), method: z.enum(['GET', 'POST']) })
   .meta({ id: 'Link', description: 'Something this caller may try on this instance now.' });
+
+export const hold = z
+  .object({ note: z.string(), by: z.string().describe('The subject of the operator.'), since: z.iso.datetime() })
+  .meta({ id: 'Hold' });
+
+export const toHoldBody = ({ note, by, since }: Hold) => ({ note, by: by.sub, since: since.toISOString() });
 
 /** `TransfersV1` of the definition transfers, version 1: the stem of its schema names. */
 export const schemaStemOf = ({ name, version }: ProcessDefinition): string => `${pascalCase(name)}V${version}`;
@@ -22,6 +32,16 @@ export const collectionPathOf = ({ version, collection }: ProcessDefinition): st
 export const allOutcomesOf = (definition: ProcessDefinition): [string, ...string[]] =>
   [...new Set<string>([...outcomesOf(definition), ...generalOutcomes])] as [string, ...string[]];
 
+/** Every step an instance of the definition can be told to be in. */
+export const allStepsOf = ({ steps, permanentRow }: ProcessDefinition): string[] => [
+  ...Object.keys(steps),
+  ...(permanentRow === undefined ? [] : [interruptedStep]),
+];
+
+/** The problems of whatever tells how an instance stands: where there is a permanent row, that needs the database. */
+export const problemsOfTelling = ({ permanentRow }: ProcessDefinition): readonly ProblemCode[] =>
+  permanentRow === undefined ? [] : ['database-unavailable'];
+
 type InstanceSchemas = ReturnType<typeof createInstanceSchemas>;
 
 // A named schema must be one object wherever it is used.
@@ -34,18 +54,32 @@ export function instanceSchemasOf(definition: ProcessDefinition): InstanceSchema
   return known;
 }
 
+const runId = z
+  .string()
+  .describe(
+    'Tells an instance from a later one of the same id. It never changes, also not after a reset. Absent where only the ' +
+      'permanent row of the instance is known.',
+  );
+
 function createInstanceSchemas(definition: ProcessDefinition) {
   const stem = schemaStemOf(definition);
+  const keepsRow = definition.permanentRow !== undefined;
   const whole = z.object({
     id: businessKey.describe('The business key.'),
-    runId: z
-      .string()
-      .describe('Tells an instance from a later one of the same id. It never changes, also not after a reset.'),
+    runId: keepsRow ? runId.optional() : runId,
     status: z.enum(['running', 'closed']),
-    step: z.enum(Object.keys(definition.steps)).optional().describe('Where a running instance stands.'),
+    step: z
+      .enum(allStepsOf(definition))
+      .optional()
+      .describe(
+        keepsRow
+          ? 'Where a running instance stands. `interrupted`: it has stopped before its end and is going to be resumed.'
+          : 'Where a running instance stands.',
+      ),
     outcome: z.enum(allOutcomesOf(definition)).optional().describe('How a closed instance ended.'),
     startedAt: z.iso.datetime(),
     closedAt: z.iso.datetime().optional(),
+    ...(keepsRow ? { hold: hold.optional().describe('Where an operator keeps the reconciler away.') } : {}),
     links: z.record(z.string(), link),
   });
   return {
@@ -56,18 +90,24 @@ function createInstanceSchemas(definition: ProcessDefinition) {
         items: z.array(whole.omit({ runId: true }).meta({ id: `${stem}Item` })),
         cursor: z.string().optional(),
       })
-      .meta({ id: `${stem}Page`, description: 'Newest first. Go on with `cursor` while there is one.' }),
+      .meta({
+        id: `${stem}Page`,
+        description:
+          'Running instances, the last started first; then closed ones, the last closed first. Go on with `cursor` while there is one. An instance that closes meanwhile may be on a later page again.',
+      }),
   };
 }
 
 /** The instance as one caller sees it: with the links that its permissions and the instance's step allow. */
-export function toRepresentation(definition: ProcessDefinition, snapshot: InstanceSnapshot, principal: Principal) {
+export function toRepresentation(definition: ProcessDefinition, told: Told, principal: Principal) {
+  const { endedBy: _, result: __, hold: heldBack, ...snapshot } = told;
   const self = `${collectionPathOf(definition)}/${snapshot.id}`;
   const may = (verb: string) => principal.permissions.has(permissionOf(definition, verb));
   const offered = snapshot.step === undefined ? [] : (definition.steps[snapshot.step]?.actions ?? []);
   const actions = offered.filter(may);
   return {
     ...snapshot,
+    ...(heldBack === undefined ? {} : { hold: toHoldBody(heldBack) }),
     links: {
       ...(may('read')
         ? { self: { href: self, method: 'GET' }, result: { href: `${self}/result`, method: 'GET' } }

@@ -1,11 +1,20 @@
 import { permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
-import { hashedKey } from '../orchestration/identity.ts';
+import { rowsOf } from '../definition/permanent-row.ts';
+import { fingerprintOf, hashedKey } from '../orchestration/identity.ts';
 import type { StartOutcome } from '../orchestration/start.ts';
 import { Problem } from '../problems.ts';
 import type { Answer, Call, Operation, Services } from './operation.ts';
-import { withResult } from './reads.ts';
-import { answerWith, collectionPathOf, instanceSchemasOf, schemaStemOf, toRepresentation } from './representation.ts';
+import { type addressOf, withResult } from './reads.ts';
+import {
+  answerWith,
+  collectionPathOf,
+  instanceSchemasOf,
+  problemsOfTelling,
+  schemaStemOf,
+  toRepresentation,
+} from './representation.ts';
+import { isInterrupted, tellOne, type Told, toldByRow } from './told.ts';
 
 /** `POST` to the collection: starts an instance at most once for its key. */
 export function startOperationOf(definition: ProcessDefinition): Operation {
@@ -20,6 +29,7 @@ export function startOperationOf(definition: ProcessDefinition): Operation {
     cost: 'start',
     process: definition.name,
     body: definition.input,
+    ...(definition.maxBodyBytes === undefined ? {} : { maxBodyBytes: definition.maxBodyBytes }),
     ...whatItCarries(definition),
     responses: {
       200: {
@@ -33,7 +43,7 @@ export function startOperationOf(definition: ProcessDefinition): Operation {
         headers: ['Location', 'Idempotency-Status', 'Preference-Applied', 'Retry-After'],
       },
     },
-    problems: ['invalid-key', 'idempotency-mismatch'],
+    problems: ['invalid-key', 'idempotency-mismatch', ...problemsOfTelling(definition)],
     instanceOf: (call) => keyOf(definition, call),
     handle: (call, services) => start(definition, call, services),
   };
@@ -50,26 +60,78 @@ const whatItCarries = ({ key }: ProcessDefinition): Pick<Operation, 'understands
         },
       };
 
-async function start(definition: ProcessDefinition, call: Call, { gateway, countStart }: Services): Promise<Answer> {
+async function start(definition: ProcessDefinition, call: Call, services: Services): Promise<Answer> {
+  const { gateway, countStart } = services;
   const { principal, signal, waitMs } = call;
   const address = { definition, tenant: principal.tenant, key: keyOf(definition, call) };
   const location = `${collectionPathOf(definition)}/${address.key}`;
-  const outcome = await gateway.start(
+  const found = await gateway.start(
     { ...address, input: inputOf(call), body: call.rawBody, startedBy: principal.actor, traceparent: call.traceparent },
     signal,
   );
+  const outcome = await byPermanentRow(address, found, call, services).catch((error: unknown) => {
+    // The instance may exist: `none` would read as if nothing had been started.
+    throw error instanceof Problem ? new Problem(error.code, { ...error.options, effect: 'unknown' }) : error;
+  });
   countStart(definition.name, outcome.kind);
   const started = answerable(outcome, location);
-  const headers = { Location: location, 'Idempotency-Status': started.kind };
-  if (waitMs === 0) return answerWith(toRepresentation(definition, started.snapshot, principal), headers);
-
-  if (started.kind !== 'replayed') await gateway.untilClosed(address, waitMs, signal);
-  // The instance exists by now: a failure to read it again must not look like a failure to start it.
-  const snapshot = (await gateway.describe(address, signal).catch(() => undefined)) ?? started.snapshot;
-  const representation = await withResult(address, snapshot, call, gateway).catch(() =>
-    toRepresentation(definition, started.snapshot, principal),
+  const { told, hasWaited } = await waitUntilClosed(address, started, call, services);
+  const headers = {
+    Location: location,
+    'Idempotency-Status': started.kind,
+    ...(hasWaited ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {}),
+  };
+  const asksForResult = waitMs > 0 || started.kind === 'replayed';
+  if (!asksForResult) return answerWith(toRepresentation(definition, told, principal), headers);
+  // The instance exists by now: a failure to read its result must not look like a failure to start it.
+  const representation = await withResult(address, told, call, services).catch(() =>
+    toRepresentation(definition, told, principal),
   );
-  return answerWith(representation, { ...headers, 'Preference-Applied': `wait=${waitMs / 1_000}` });
+  return answerWith(representation, headers);
+}
+
+type Address = ReturnType<typeof addressOf>;
+
+/**
+ * What a start found, put right by the permanent row where there is one. An instance that the engine stopped before its
+ * row had an outcome is joined. A mismatch may be that of a later payload: the row's own payload takes precedence.
+ */
+async function byPermanentRow(
+  address: Address,
+  outcome: StartOutcome,
+  call: Call,
+  { permanentRows }: Pick<Services, 'permanentRows'>,
+): Promise<StartOutcome> {
+  if (outcome.kind === 'replayed') {
+    return foundAs(await tellOne(address, outcome.snapshot, permanentRows, { ownsConflict: true }));
+  }
+  if (outcome.kind !== 'mismatch') return outcome;
+  const { definition, tenant, key } = address;
+  const fingerprint = fingerprintOf({ tenant, process: definition.name, body: call.rawBody });
+  const row = await rowsOf(definition, permanentRows)?.findSame({ tenant, key, input: call.body, fingerprint });
+  return row === undefined ? outcome : foundAs(toldByRow(row));
+}
+
+const foundAs = (snapshot: Told) =>
+  ({ kind: snapshot.status === 'running' ? 'joined' : 'replayed', snapshot }) as const;
+
+/** The instance as it stands after the time that the caller is willing to wait, as far as it can be read. */
+async function waitUntilClosed(
+  address: Address,
+  { snapshot }: Started,
+  { signal, waitMs }: Pick<Call, 'signal' | 'waitMs'>,
+  { gateway, permanentRows }: Pick<Services, 'gateway' | 'permanentRows'>,
+): Promise<{ told: Told; hasWaited: boolean }> {
+  const asFound = { told: snapshot, hasWaited: waitMs > 0 };
+  if (waitMs === 0 || snapshot.status === 'closed' || isInterrupted(snapshot)) return asFound;
+  const hasWaited = (await gateway.untilClosed(address, waitMs, signal)) !== 'not-waited';
+  try {
+    const described = await gateway.describe(address, signal);
+    if (described === undefined) return { told: snapshot, hasWaited };
+    return { told: await tellOne(address, described, permanentRows, { ownsConflict: true }), hasWaited };
+  } catch {
+    return { told: snapshot, hasWaited };
+  }
 }
 
 type Started = Exclude<StartOutcome, { kind: 'mismatch' | 'unknown' }>;

@@ -5,6 +5,7 @@ import { dataConverter } from './codec.ts';
 import { createLists } from './lists.ts';
 import { createReads } from './reads.ts';
 import { createResults } from './results.ts';
+import { createRevivals } from './revivals.ts';
 import { createStarts, type EagerStarts } from './start.ts';
 
 /**
@@ -27,6 +28,7 @@ export function createGateway(options: {
     ...createResults(dependencies),
     ...createActions(dependencies),
     ...createLists(dependencies),
+    ...createRevivals(dependencies),
   };
 }
 

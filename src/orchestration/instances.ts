@@ -17,6 +17,8 @@ export interface InstanceSnapshot {
   readonly step?: string;
   /** How it ended: an outcome of its definition, or `failed`, `cancelled`, `terminated`, `timed-out`. */
   readonly outcome?: string;
+  /** Whose word the outcome is: the process's own, or that of the engine, which stopped the process. */
+  readonly endedBy?: 'process' | 'engine';
   /** RFC 3339, UTC. */
   readonly startedAt: string;
   readonly closedAt?: string;
@@ -43,6 +45,8 @@ interface Described {
   /** Of the start that created the instance. */
   readonly fingerprint: string | undefined;
   readonly tenant: string | undefined;
+  /** A reset or a continuation begins another. */
+  readonly currentRun: string;
 }
 
 /** Translates what Describe and List give. The memo survives continue-as-new, reset and retry; request ids do not. */
@@ -55,12 +59,13 @@ export async function toSnapshot(info: WorkflowExecutionInfo): Promise<Described
   return {
     fingerprint: typeof fingerprint === 'string' ? fingerprint : undefined,
     tenant: attributes.tenant,
+    currentRun: info.execution?.runId ?? '',
     snapshot: {
       id: parseWorkflowId(info.execution?.workflowId ?? '')?.key ?? '',
       ...(info.firstRunId ? { runId: info.firstRunId } : {}),
       status: ending === undefined ? 'running' : 'closed',
       ...(ending === undefined && attributes.step !== undefined ? { step: attributes.step } : {}),
-      ...(ending === undefined ? {} : { outcome: outcomeOf(ending, attributes.outcome) }),
+      ...(ending === undefined ? {} : endOf(ending, attributes.outcome)),
       startedAt: typeof startedAt === 'string' ? startedAt : (toTimestamp(info.startTime) ?? ''),
       ...(closedAt === undefined ? {} : { closedAt }),
     },
@@ -68,8 +73,10 @@ export async function toSnapshot(info: WorkflowExecutionInfo): Promise<Described
 }
 
 // A workflow publishes its outcome with its completion. After another ending a published outcome never took effect.
-const outcomeOf = (ending: string, published: string | undefined): string =>
-  ending === 'completed' ? (published ?? ending) : ending;
+const endOf = (ending: string, published: string | undefined) =>
+  ending === 'completed' && published !== undefined
+    ? ({ outcome: published, endedBy: 'process' } as const)
+    : ({ outcome: ending, endedBy: 'engine' } as const);
 
 const toTimestamp = (time: proto.google.protobuf.ITimestamp | null | undefined): string | undefined =>
   time ? new Date(Number(time.seconds ?? 0) * 1_000 + Math.floor((time.nanos ?? 0) / 1e6)).toISOString() : undefined;

@@ -22,7 +22,9 @@ interface ListRequest {
 export function createLists({ connection, namespace, deadlines, cursorSecret }: ListDependencies) {
   return {
     /**
-     * One page, newest first, each instance once. A page can hold fewer than `limit` items although another follows.
+     * One page, in Temporal's order: first what runs, the last started first, then what has closed, the last closed first.
+     * A page shows an instance once. One that closes between two pages may be on both, and none is left out. A page can
+     * hold fewer than `limit` items although another follows.
      * Throws `invalid-cursor` or a read Problem, and a plain Error where there is no secret for cursors.
      */
     async list(
@@ -47,9 +49,9 @@ export function createLists({ connection, namespace, deadlines, cursorSecret }: 
       }
     },
 
-    /** How many instances of a process run, over all tenants. */
-    async countOpen(processName: string): Promise<number> {
-      const query = openInstancesQueryOf(processName);
+    /** How many instances of a process run, or stand at one step, over all tenants. */
+    async countOpen(processName: string, step?: string): Promise<number> {
+      const query = openInstancesQueryOf(processName, step);
       const { count } = await within(connection, { deadlineMs: deadlines.readMs }, () =>
         connection.workflowService.countWorkflowExecutions({ namespace, query }),
       );

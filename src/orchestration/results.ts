@@ -3,7 +3,7 @@ import { type InstanceAddress, refOf } from './address.ts';
 import { type CallDependencies, within } from './calls.ts';
 import { readProblemOf } from './failures.ts';
 import { workflowIdOf } from './identity.ts';
-import { createWaits } from './waits.ts';
+import { createWaits, type WaitOutcome } from './waits.ts';
 
 const waitLimits = {
   // A frontend bounds long-running calls per namespace at 1,200 by default.
@@ -23,8 +23,8 @@ export function createResults(dependencies: CallDependencies) {
   const waits = createWaits({ poll, ...waitLimits });
 
   return {
-    /** True once the instance has closed, false after `waitMs` or where too many wait already. Never fails. */
-    untilClosed: (address: InstanceAddress, waitMs: number, signal?: AbortSignal): Promise<boolean> =>
+    /** Resolves once the instance has closed, after `waitMs`, or at once where too many wait already. Never rejects. */
+    untilClosed: (address: InstanceAddress, waitMs: number, signal?: AbortSignal): Promise<WaitOutcome> =>
       waits.untilClosed({ tenant: address.tenant, workflowId: workflowIdOf(refOf(address)) }, waitMs, signal),
 
     /** Ends every wait, and lets none begin. */

@@ -16,6 +16,10 @@ export interface StartCall extends InstanceAddress {
   readonly input: Readonly<Record<string, unknown>>;
   readonly startedBy: Actor;
   readonly traceparent?: string | undefined;
+  /** Of the first start, where it is known; otherwise made of the body. */
+  readonly fingerprint?: string | undefined;
+  /** Lets a closed instance of the same key give way to this one. */
+  readonly replacesClosed?: boolean | undefined;
 }
 
 export type RawStart = proto.temporal.api.workflowservice.v1.IStartWorkflowExecutionRequest;
@@ -54,7 +58,10 @@ export async function toRawStart(
     },
     searchAttributes: { indexedFields: startAttributes(attributes) },
     requestId: requestIdOf(fingerprint),
-    workflowIdReusePolicy: WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+    workflowIdReusePolicy:
+      call.replacesClosed === true
+        ? WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+        : WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
   };
 }

@@ -42,7 +42,7 @@ export const createStarts = (dependencies: StartDependencies) => ({
     const { namespace, deadlines } = dependencies;
     const { definition, tenant, key, body } = call;
     const limits = { deadlineMs: deadlines.startMs, signal };
-    const fingerprint = fingerprintOf({ tenant, process: definition.name, body });
+    const fingerprint = call.fingerprint ?? fingerprintOf({ tenant, process: definition.name, body });
     const startedAt = new Date().toISOString();
     const raw = await toRawStart(call, { namespace, fingerprint, startedAt });
     const step = firstStepOf(definition);

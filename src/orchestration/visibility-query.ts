@@ -6,12 +6,15 @@ export interface ListFilter {
   readonly status?: 'running' | 'closed' | undefined;
   readonly step?: string | undefined;
   readonly outcome?: string | undefined;
+  /** Those that Temporal closed without an outcome of their own. */
+  readonly isStopped?: boolean | undefined;
   readonly startedAfter?: Date | undefined;
   readonly startedBefore?: Date | undefined;
   readonly labels: Readonly<Record<string, string>>;
 }
 
 const closedStatuses = "('Completed', 'Failed', 'Canceled', 'Terminated', 'TimedOut')";
+const stoppedStatuses = "('Failed', 'Canceled', 'Terminated', 'TimedOut')";
 const isRunning = "ExecutionStatus = 'Running'";
 
 /**
@@ -27,6 +30,7 @@ export function visibilityQueryOf(request: { tenant: string; process: string; fi
     filter.status === 'closed' ? `ExecutionStatus IN ${closedStatuses}` : undefined,
     filter.status === undefined ? "ExecutionStatus != 'ContinuedAsNew'" : undefined,
     filter.step === undefined ? undefined : `PorticoStep = ${literal(filter.step)} AND ${isRunning}`,
+    filter.isStopped === true ? `ExecutionStatus IN ${stoppedStatuses}` : undefined,
     filter.outcome === undefined ? undefined : outcomeClause(filter.outcome),
     filter.startedAfter === undefined ? undefined : `StartTime >= '${filter.startedAfter.toISOString()}'`,
     filter.startedBefore === undefined ? undefined : `StartTime < '${filter.startedBefore.toISOString()}'`,
@@ -34,9 +38,13 @@ export function visibilityQueryOf(request: { tenant: string; process: string; fi
   ]);
 }
 
-/** The running instances of a process, over all tenants. */
-export const openInstancesQueryOf = (processName: string): string =>
-  allOf([`PorticoProcess = ${literal(processName)}`, isRunning]);
+/** The running instances of a process, over all tenants: all of them, or those at one step. */
+export const openInstancesQueryOf = (processName: string, step?: string): string =>
+  allOf([
+    `PorticoProcess = ${literal(processName)}`,
+    isRunning,
+    step === undefined ? undefined : `PorticoStep = ${literal(step)}`,
+  ]);
 
 const allOf = (clauses: readonly (string | undefined)[]): string =>
   clauses

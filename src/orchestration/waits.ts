@@ -1,6 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { createSharedPolls, type Poll } from './shared-polls.ts';
 
+/** The instance has closed; it runs on, and the caller's time is up; or nobody waited, because too many do already. */
+export type WaitOutcome = 'closed' | 'running' | 'not-waited';
+
 /**
  * Waits for instances to close. Callers of one instance share a long poll, because a frontend bounds such calls. Each
  * caller holds a connection, so the callers are bounded too, in all and for each tenant. Past a bound nobody waits.
@@ -10,6 +13,8 @@ export function createWaits(options: {
   readonly maxPolls: number;
   readonly maxWaiters: number;
   readonly maxWaitersOfTenant: number;
+  /** After how long a poll is begun anew; a minute unless told otherwise. */
+  readonly maxPollMs?: number;
 }) {
   const polls = createSharedPolls(options);
   const waiters = createWaiterCount(options);
@@ -21,23 +26,28 @@ export function createWaits(options: {
     /** Ends every wait, and lets none begin. */
     end: (): void => ending.abort(),
 
-    /** True as soon as the instance has closed, false after `waitMs`, when `signal` aborts, or when too many wait. */
+    /** Says how the wait ended: also when `signal` aborts, and at once where too many wait. Never rejects. */
     async untilClosed(
       { tenant, workflowId }: { tenant: string; workflowId: string },
       waitMs: number,
       signal?: AbortSignal,
-    ): Promise<boolean> {
-      if (ending.signal.aborted || waiters.isFull(tenant)) return false;
-      const poll = polls.join(workflowId);
-      if (poll === undefined) return false;
+    ): Promise<WaitOutcome> {
+      if (ending.signal.aborted || waiters.isFull(tenant)) return 'not-waited';
+      let tell = (_isClosed: boolean): void => undefined;
+      const told = new Promise<boolean>((resolve) => {
+        tell = resolve;
+      });
+      const leave = polls.join(workflowId, tell);
+      if (leave === undefined) return 'not-waited';
       waiters.add(tenant);
-      const patience = createPatience(waitMs, signal === undefined ? [ending.signal] : [signal, ending.signal]);
+      const signals = signal === undefined ? [ending.signal] : [signal, ending.signal];
+      const endPatience = afterOrOn(waitMs, signals, () => tell(false));
       try {
-        return await Promise.race([poll.closed, patience.isOver]);
+        return (await told) ? 'closed' : 'running';
       } finally {
-        patience.end();
+        endPatience();
         waiters.remove(tenant);
-        poll.leave();
+        leave();
       }
     },
   };
@@ -63,20 +73,13 @@ function createWaiterCount(limits: { readonly maxWaiters: number; readonly maxWa
   };
 }
 
-/** Resolves `isOver` to false after `waitMs` or when a signal aborts. `end` releases the timer and the signals. */
-function createPatience(waitMs: number, signals: readonly AbortSignal[]) {
-  let stop = () => {};
-  const isOver = new Promise<false>((resolve) => {
-    stop = () => resolve(false);
-  });
+/** Calls `stop` after `waitMs` or when a signal aborts. The returned function releases the timer and the signals. */
+function afterOrOn(waitMs: number, signals: readonly AbortSignal[], stop: () => void): () => void {
   const timer = setTimeout(stop, waitMs);
   for (const signal of signals) signal.addEventListener('abort', stop, { once: true });
   if (signals.some(({ aborted }) => aborted)) stop();
-  return {
-    isOver,
-    end(): void {
-      clearTimeout(timer);
-      for (const signal of signals) signal.removeEventListener('abort', stop);
-    },
+  return () => {
+    clearTimeout(timer);
+    for (const signal of signals) signal.removeEventListener('abort', stop);
   };
 }

@@ -2,7 +2,7 @@ import fastifyJwt from '@fastify/jwt';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Algorithm } from '../config/key-algorithms.ts';
-import { shapeOfJson } from '../json-text.ts';
+import { faultOfJson } from '../json-text.ts';
 import { Problem } from '../problems.ts';
 import { maxSkew, type Principal, principalOf } from './claims.ts';
 import type { VerificationKeys } from './verification-keys.ts';
@@ -15,7 +15,8 @@ export interface AuthenticationOptions {
   /** Nothing else is looked at, and nothing in a token widens it. */
   readonly algorithms: readonly Algorithm[];
   readonly keys: VerificationKeys;
-  readonly defaultTenant: string;
+  /** The tenant of a token that names none. Undefined: such a token is refused. */
+  readonly defaultTenant: string | undefined;
   /** Every permission that some route declares. */
   readonly permissions: readonly string[];
 }
@@ -32,10 +33,13 @@ export async function createAuthentication(
   // The verifier skips an issuer or audience that is empty, and takes any algorithm if the list is.
   if (issuer === '' || audience === '' || algorithms.length === 0) throw new Error('authentication is not configured');
   const permissions = new Set(options.permissions);
-  const header = headerSchemaFor(algorithms);
+  const decoded = decodedSchemaFor(algorithms);
 
   await app.register(fastifyJwt, {
-    secret: async (_request: FastifyRequest, token: unknown) => await keys.keyFor(header.parse(token).header),
+    secret: async (_request: FastifyRequest, token: unknown) => {
+      const { header, payload } = decoded.parse(token);
+      return await keys.keyFor({ alg: header.alg, kid: header.kid, issuedAt: payload.iat });
+    },
     decode: { complete: true },
     verify: {
       algorithms: [...algorithms],
@@ -52,6 +56,8 @@ export async function createAuthentication(
     const payload = await request.jwtVerify<object>().catch((error: unknown) => {
       throw error instanceof Problem ? error : refusal(error);
     });
+    // After the signature, so that only the issuer can make Portico look for it.
+    if (isAmbiguous(tokenOf(request))) throw refusal();
     const principal = principalOf(payload, { defaultTenant, permissions, nowMs: Date.now() });
     if (principal === undefined) throw refusal();
     return principal;
@@ -69,7 +75,8 @@ export function requirePermission(principal: Principal | undefined, permission =
 /** The challenge without an error code: what a request without credentials gets. */
 export const challenge = 'Bearer realm="portico"';
 
-const maxTokenLength = 8_192;
+/** In characters. What a stranger sends is decoded before its signature is known to be false, so it is short. */
+const maxTokenLength = 4_096;
 const bearer = /^bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
 
 /** The one token of the request. In the address it would end in other people's logs, so there it is refused. */
@@ -83,31 +90,27 @@ function tokenOf({ raw, query }: FastifyRequest): string {
   const isInAddress = typeof query === 'object' && query !== null && 'access_token' in query;
   const [, token] = bearer.exec(authorization) ?? [];
   if (others.length > 0 || isInAddress || token === undefined || token.length > maxTokenLength) throw refusal();
-  refuseAmbiguousJson(token);
   return token;
 }
 
-/** JSON that names a member twice, or that is no UTF-8, means different things to different readers. */
-function refuseAmbiguousJson(token: string): void {
-  for (const part of token.split('.', 2)) {
-    if (isAmbiguous(Buffer.from(part, 'base64url'))) throw refusal();
-  }
-}
-
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+// As long as a token is, it has fewer.
+const noLimits = { depth: maxTokenLength, members: maxTokenLength, values: maxTokenLength };
 
-function isAmbiguous(json: Buffer): boolean {
-  try {
-    const text = decoder.decode(json);
-    JSON.parse(text);
-    return shapeOfJson(text).hasRepeatedKey;
-  } catch {
-    return true;
-  }
-}
+/** Whether readers may disagree on what a token says: it is no UTF-8, or no JSON as RFC 7493 asks for. */
+const isAmbiguous = (token: string): boolean =>
+  token.split('.', 2).some((part) => {
+    try {
+      const text = decoder.decode(Buffer.from(part, 'base64url'));
+      JSON.parse(text);
+      return faultOfJson(text, noLimits) !== undefined;
+    } catch {
+      return true;
+    }
+  });
 
-/** The header fields that count; `crit` would demand an extension, and Portico knows none. */
-const headerSchemaFor = (algorithms: readonly Algorithm[]) =>
+/** What counts before the signature; `crit` would demand an extension, and Portico knows none. */
+const decodedSchemaFor = (algorithms: readonly Algorithm[]) =>
   z.object({
     header: z.object({
       alg: z.enum([...algorithms]),
@@ -118,6 +121,7 @@ const headerSchemaFor = (algorithms: readonly Algorithm[]) =>
         .optional(),
       crit: z.never().optional(),
     }),
+    payload: z.object({ iat: z.number().optional().catch(undefined) }),
   });
 
 const refusal = (cause?: unknown): Problem =>

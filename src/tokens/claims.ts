@@ -38,14 +38,16 @@ const claims = z
  */
 export function principalOf(
   payload: unknown,
-  options: { defaultTenant: string; permissions: ReadonlySet<string>; nowMs: number },
+  options: { defaultTenant: string | undefined; permissions: ReadonlySet<string>; nowMs: number },
 ): Principal | undefined {
   const { data } = claims.safeParse(payload);
   if (data === undefined || data.iat > options.nowMs / 1_000 + maxSkew) return undefined;
+  const tenantId = data.tenant ?? options.defaultTenant;
+  if (tenantId === undefined) return undefined;
   const granted = data.permissions ?? data.scope?.split(' ') ?? [];
   return Object.freeze({
     actor: Object.freeze({ iss: data.iss, sub: data.sub }),
-    tenant: data.tenant ?? options.defaultTenant,
+    tenant: tenantId,
     permissions: new Set(granted.filter((permission) => options.permissions.has(permission))),
   });
 }

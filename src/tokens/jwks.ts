@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Algorithm, algorithmsOfPublicKey } from '../config/key-algorithms.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Problem } from '../problems.ts';
+import { maxSkew } from './claims.ts';
 import type { KeyQuestion, VerificationKeys } from './verification-keys.ts';
 
 /** Where the public keys of an issuer are, and how long what was fetched is good for. Times are in milliseconds. */
@@ -17,37 +18,36 @@ export interface JwksOptions {
   readonly cooldownMs?: number;
   /** The same while no keys were ever fetched. */
   readonly firstCooldownMs?: number;
-  /** When keys are fetched again. */
+  /** After how long keys are used no more before they were fetched again. That is begun after four fifths of it. */
   readonly maxAgeMs?: number;
   /** How long keys are used on while the issuer cannot be reached. */
   readonly maxStaleMs?: number;
   /** A clock that never goes back, in milliseconds. */
   readonly now?: () => number;
+  /** The time of day, in milliseconds of the epoch. */
+  readonly wallClock?: () => number;
 }
 
 /**
  * The keys of a JWKS URL. A new key is found when a token names it; a removed one stops counting within `maxAgeMs`,
  * unless the issuer cannot be reached: then what is known is used for `maxStaleMs`. Each key serves one algorithm.
- * Where an outage makes an answer impossible, `keyFor` throws the problem `keys-unavailable`.
+ * `keyFor` throws the problem `keys-unavailable` where an outage makes an answer impossible, and where a token that is
+ * younger than the keys names an unknown one before it is time to fetch them again.
  */
 export function createJwks(options: JwksOptions): VerificationKeys {
   const { cooldownMs = 30_000, firstCooldownMs = 2_000, maxAgeMs = 600_000, maxStaleMs = 3_600_000 } = options;
-  const now = options.now ?? (() => performance.now());
+  const { now = () => performance.now(), wallClock = Date.now } = options;
   let fetchedAt = Number.NEGATIVE_INFINITY;
+  /** By the time of day. What the issuer publishes later, this fetch has not seen. */
+  let askedAtWallMs = Number.NEGATIVE_INFINITY;
   let triedAt = Number.NEGATIVE_INFINITY;
   let isOut = false;
   let running: Promise<void> | undefined;
 
-  // When to fetch is decided here alone: jose would ask again for every token while the issuer is away.
-  const remote = createRemoteJWKSet(new URL(options.url), {
-    cacheMaxAge: Number.POSITIVE_INFINITY,
-    cooldownDuration: Number.POSITIVE_INFINITY,
-    timeoutDuration: options.timeoutMs ?? 2_500,
-    [customFetch]: async (url, init) => pinned(await fetchSet(url, init), options.algorithms),
-  });
-
+  const remote = remoteSetOf(options);
   const pems = createPems(remote);
   const ageMs = () => now() - fetchedAt;
+  const refreshAtMs = 0.8 * maxAgeMs;
 
   /** The fetch that runs, or a new one if it is time for one. Never rejects: an outage shows in `isOut`. */
   function refresh(): Promise<void> | undefined {
@@ -59,10 +59,12 @@ export function createJwks(options: JwksOptions): VerificationKeys {
   }
 
   async function fetchKeys(): Promise<void> {
+    const askingAtWallMs = wallClock();
     try {
       await remote.reload();
       pems.forget();
       fetchedAt = now();
+      askedAtWallMs = askingAtWallMs;
       isOut = false;
     } catch (error) {
       isOut = true;
@@ -73,8 +75,9 @@ export function createJwks(options: JwksOptions): VerificationKeys {
   }
 
   async function ensureKeys(): Promise<void> {
-    if (ageMs() < maxAgeMs) return;
+    if (ageMs() < refreshAtMs) return;
     const refreshed = refresh();
+    if (ageMs() < maxAgeMs) return;
     // Once an outage is known, nobody waits for the next attempt while there are keys to go on with.
     if (!isOut || ageMs() >= maxStaleMs) await refreshed;
     if (ageMs() >= maxStaleMs) throw new Problem('keys-unavailable');
@@ -87,7 +90,9 @@ export function createJwks(options: JwksOptions): VerificationKeys {
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
       const refreshed = refresh();
-      if (refreshed === undefined && !isOut) throw error;
+      const isRefused = refreshed === undefined && !isOut;
+      if (isRefused && !isYounger(question, askedAtWallMs, wallClock())) throw error;
+      if (isRefused) throw new Problem('keys-unavailable', { cause: error });
       await refreshed;
       if (isOut) throw new Problem('keys-unavailable', { cause: error });
       return pems.find(question);
@@ -95,6 +100,25 @@ export function createJwks(options: JwksOptions): VerificationKeys {
   }
 
   return { keyFor, check: ensureKeys };
+}
+
+// When to fetch is decided above: jose would ask again for every token while the issuer is away.
+const remoteSetOf = ({ url: setUrl, algorithms, timeoutMs = 2_500 }: JwksOptions) =>
+  createRemoteJWKSet(new URL(setUrl), {
+    cacheMaxAge: Number.POSITIVE_INFINITY,
+    cooldownDuration: Number.POSITIVE_INFINITY,
+    timeoutDuration: timeoutMs,
+    [customFetch]: async (url, init) => pinned(await fetchSet(url, init), algorithms),
+  });
+
+/**
+ * Whether a token was issued after the keys were asked for, so that its key may be new. The token says so itself and
+ * nobody has verified it: this chooses between two refusals, and never begins a fetch.
+ */
+function isYounger({ issuedAt }: KeyQuestion, askedAtWallMs: number, nowMs: number): boolean {
+  if (issuedAt === undefined || issuedAt > nowMs / 1_000 + maxSkew) return false;
+  // Issuers cut the fraction of the second off.
+  return (issuedAt + 1) * 1_000 > askedAtWallMs;
 }
 
 /** The PEM of each key that was asked for, until the set is fetched anew. */

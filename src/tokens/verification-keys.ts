@@ -5,6 +5,8 @@ export interface KeyQuestion {
   /** One of the algorithms that were configured. */
   readonly alg: Algorithm;
   readonly kid?: string | undefined;
+  /** When the token says that it was issued; seconds of the epoch. */
+  readonly issuedAt?: number | undefined;
 }
 
 /** The keys that tokens are verified with. */

@@ -90,9 +90,9 @@ describe('refund', () => {
     const activities = activitiesWith({ approvalLimitMinor: 10_000n });
     await activities.openTransfer(order);
     expect(await activities.withdraw(order)).toEqual({ kind: 'reserved' });
-    await accounts.freezeAccount({ tenant, accountId: order.input.from });
+    await accounts.freezeAccount({ tenant, accountId: order.input.from, by: startedBy });
     await expect(activities.refund(order)).rejects.toMatchObject({ type: 'blocked', nonRetryable: false });
-    await accounts.unfreezeAccount({ tenant, accountId: order.input.from });
+    await accounts.unfreezeAccount({ tenant, accountId: order.input.from, by: startedBy });
     expect(await activities.refund(order)).toEqual({ kind: 'refunded' });
   });
 });

@@ -56,7 +56,6 @@ describe('where only what is needed is given', () => {
       admin: { host: '127.0.0.1', port: 9090 },
       jwt: { issuer: 'https://issuer.example', audience: 'portico', algorithms: ['HS256'], keys: { kind: 'secret' } },
       database: { poolMax: 10, connectTimeoutMs: 2_000 },
-      defaultTenant: 'default',
       temporal: { namespace: 'default' },
       shutdown: { drainDelayMs: 5_000 },
     });

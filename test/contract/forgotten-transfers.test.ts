@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { stuckTransfers } from '../fixtures/stuck-transfers.ts';
+import { freezing, layFreezing, stuckTransfer } from '../fixtures/stuck-transfers.ts';
 import { closed } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
+import { temporalRequests } from '../harness/temporal-requests.ts';
 import { until } from '../harness/until.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
@@ -17,6 +18,7 @@ let portico: Portico;
 let operator: TemporalOperator;
 
 beforeAll(async () => {
+  await layFreezing(stateDir);
   [portico, operator] = await Promise.all([
     startPortico({ stateDir, environment: { PORTICO_TRANSFERS_APPROVAL_LIMIT_MINOR: '1000' } }),
     connectOperator(temporalAddress()),
@@ -34,8 +36,8 @@ const wait = { headers: { prefer: 'wait=20' } };
 const bob = { ...wait, subject: 'bob' };
 
 /** Accounts of one test alone. */
-async function openAccounts() {
-  const [payer, payee, frozen] = [unique('payer'), unique('payee'), unique('frozen')];
+async function openAccounts(payerName = 'payer') {
+  const [payer, payee, frozen] = [unique(payerName), unique('payee'), unique('frozen')];
   const account = { currency: 'EUR', openingBalance: { minor: '10000' } };
   await Promise.all([payer, payee, frozen].map((id) => portico.put(`/v1/accounts/${id}`, account)));
   await portico.post(`/v1/accounts/${frozen}/freeze`, undefined);
@@ -60,6 +62,17 @@ type Transfer = ReturnType<Accounts['transferOf']>;
 
 const pathOf = ({ transferId }: Transfer) => `${path}/${transferId}`;
 const forgetTransfer = ({ transferId }: Transfer) => operator.forget(`${portico.tenant}/transfers/${transferId}`);
+
+/** The outcomes of the tenant's listed transfers by id. */
+async function outcomesListed(query: string): Promise<Map<string, string | undefined>> {
+  const found = new Map<string, string | undefined>();
+  for (let cursor = ''; ; ) {
+    const { body } = await portico.get(`${path}?limit=100${query.replace('?', '&')}${cursor}`);
+    for (const { id, outcome } of body.items) found.set(id, outcome);
+    if (body.cursor === undefined) return found;
+    cursor = `&cursor=${encodeURIComponent(body.cursor)}`;
+  }
+}
 
 const reaches = (transfer: Transfer, step: string): Promise<Reply> =>
   until(
@@ -144,10 +157,10 @@ describe.concurrent('a transfer that ended and that Temporal has forgotten', () 
     ['reference', { reference: 'other' }],
     ['person asked for', { requestedBy: 'carol' }],
     ['amount, above the limit', { amount: { currency: 'EUR', minor: '1001' } }],
-  ])('is in conflict with another %s: nothing is moved and nobody is asked', async (_, other) => {
+  ])('is in conflict with another %s, and still answers its own payload', async (_, other) => {
     const { transferOf, balances } = await openAccounts();
     const transfer = transferOf('7');
-    await portico.post(path, transfer, wait);
+    const { body: first } = await portico.post(path, transfer, wait);
     const before = await balances();
     await forgetTransfer(transfer);
 
@@ -157,10 +170,21 @@ describe.concurrent('a transfer that ended and that Temporal has forgotten', () 
     const { transferId, amount } = conflicting;
     expect(conflict.body.result).toEqual({ outcome: 'conflict', transferId, amount });
     expect(await balances()).toEqual(before);
-    // For Temporal the later payload is the known one now; for the ledger it is the first for ever.
-    expect((await portico.post(path, transfer)).status).toBe(422);
-    await forgetTransfer(transfer);
-    expect((await portico.post(path, transfer, wait)).body.outcome).toBe('completed');
+
+    // For Temporal the later payload is the known one now; for the ledger, and so for callers, it is the first for ever.
+    const again = await portico.post(path, transfer, { subject: 'relay-2' });
+    expect([again.status, again.headers.get('idempotency-status')]).toEqual([200, 'replayed']);
+    expect(again.body).toMatchObject({ status: 'closed', outcome: 'completed', result: first.result });
+    expect(again.body.runId).toBeUndefined();
+    const { body: shown } = await portico.get(pathOf(transfer));
+    expect(shown).toMatchObject({ status: 'closed', outcome: 'completed' });
+    expect(shown.runId).toBeUndefined();
+    expect((await portico.get(`${pathOf(transfer)}/result`)).body.result).toEqual(first.result);
+    expect((await outcomesListed('')).get(transferId)).toBe('completed');
+    expect((await outcomesListed('?outcome=conflict')).get(transferId)).toBeUndefined();
+    const wrongAgain = await portico.post(path, conflicting, wait);
+    expect([wrongAgain.headers.get('idempotency-status'), wrongAgain.body.outcome]).toEqual(['replayed', 'conflict']);
+    expect((await portico.post(path, { ...transfer, reference: 'a third one' })).status).toBe(422);
     expect(await balances()).toEqual(before);
   });
 
@@ -195,25 +219,41 @@ describe.concurrent('a transfer that was lost before its end', () => {
   });
 
   it('goes on where its money is, once its payer can take it back', async () => {
-    const { transferOf, balances, frozen } = await openAccounts();
+    const { transferOf, balances, frozen } = await openAccounts(`payer-${freezing}`);
     const { from } = transferOf('1');
-    const stuck = await stuckTransfers(portico, { from, to: frozen }, 1);
-    expect(await balances()).toEqual([10_000 - stuck.length, 10_000, 10_000]);
-    for (const transfer of stuck) {
-      await forgetTransfer(transfer);
-      const again = await portico.post(path, transfer, { subject: 'relay-2' });
-      expect(again.headers.get('idempotency-status')).toBe('created');
-      await reaches(transfer, 'compensation-stuck');
-    }
-    expect(await balances()).toEqual([10_000 - stuck.length, 10_000, 10_000]);
+    const stuck = await stuckTransfer(portico, { from, to: frozen });
+    expect(await balances()).toEqual([9_999, 10_000, 10_000]);
+    await forgetTransfer(stuck);
+    const again = await portico.post(path, stuck, { subject: 'relay-2' });
+    expect(again.headers.get('idempotency-status')).toBe('created');
+    await reaches(stuck, 'compensation-stuck');
+    expect(await balances()).toEqual([9_999, 10_000, 10_000]);
     await portico.post(`/v1/accounts/${from}/unfreeze`, undefined);
-    for (const transfer of stuck) {
-      await portico.post(`${pathOf(transfer)}/resolve`, { how: 'retry' });
-      const { body } = await closed(portico, pathOf(transfer));
-      expect(body.outcome).toBe('compensated');
-    }
+    await portico.post(`${pathOf(stuck)}/resolve`, { how: 'retry' });
+    const { body } = await closed(portico, pathOf(stuck));
+    expect(body.outcome).toBe('compensated');
     expect(await balances()).toEqual([10_000, 10_000, 10_000]);
   });
+});
+
+it('whose id another payload has taken is answered by one request to Temporal', async () => {
+  const transfer = await awaitingApproval((await openAccounts()).transferOf('1001'));
+  await forgetTransfer(transfer);
+  await portico.post(path, { ...transfer, reference: 'other' }, wait);
+  const before = await temporalRequests(portico.adminUrl);
+  const again = await portico.post(path, transfer, wait);
+  const after = await temporalRequests(portico.adminUrl);
+  expect([again.status, again.headers.get('idempotency-status'), again.body.step]).toEqual([
+    202,
+    'joined',
+    'interrupted',
+  ]);
+  const asked = ['StartWorkflowExecution', 'DescribeWorkflowExecution', 'GetWorkflowExecutionHistory'];
+  expect(asked.map((method) => (after[method] ?? 0) - (before[method] ?? 0))).toEqual([1, 0, 0]);
+  expect((await portico.get(`${pathOf(transfer)}/result`, wait)).status).toBe(202);
+  await forgetTransfer(transfer);
+  await awaitingApproval(transfer);
+  expect((await portico.post(`${pathOf(transfer)}/cancel`, {}, wait)).body.outcome).toBe('cancelled');
 });
 
 // Last: it stops Portico, to look into its books without it.

@@ -176,6 +176,37 @@ describe('an action', () => {
 });
 
 describe('a list', () => {
+  it('shows what runs, the last started first, then what has closed, the last closed first', async () => {
+    const tenant = unique('order');
+    const [a, b, c, d] = [
+      await startedProbe({}, { tenant }),
+      await startedProbe({}, { tenant }),
+      await startedProbe({}, { tenant }),
+      await startedProbe({}, { tenant }),
+    ];
+    const list = async (query = ''): Promise<{ items: { id: string; status: string }[]; cursor?: string }> =>
+      (await portico.get(`/v1/probes?${query}`, { tenant })).body;
+    const finish = async (id: string) => {
+      await portico.post(`/v1/probes/${id}/finish`, {}, { tenant, headers: { prefer: 'wait=20' } });
+      await until(
+        () => list('status=closed'),
+        ({ items }) => items.some((item) => item.id === id),
+      );
+    };
+    await until(list, ({ items }) => items.length === 4);
+    await finish(c);
+    await finish(a);
+    expect((await list()).items.map(({ id }) => id)).toEqual([d, b, a, c]);
+
+    // One that closes between two pages is on both.
+    const first = await list('limit=1');
+    expect(first.items).toMatchObject([{ id: d, status: 'running' }]);
+    await finish(d);
+    const second = await list(`limit=1&cursor=${first.cursor}`);
+    const third = await list(`limit=1&cursor=${second.cursor}`);
+    expect([second.items, third.items]).toMatchObject([[{ id: b }], [{ id: d, status: 'closed' }]]);
+  });
+
   const ids = ({ body }: { body: { items: { id: string }[] } }) => body.items.map(({ id }) => id);
 
   it('filters by status, step, outcome, label and time', async () => {

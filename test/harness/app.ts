@@ -13,7 +13,7 @@ import { slowOperations, thingOperations } from './thing-operations.ts';
 /** Signs the tokens of {@link startApp} unless a test brings keys of its own. */
 export const appKey = createSigningKey('ES256');
 
-const noLimits = { address: 0, start: 0, action: 0, read: 0, list: 0 };
+const noLimits = { address: 0, refusals: 0, start: 0, action: 0, read: 0, list: 0 };
 const noPressure = { maxEventLoopDelayMs: 0, maxEventLoopUtilization: 0, maxRssBytes: 0 };
 
 interface TestAppOptions extends Partial<Omit<AppOptions, 'authentication' | 'logger' | 'metrics'>> {
@@ -39,6 +39,7 @@ export async function startApp(testOptions: TestAppOptions = {}) {
     trustProxy: [],
     rateLimits: noLimits,
     pressure: noPressure,
+    maxConnectionsPerAddress: 0,
     longestAnswerMs: 30_000,
     isDraining: () => false,
     ...options,

@@ -100,6 +100,8 @@ export async function startPortico(
   return {
     ...running,
     stateDir,
+    /** As it serves them: on task queues of its own. */
+    definitions,
     tenant,
     tokenFor: caller.tokenFor,
     ...caller.at(running.url),

@@ -13,8 +13,11 @@ export const hasPromtool = isInstalled;
 /** What `promtool check metrics` has to say about an exposition; empty if it is content. */
 export const checkMetrics = (exposition: string): string => said(['check', 'metrics'], exposition);
 
-/** What `promtool check rules` has to say about files of rules. It begins with `exit` unless all are valid. */
-export const checkRules = (files: readonly string[]): string => said(['check', 'rules', ...files]);
+/** What `promtool check rules` has to say about a file of alert rules; empty if it is content. */
+export function checkRules(file: string): string {
+  const answer = said(['check', 'rules', '--lint-fatal', file]);
+  return answer.startsWith('exit') ? answer : '';
+}
 
 function said(args: readonly string[], input = ''): string {
   const { status, stdout, stderr } = spawnSync('promtool', args, { input, encoding: 'utf8' });

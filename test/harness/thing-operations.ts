@@ -45,6 +45,15 @@ export const thingOperations: readonly Operation[] = [
       Promise.resolve({ status: 202, body: { body: rawBody }, headers: { Location: '/v1/things/t-1' } }),
   }),
   probe({
+    ...start,
+    operationId: 'startLargeThing',
+    path: '/v1/large-things',
+    body: z.unknown(),
+    maxBodyBytes: 65_536,
+    responses: { 202: { description: 'Anything.', body: z.unknown() } },
+    handle: ({ rawBody }) => Promise.resolve({ status: 202, body: { body: rawBody } }),
+  }),
+  probe({
     operationId: 'pokeThing',
     method: 'POST',
     path: '/v1/things/{id}/poke',
@@ -76,6 +85,7 @@ const never = () => new Promise<never>(() => undefined);
 
 /** Operations that never answer by themselves. */
 export const slowOperations: readonly Operation[] = [
-  probe({ operationId: 'getSlow', path: '/v1/slow', handle: never }),
+  probe({ operationId: 'getSlow', path: '/v1/slow', process: 'things', handle: never }),
+  probe({ operationId: 'getSlowRow', path: '/v1/slow-row', handle: never }),
   probe({ ...start, operationId: 'startSlow', path: '/v1/slow', body: z.unknown(), handle: never }),
 ];

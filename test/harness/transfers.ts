@@ -64,7 +64,8 @@ export async function openTransfers(options: {
     transferRecords: controlled.adapter,
     settingsOf: settingsWith(transferSettings, { approvalLimitMinor, approvalTimeout: approvalTimeoutMs }),
   });
-  const startWorker = (taskQueue?: string) => workers.startWorker({ activities, taskQueue });
+  const startWorker = (taskQueue?: string, patchesAsleep?: readonly string[]) =>
+    workers.startWorker({ activities, taskQueue, patchesAsleep });
   const shared = await startWorker();
 
   async function balanceOf(accountId: string): Promise<bigint | undefined> {
@@ -144,9 +145,9 @@ export async function openTransfers(options: {
       balances: async () => ({ payer: await balanceOf(payer), payee: await balanceOf(payee) }),
       clearing: () => clearingOf(transferId),
       freeze: (whom: 'payer' | 'payee') =>
-        accounts.freezeAccount({ tenant, accountId: whom === 'payer' ? payer : payee }),
+        accounts.freezeAccount({ tenant, accountId: whom === 'payer' ? payer : payee, by: starter }),
       unfreeze: (whom: 'payer' | 'payee') =>
-        accounts.unfreezeAccount({ tenant, accountId: whom === 'payer' ? payer : payee }),
+        accounts.unfreezeAccount({ tenant, accountId: whom === 'payer' ? payer : payee, by: starter }),
     };
   }
 

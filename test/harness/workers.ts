@@ -54,8 +54,11 @@ export async function openWorkers({ address }: { address: string }) {
     activities: object;
     workflowsPath?: string | undefined;
     taskQueue?: string | undefined;
+    /** New instances go on without these patches, as in a release before them. */
+    patchesAsleep?: readonly string[] | undefined;
   }): Promise<TestWorker> {
-    const { taskQueue = `test-${randomUUID()}`, activities, workflowsPath = currentWorkflows } = options;
+    const { activities, patchesAsleep = [] } = options;
+    const { taskQueue = `test-${randomUUID()}`, workflowsPath = currentWorkflows } = options;
     const outcomes: string[] = [];
     const sinks: InjectedSinks<InstanceSinks> = {
       instances: { ended: { fn: (_info, outcome) => void outcomes.push(outcome), callDuringReplay: false } },
@@ -68,6 +71,7 @@ export async function openWorkers({ address }: { address: string }) {
       activities,
       sinks,
       workflowBundle: await bundleOf(workflowsPath),
+      patchActivationCallback: ({ patchId }) => !patchesAsleep.includes(patchId),
       workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 3 },
       activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 3 },
     });

@@ -298,7 +298,7 @@ describe('a stream', () => {
   });
 
   it('of a handler that is late is let go unread', async () => {
-    expect(await api.send('/v1/lateStream')).toMatchObject({ status: 504, body: { code: 'orchestration-timeout' } });
+    expect(await api.send('/v1/lateStream')).toMatchObject({ status: 503, body: { code: 'database-unavailable' } });
     await expect.poll(() => late.isDestroyed).toBe(true);
   });
 });

@@ -125,10 +125,14 @@ describe('an address', () => {
 });
 
 describe('a handler that takes too long', () => {
-  it('is answered for with 504: a read had no effect, a start may have had one', async () => {
+  it('is answered for: a read had no effect, also one of the database alone, and a start may have had one', async () => {
     expect(await api.send('/v1/slow')).toMatchObject({
       status: 504,
       body: { code: 'orchestration-timeout', retryable: true, effect: 'none' },
+    });
+    expect(await api.send('/v1/slow-row')).toMatchObject({
+      status: 503,
+      body: { code: 'database-unavailable', retryable: true, effect: 'none' },
     });
     expect(await api.send('/v1/slow', jsonPost({}))).toMatchObject({
       status: 504,

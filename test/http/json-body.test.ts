@@ -5,7 +5,7 @@ const api = await startApp();
 afterAll(api.stop);
 
 const post = (body: string | Buffer, headers: Record<string, string> = { 'Content-Type': 'application/json' }) =>
-  api.send('/v1/things', { method: 'POST', body: new Uint8Array(Buffer.from(body)), headers });
+  api.send('/v1/large-things', { method: 'POST', body: new Uint8Array(Buffer.from(body)), headers });
 
 describe('a body', () => {
   it('of JSON reaches the handler as it is', async () => {
@@ -79,6 +79,8 @@ describe('a body', () => {
     ['33 objects in each other', '{"a":'.repeat(33) + '1' + '}'.repeat(33)],
     ['1001 members', `{${Array.from({ length: 1_001 }, (_, n) => `"k${n}":1`).join()}}`],
     ['1001 members in small objects', `[${Array.from({ length: 1_001 }, () => '{"k":1}').join()}]`],
+    ['2001 values', `[${Array.from({ length: 2_000 }, () => '""').join()}]`],
+    ['2001 values in small arrays', `[${Array.from({ length: 1_000 }, () => '[]').join()}]`],
   ])('of %s is 400 and is told nothing of the parser', async (_what, body) => {
     const { status, body: problem, text } = await post(body);
     expect(status).toBe(400);
@@ -90,6 +92,7 @@ describe('a body', () => {
   it.each([
     ['32 arrays in each other', '['.repeat(32) + ']'.repeat(32)],
     ['1000 members', `{${Array.from({ length: 1_000 }, (_, n) => `"k${n}":1`).join()}}`],
+    ['2000 values', `[${Array.from({ length: 1_999 }, () => '""').join()}]`],
     ['the same member in two objects', '[{"a":1},{"a":2},{"b":{"a":1}},"a","a"]'],
     ['brackets and colons in strings', `{"a":"${'[{:'.repeat(50)}\\"","b\\\\":"}"}`],
     ['a bare value', '"text"'],
@@ -99,21 +102,31 @@ describe('a body', () => {
     expect(JSON.parse(text)).toEqual({ body: JSON.parse(body) as unknown });
   });
 
-  it('of 64 KiB is read, and of one byte more is 413', async () => {
-    const bodyOf = (bytes: number) => `"${'x'.repeat(bytes - 2)}"`;
-    expect((await post(bodyOf(65_536))).status).toBe(202);
-    expect(await post(bodyOf(65_537))).toMatchObject({ status: 413, body: { code: 'body-too-large' } });
+  const bodyOf = (bytes: number) => `"${'x'.repeat(bytes - 2)}"`;
+
+  it.each([
+    ['/v1/things', 8_192],
+    ['/v1/large-things', 65_536],
+  ])('to %s may be %d bytes long, and one byte more is 413', async (path, bytes) => {
+    expect((await api.send(path, jsonPost(bodyOf(bytes)))).status).toBe(202);
+    expect(await api.send(path, jsonPost(bodyOf(bytes + 1)))).toMatchObject({
+      status: 413,
+      body: { code: 'body-too-large', effect: 'none' },
+    });
   });
 
-  it('without announced length is cut at 64 KiB', async () => {
+  it.each([
+    ['/v1/things', 10_000],
+    ['/v1/large-things', 80_000],
+  ])('without announced length to %s is cut at the same length', async (path, bytes) => {
     const stream = new ReadableStream({
       start(controller) {
-        for (let sent = 0; sent < 80_000; sent += 8_000) controller.enqueue(Buffer.alloc(8_000, 'x'));
+        for (let sent = 0; sent < bytes; sent += 2_000) controller.enqueue(Buffer.alloc(2_000, 'x'));
         controller.close();
       },
     });
     const init: RequestInit = { method: 'POST', body: stream, duplex: 'half' };
-    expect(await api.send('/v1/things', { ...init, headers: { 'Content-Type': 'application/json' } })).toMatchObject({
+    expect(await api.send(path, { ...init, headers: { 'Content-Type': 'application/json' } })).toMatchObject({
       status: 413,
       body: { code: 'body-too-large' },
     });
@@ -126,6 +139,8 @@ describe('a body', () => {
       `{${'"a":1,'.repeat(10_000)}"b":1}`,
       `["${'\\\\'.repeat(32_000)}"]`,
       `"${'\\'.repeat(65_000)}`,
+      `[${'"",'.repeat(21_840)}""]`,
+      `[${'"\\\\",'.repeat(10_900)}""]`,
     ];
     for (const body of worst) {
       const startedAt = performance.now();

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { appKey, jsonPost, startApp } from '../harness/app.ts';
-import { mintToken } from '../tokens/tokens.ts';
+import { createSigningKey, mintToken } from '../tokens/tokens.ts';
 
-const none = { address: 0, start: 0, action: 0, read: 0, list: 0 };
+const none = { address: 0, refusals: 0, start: 0, action: 0, read: 0, list: 0 };
 const bearer = (claims: Record<string, unknown>): string => `Bearer ${mintToken(appKey, claims)}`;
 
 async function statusesOf(times: number, send: () => Promise<{ status: number }>): Promise<number[]> {
@@ -70,6 +70,30 @@ describe('the limit by address', () => {
     const lying = () => careful.send('/v1/public', from(`203.0.113.${(last += 1)}`));
     expect((await statusesOf(11, lying)).at(-1)).toBe(429);
     await careful.stop();
+  });
+});
+
+describe('the limit of refused tokens', () => {
+  const forged = { authorization: `Bearer ${mintToken(createSigningKey('ES256'))}` };
+
+  it('keeps an address away from the token for a while, also with a valid one', async () => {
+    const api = await startApp({ rateLimits: { ...none, refusals: 1 } });
+    const statuses = await statusesOf(11, () => api.send('/v1/things/t-1', forged));
+    expect(statuses).toEqual([...Array<number>(10).fill(401), 429]);
+    const { status, headers, body } = await api.send('/v1/things/t-1');
+    expect(status).toBe(429);
+    expect(body).toMatchObject({ code: 'rate-limited', retryable: true, effect: 'none' });
+    expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(10);
+    await api.stop();
+  });
+
+  it('counts no request whose token is valid', async () => {
+    const api = await startApp({ rateLimits: { ...none, refusals: 1 } });
+    expect(await statusesOf(9, () => api.send('/v1/things/t-1', forged))).not.toContain(429);
+    expect(await statusesOf(20, () => api.send('/v1/things/t-1'))).toEqual(Array(20).fill(200));
+    const authorization = bearer({ permissions: [] });
+    expect(await statusesOf(20, () => api.send('/v1/things/t-1', { authorization }))).toEqual(Array(20).fill(403));
+    await api.stop();
   });
 });
 

@@ -30,6 +30,10 @@ describe('Prefer: wait', () => {
     ['wait="10"', 10_000],
     ['respond-async, wait=3', 3_000],
     ['Wait = 3; foo=bar', 3_000],
+    ['wait=3; foo="bar", respond-async', 3_000],
+    ['respond-async; wait=3', 0],
+    ['respond-async; wait=3, wait=5', 5_000],
+    ['wait="3', 0],
     ['wait=0', 0],
     ['wait=999', 25_000],
     ['wait=-1', 0],
@@ -53,7 +57,7 @@ describe('Idempotency-Key', () => {
     [' a:b/c=# ', 'a:b/c=#'],
   ])('%j is the key %j', (header, key) => expect(keyOf(header)).toBe(key));
 
-  it.each(['', '""', 'a b', 'a"b', 'é', 'x'.repeat(256)])('%j is refused', (header) => {
+  it.each(['', '""', '"abc', 'abc"', 'a b', 'a"b', 'é', 'x'.repeat(256)])('%j is refused', (header) => {
     expect(() => keyOf(header)).toThrow('1 to 255 visible ASCII');
   });
 

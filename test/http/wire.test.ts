@@ -107,6 +107,19 @@ describe('unusual requests', () => {
     expect(parseResponse(text)).toMatchObject({ status: 400, body: { code: 'malformed-request' } });
   });
 
+  it.each([
+    ['without Host', ''],
+    ['with two Hosts', 'Host: x\r\nHost: x\r\n'],
+  ])('%s are 400 whoever sends them', async (_what, hosts) => {
+    for (const token of ['', authorization]) {
+      const bytes = `GET /v1/things/t-1 HTTP/1.1\r\n${hosts}${token}${closing}\r\n`;
+      expect(parseResponse((await rawExchange(api.port, [bytes])).text)).toMatchObject({
+        status: 400,
+        body: { code: 'malformed-request' },
+      });
+    }
+  });
+
   it('of HTTP/1.0 need no Host', async () => {
     const { text } = await rawExchange(api.port, ['GET /v1/public HTTP/1.0\r\n\r\n']);
     expect(parseResponse(text).status).toBe(200);

@@ -12,7 +12,7 @@ import { freePort } from '../../src/worker/free-port.ts';
 import { killProcess, temporalServersOn } from '../harness/processes.ts';
 
 const project = new URL('../../', import.meta.url);
-const startMs = 60_000;
+const startMs = 300_000;
 
 let stateDir: string;
 let environment: Record<string, string | undefined>;

@@ -1,41 +1,37 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
-import { z } from 'zod';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { checkRules, hasPromtool } from '../harness/promtool.ts';
 
-const folder = new URL('../../deploy/alerts/', import.meta.url);
-const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
-
-const ruleFile = z.object({
-  groups: z.array(
-    z.object({
-      rules: z.array(z.object({ alert: z.string(), expr: z.string(), annotations: z.object({ summary: z.string() }) })),
-    }),
-  ),
-});
-
-const rules = files.flatMap((name) =>
-  ruleFile.parse(parse(readFileSync(new URL(name, folder), 'utf8'))).groups.flatMap((group) => group.rules),
-);
+const root = join(import.meta.dirname, '..', '..');
+const folder = join(root, 'deploy', 'alerts');
+const files = readdirSync(folder).map((file) => join(folder, file));
 
 describe('the alert rules', () => {
-  it.runIf(hasPromtool)('are valid for Prometheus', () => {
-    const said = checkRules(files.map((name) => new URL(name, folder).pathname));
-    expect(said).not.toMatch(/^exit|FAILED/);
-    expect(said).toMatch(/SUCCESS: \d+ rules found/);
+  it.runIf(hasPromtool)('satisfy promtool', () => {
+    expect(files.length).toBeGreaterThan(0);
+    expect(files.map((file) => checkRules(file)).filter((said) => said !== '')).toEqual([]);
   });
 
-  it('ask for metrics that Portico has, and are described to operators', async () => {
-    const exposed = await createMetrics({ version: '1.2.3', role: 'all' }).text();
-    const documented = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
-    expect(rules.length).toBeGreaterThan(0);
-    for (const { alert, expr } of rules) {
-      const names = expr.match(/portico_[a-z_]+/g) ?? [];
-      expect(names.length, alert).toBeGreaterThan(0);
-      for (const name of names) expect(exposed, alert).toContain(`# TYPE ${name} `);
-      expect(documented).toContain(alert);
-    }
+  it('ask for metrics that there are', async () => {
+    const exposition = await createMetrics({ version: '1.2.3', role: 'worker' }).text();
+    const known = new Set(
+      [...exposition.matchAll(/^# TYPE (\w+) (\w+)$/gm)].flatMap(([, name = '', type]) =>
+        type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+      ),
+    );
+    const asked = files.flatMap((file) => readFileSync(file, 'utf8').match(/\bportico_\w+/g) ?? []);
+    expect(asked.length).toBeGreaterThan(0);
+    expect([...new Set(asked)].filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it('send operators to a chapter that there is', () => {
+    const operations = readFileSync(join(root, 'docs', 'operations.md'), 'utf8').replaceAll('`', '');
+    const chapters = new Set([...operations.matchAll(/^## (.+)$/gm)].map(([, title]) => title));
+    const named = files.flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(/docs\/operations\.md, "([^"]+)"/g)].map(([, title]) => title),
+    );
+    expect([...new Set(named)].filter((title) => !chapters.has(title))).toEqual([]);
   });
 });

@@ -52,6 +52,21 @@ describe.each([
   });
 });
 
+describe('a process that stands still for longer than an answer may take', () => {
+  it('does not take that for silence', async () => {
+    const connection = connectPlain(await frontendThat(() => serving));
+    expect(await healthOf(connection)).toBe('healthy');
+    for (let round = 0; round < 3; round += 1) {
+      const health = healthOf(connection);
+      // Until the question has gone out.
+      await sleep(0);
+      const endsAtMs = performance.now() + 1_300;
+      while (performance.now() < endsAtMs);
+      expect(await health).toBe('healthy');
+    }
+  });
+});
+
 describe('a watch', () => {
   async function watch(...replies: [Reply, ...Reply[]]) {
     const turns = inTurn(...replies);

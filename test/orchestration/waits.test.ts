@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { createWaits } from '../../src/orchestration/waits.ts';
 
@@ -14,6 +16,15 @@ function controlled() {
   return { polls, poll };
 }
 
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** What is still reachable. */
+function heapBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
 describe('waits', () => {
   it('share one poll for each instance', async () => {
     const { polls, poll } = controlled();
@@ -25,16 +36,16 @@ describe('waits', () => {
     ]);
     expect(polls.map(({ id }) => id)).toEqual(['a', 'b']);
     for (const { close } of polls) close(true);
-    expect(await answers).toEqual([true, true, true]);
+    expect(await answers).toEqual(['closed', 'closed', 'closed']);
   });
 
   it('end when their time is up, and the poll with the last of them', async () => {
     const { polls, poll } = controlled();
     const waits = createWaits({ poll, ...limits });
     const [short, long] = [waits.untilClosed(of('a'), 5), waits.untilClosed(of('a'), 1_000)];
-    expect(await short).toBe(false);
+    expect(await short).toBe('running');
     expect(polls[0]?.signal.aborted).toBe(false);
-    expect(await long).toBe(false);
+    expect(await long).toBe('running');
     expect(polls[0]?.signal.aborted).toBe(true);
   });
 
@@ -44,20 +55,20 @@ describe('waits', () => {
     const caller = new AbortController();
     const wait = waits.untilClosed(of('a'), 60_000, caller.signal);
     caller.abort();
-    expect(await wait).toBe(false);
-    expect(await waits.untilClosed(of('a'), 60_000, caller.signal)).toBe(false);
+    expect(await wait).toBe('running');
+    expect(await waits.untilClosed(of('a'), 60_000, caller.signal)).toBe('running');
   });
 
   it('are refused past the limit of polls, and never fail', async () => {
     const { polls, poll } = controlled();
     const waits = createWaits({ poll, ...limits, maxPolls: 1 });
     const first = waits.untilClosed(of('a'), 60_000);
-    expect(await waits.untilClosed(of('b'), 60_000)).toBe(false);
+    expect(await waits.untilClosed(of('b'), 60_000)).toBe('not-waited');
     polls[0]?.fail();
-    expect(await first).toBe(false);
+    expect(await first).toBe('running');
     const again = waits.untilClosed(of('b'), 60_000);
     polls[1]?.close(true);
-    expect(await again).toBe(true);
+    expect(await again).toBe('closed');
   });
 
   it('all end when the process stops, and none begins', async () => {
@@ -65,8 +76,8 @@ describe('waits', () => {
     const waits = createWaits({ poll, ...limits });
     const all = Promise.all([waits.untilClosed(of('a'), 60_000), waits.untilClosed(of('b'), 60_000)]);
     waits.end();
-    expect(await all).toEqual([false, false]);
-    expect(await waits.untilClosed(of('c'), 60_000)).toBe(false);
+    expect(await all).toEqual(['running', 'running']);
+    expect(await waits.untilClosed(of('c'), 60_000)).toBe('not-waited');
   });
 
   it('are so many in all and so many of one tenant, and no more', async () => {
@@ -74,13 +85,42 @@ describe('waits', () => {
     const waits = createWaits({ poll, ...limits });
     const wait = (tenant: string) => waits.untilClosed(of(tenant, tenant), 60_000);
     const held = Promise.all(['a', 'a', 'a', 'a'].map(wait));
-    expect(await wait('a')).toBe(false);
+    expect(await wait('a')).toBe('not-waited');
     const others = Promise.all(['b', 'b'].map(wait));
-    expect(await wait('c')).toBe(false);
+    expect(await wait('c')).toBe('not-waited');
     for (const { close } of polls.splice(0)) close(true);
-    expect([await held, await others].flat()).toEqual([true, true, true, true, true, true]);
+    expect([await held, await others].flat()).toEqual(Array(6).fill('closed'));
     const free = wait('a');
     polls[0]?.close(true);
-    expect(await free).toBe(true);
+    expect(await free).toBe('closed');
+  });
+
+  it('share a poll that is begun anew from time to time, unnoticed', async () => {
+    const { polls, poll } = controlled();
+    const aborting = (id: string, signal: AbortSignal) =>
+      Promise.race([poll(id, signal), new Promise<boolean>((resolve) => (signal.onabort = () => resolve(false)))]);
+    const waits = createWaits({ poll: aborting, ...limits, maxPollMs: 20 });
+    const wait = waits.untilClosed(of('a'), 60_000);
+    await expect.poll(() => polls.length, { interval: 5 }).toBeGreaterThan(2);
+    expect(polls[0]?.signal.aborted).toBe(true);
+    polls.at(-1)?.close(true);
+    expect(await wait).toBe('closed');
+  });
+
+  it('leave nothing behind, while another waits for the same instance', async () => {
+    const { polls, poll } = controlled();
+    const waits = createWaits({ poll, maxPolls: 1, maxWaiters: 5_000, maxWaitersOfTenant: 5_000 });
+    const stays = waits.untilClosed(of('a'), 300_000);
+    const endMany = async (times: number) => {
+      for (let n = 0; n < times; n += 1) {
+        await Promise.all(Array.from({ length: 2_000 }, () => waits.untilClosed(of('a'), 0)));
+      }
+    };
+    await endMany(5);
+    const before = heapBytes();
+    await endMany(100);
+    expect(heapBytes() - before).toBeLessThan(10_000_000);
+    polls[0]?.close(true);
+    expect([await stays, polls.length]).toEqual(['closed', 1]);
   });
 });

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inject } from 'vitest';
 import { openEmbeddedDatabase } from '../../local/database/embedded.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
 
@@ -21,9 +20,14 @@ export async function makeEmbeddedTemplate(): Promise<{ folder: string; remove: 
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** Lays an empty database into `folder` unless one is there: `openEmbeddedDatabase` then has none to make. */
+/**
+ * Lays an empty database into `folder` unless one is there: `openEmbeddedDatabase` then has none to make. Outside of a
+ * test run, as where histories are recorded, there is nothing to copy.
+ */
 export async function layEmbeddedDatabase(folder: string): Promise<void> {
-  if (existsSync(join(folder, 'data'))) return;
+  if (process.env['VITEST'] === undefined || existsSync(join(folder, 'data'))) return;
+  // Vitest can be imported in a test run only.
+  const { inject } = await import('vitest');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await cp(join(inject('embeddedTemplate'), 'data'), join(folder, 'data'), { recursive: true });
 }

@@ -11,15 +11,24 @@ export const waitingStatements = (url: string): Promise<number> =>
     return rows[0]?.count ?? 0;
   });
 
+/** The URL of statements that wait for a lock of a test for five seconds instead of two: a slow machine needs them. */
+export const patientUrl = (url: string): string => `${url}&lock_timeout=0&statement_timeout=0`;
+
 /** Holds an account, so that no payment from or to it can go on. */
-export async function lockAccount(url: string, { tenant, accountId }: { tenant: string; accountId: string }) {
+export const lockAccount = (url: string, { tenant, accountId }: { tenant: string; accountId: string }) =>
+  hold(url, 'select from accounts where tenant = $1 and account_id = $2 for update', [tenant, accountId]);
+
+/** Lets nobody write that a transfer has reached a phase, while everybody may read. */
+export const lockPhases = (url: string) => hold(url, 'lock table transfer_phases in share mode');
+
+async function hold(url: string, statement: string, values: readonly string[] = []) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   await client.query('begin');
-  await client.query('select from accounts where tenant = $1 and account_id = $2 for update', [tenant, accountId]);
+  await client.query(statement, [...values]);
   const lockedAt = performance.now();
   return {
-    /** Resolves with how many milliseconds the account was held. */
+    /** Resolves with how many milliseconds it was held. */
     async release(): Promise<number> {
       await client.end();
       return performance.now() - lockedAt;

@@ -15,7 +15,7 @@ const commands = {
 } as const;
 
 /** Generous: the program is compiled as it starts, and a slow machine takes its time. */
-const startMs = 150_000;
+const startMs = 300_000;
 const stopMs = 90_000;
 
 export interface Exit {

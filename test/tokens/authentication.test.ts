@@ -90,11 +90,19 @@ describe('the principal', () => {
     expect(await permissionsWith({ permissions: ['things:read'], scope: 'things:poke' })).toEqual(['things:read']);
   });
 
-  it('has the tenant of the token, or the default one', async () => {
+  it('has the tenant of the token, or the one that is configured for tokens without', async () => {
     expect((await api.send(path, { authorization: bearer({ tenant: 'globex.eu_1-a' }) })).body['tenant']).toBe(
       'globex.eu_1-a',
     );
     expect((await api.send(path, { authorization: bearer({ tenant: undefined }) })).body['tenant']).toBe('default');
+  });
+
+  it('does not exist where neither the token nor the configuration names a tenant', async () => {
+    const other = await startApp({ authentication: { defaultTenant: undefined } });
+    const statusWith = async (tenant: string | undefined) =>
+      (await other.send(path, { authorization: bearer({ tenant }) })).status;
+    expect([await statusWith('acme'), await statusWith(undefined)]).toEqual([200, 401]);
+    await other.stop();
   });
 
   it('cannot be changed, so that no request can touch the next', () => {

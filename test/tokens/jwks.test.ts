@@ -23,10 +23,11 @@ async function start(options: Partial<JwksOptions> = {}, ...keys: readonly Signi
     timeoutMs: 200,
     logger: { warn: (line: unknown) => void warnings.push(line) },
     now: () => clock.ms,
+    wallClock: () => clock.ms,
     ...options,
   });
-  const ask = ({ kid, alg }: { kid?: string; alg: SigningKey['alg'] }) =>
-    jwks.keyFor({ kid, alg }).then(
+  const ask = ({ kid, alg, issuedAt }: { kid?: string; alg: SigningKey['alg']; issuedAt?: number }) =>
+    jwks.keyFor({ kid, alg, issuedAt }).then(
       () => 'found',
       (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : String(error)),
     );
@@ -97,6 +98,34 @@ describe('rotation', () => {
     expect(server.fetches()).toBe(2);
   });
 
+  it('is looked for behind the scenes from eight minutes on, and nobody waits', async () => {
+    const { server, clock, ask } = await start({ timeoutMs: 60_000 }, es);
+    expect(await ask(es)).toBe('found');
+    server.mode = 'hang';
+    clock.ms += 480_000;
+    const startedAt = performance.now();
+    expect(await ask(es)).toBe('found');
+    await expect.poll(server.fetches).toBe(2);
+    expect(await ask(es)).toBe('found');
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
+    expect(server.fetches()).toBe(2);
+  });
+
+  it('makes a token that is younger than the keys retryable until they may be fetched again', async () => {
+    const { server, clock, ask } = await start({}, es);
+    expect(await ask(es)).toBe('found');
+    const seconds = () => Math.floor(clock.ms / 1_000);
+    clock.ms += 10_000;
+    server.keys = [es.jwk, rotated.jwk];
+    expect(await ask({ ...rotated, issuedAt: seconds() })).toBe('keys-unavailable');
+    expect(await ask({ ...rotated, issuedAt: seconds() - 60 })).toBe(noMatch);
+    expect(await ask({ ...rotated, issuedAt: seconds() + 3_600 })).toBe(noMatch);
+    expect(await ask(rotated)).toBe(noMatch);
+    expect(server.fetches()).toBe(1);
+    clock.ms += 20_000;
+    expect(await ask({ ...rotated, issuedAt: seconds() - 20 })).toBe('found');
+  });
+
   it('to the same key id with other material takes the new material', async () => {
     const { server, clock, jwks } = await start({}, es);
     const before = await jwks.keyFor(es);
@@ -112,8 +141,12 @@ describe('a flood of unknown key ids', () => {
     await ask(es);
     for (let second = 0; second < 300; second += 1) {
       clock.ms += 1_000;
-      const flood = Array.from({ length: 7 }, (_, n) => ask({ kid: `unknown-${second}-${n}`, alg: 'ES256' }));
+      const flood = Array.from({ length: 7 }, (_, n) =>
+        ask({ kid: `unknown-${second}-${n}`, alg: 'ES256', issuedAt: n }),
+      );
       expect(await Promise.all([...flood, ask(es)])).toEqual([...Array<string>(7).fill(noMatch), 'found']);
+      const young = { kid: `young-${second}`, alg: 'ES256', issuedAt: Math.floor(clock.ms / 1_000) } as const;
+      expect([noMatch, 'keys-unavailable']).toContain(await ask(young));
     }
     expect(server.fetches()).toBe(11);
   });

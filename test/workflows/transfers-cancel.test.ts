@@ -143,20 +143,39 @@ describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
     expect(transfer.callsOf('refund')).toBe(1);
     expect(await transfer.balances()).toEqual(moved);
   });
+});
 
-  it('changes nothing while the money is refunded', async () => {
+describe.concurrent('while the money is refunded', () => {
+  async function beginRefund() {
     const gate = createGate({ at: 'entry' });
     const { transfer, gate: depositGate } = await beginHeld('deposit', { calls: { refund: gate.hold } });
     await depositGate.reached;
     await transfer.freeze('payee');
     depositGate.open();
     await gate.reached;
-    const { answer } = await cancel(transfer);
-    gate.open();
-    if (answer !== undefined) expect(await answer).toEqual({ accepted: true });
+    return { transfer, gate };
+  }
+
+  async function expectRefunded(transfer: Transfer) {
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
     expect(transfer.callsOf('refund')).toBe(1);
     expect(await transfer.balances()).toEqual(untouched);
+  }
+
+  it('a cancel by the action is refused without a trace: it can change nothing, and the outcome is open', async () => {
+    const { transfer, gate } = await beginRefund();
+    expect(await transfer.answerOf('cancel', {})).toBe('action-not-allowed');
+    gate.open();
+    await expectRefunded(transfer);
+    expect(await transfer.eventTypes()).not.toContain('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
+  });
+
+  it('a cancel by Temporal changes nothing', async () => {
+    const { transfer, gate } = await beginRefund();
+    await transfer.handle.cancel();
+    await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED');
+    gate.open();
+    await expectRefunded(transfer);
   });
 });
 
@@ -233,14 +252,13 @@ describe.concurrent('the cancel action', () => {
     expect(await again.result()).toEqual(result);
   });
 
-  it('is accepted while the return of the money is stuck', async () => {
+  it('by Temporal changes nothing while the return of the money is stuck', async () => {
     const { transfer, gate } = await beginHeld('deposit');
     await gate.reached;
     await transfer.freeze('payee');
     await transfer.freeze('payer');
     gate.open();
     await transfer.reaches('compensation-stuck');
-    expect(await transfer.answerOf('cancel', {})).toEqual({ accepted: true });
     await transfer.handle.cancel();
     await transfer.retriesOf('refund', 1);
     expect(await transfer.read()).toMatchObject({ status: 'RUNNING', step: 'compensation-stuck' });

@@ -80,8 +80,32 @@ describe.concurrent('user-grants', () => {
     const grant = await grants.begin({ calls: { grantDiscount: failFirst(Infinity) } });
     await grant.reaches('granting');
     await grant.handle.cancel();
-    expect(await grant.result()).toEqual({ outcome: 'cancelled', userId: grant.userId });
+    expect(await grant.result()).toEqual({
+      outcome: 'cancelled',
+      userId: grant.userId,
+      messages: ['welcome'],
+      discounts: [],
+    });
     expect(await grant.effects()).toMatchObject({ messages: ['welcome'], discounts: [] });
+    expect(await grant.read()).toMatchObject({ status: 'COMPLETED', outcome: 'cancelled' });
+  });
+
+  it('ends cancelled where the cancel meets an attempt that then fails', async () => {
+    const gate = createGate({ at: 'entry' });
+    const grant = await grants.begin({
+      birthDate: adult,
+      calls: { grantDiscount: (proceed, attempt) => gate.hold(() => failFirst(1)(proceed, attempt), attempt) },
+    });
+    await gate.reached;
+    await grant.handle.cancel();
+    await grant.hasHeard('EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED');
+    gate.open();
+    expect(await grant.result()).toEqual({
+      outcome: 'cancelled',
+      userId: grant.userId,
+      messages: ['welcome', 'adult'],
+      discounts: [],
+    });
     expect(await grant.read()).toMatchObject({ status: 'COMPLETED', outcome: 'cancelled' });
   });
 

@@ -1,5 +1,6 @@
 import type { Database, Queryable } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
+import type { Actor } from '../../definition/envelope.ts';
 import { openInternalAccounts, postToCustomer } from './postings.ts';
 
 export interface Account {
@@ -11,12 +12,27 @@ export interface Account {
   readonly balanceMinor: bigint;
   /** A frozen account neither gives nor receives. */
   readonly frozen: boolean;
+  /** Who froze it. Absent where it is not frozen, or was frozen before this was kept. */
+  readonly frozenBy?: Freeze | undefined;
   readonly openedAt: Date;
+}
+
+/** The newest freeze of a frozen account. */
+interface Freeze {
+  readonly by: Actor;
+  readonly at: Date;
+  readonly note?: string | undefined;
 }
 
 interface AccountKey {
   readonly tenant: string;
   readonly accountId: string;
+}
+
+interface FreezeOrder extends AccountKey {
+  readonly by: Actor;
+  /** Why, in at most 500 characters. */
+  readonly note?: string | undefined;
 }
 
 interface AccountOpening extends AccountKey {
@@ -31,9 +47,14 @@ export interface AccountOpened {
   readonly account: Account;
 }
 
-/** An account keeps its identity and is never deleted. */
+/**
+ * An account keeps its identity and is never deleted. Its balance follows from entries and `frozen` from the rows of
+ * `account_freezes`, by triggers with the owner's rights. Locking an account takes the right to update a column of it:
+ * of this one a trigger lets nobody change anything.
+ */
 export const accountGrants = {
-  accounts: ['select', 'insert', { update: ['balance_minor', 'frozen'] }],
+  accounts: ['select', 'insert', { update: ['opened_at'] }],
+  account_freezes: ['select', 'insert'],
 } satisfies Grants;
 
 export type Accounts = ReturnType<typeof createAccounts>;
@@ -66,11 +87,11 @@ export const createAccounts = (database: Database) => ({
     return row && toAccount(row);
   },
 
-  /** `undefined` when there is no such account; freezing a frozen one changes nothing. */
-  freezeAccount: (key: AccountKey) => setFrozen(database, key, true),
+  /** `undefined` when there is no such account; freezing a frozen one changes nothing: who froze it first stands. */
+  freezeAccount: (order: FreezeOrder) => setFrozen(database, order, true),
 
   /** `undefined` when there is no such account; unfreezing one that is not frozen changes nothing. */
-  unfreezeAccount: (key: AccountKey) => setFrozen(database, key, false),
+  unfreezeAccount: (order: FreezeOrder) => setFrozen(database, order, false),
 });
 
 type AccountRow = {
@@ -81,9 +102,11 @@ type AccountRow = {
   opening_balance_minor: bigint;
   frozen: boolean;
   opened_at: Date;
+  by_iss: string | null;
+  by_sub: string | null;
+  note: string | null;
+  frozen_at: Date | null;
 };
-
-const columns = 'tenant, account_id, currency, balance_minor, opening_balance_minor, frozen, opened_at';
 
 async function bookOpeningBalance(tx: Queryable, opening: AccountOpening): Promise<void> {
   const { tenant, accountId, currency, openingBalanceMinor } = opening;
@@ -100,17 +123,32 @@ async function bookOpeningBalance(tx: Queryable, opening: AccountOpening): Promi
 
 async function readRow(from: Queryable, { tenant, accountId }: AccountKey): Promise<AccountRow | undefined> {
   const [row] = await from.query<AccountRow>(
-    `select ${columns} from accounts where tenant = $1 and account_id = $2 and kind = 'customer'`,
+    `select a.tenant, a.account_id, a.currency, a.balance_minor, a.opening_balance_minor, a.frozen, a.opened_at,
+       f.by_iss, f.by_sub, f.note, f.recorded_at as frozen_at
+     from accounts a
+     left join lateral (
+       select * from account_freezes f where f.tenant = a.tenant and f.account_id = a.account_id
+       order by f.position desc limit 1
+     ) f on a.frozen and f.frozen
+     where a.tenant = $1 and a.account_id = $2 and a.kind = 'customer'`,
     [tenant, accountId],
   );
   return row;
 }
 
-async function setFrozen(database: Database, key: AccountKey, frozen: boolean): Promise<Account | undefined> {
-  const [row] = await database.query<AccountRow>(
-    `update accounts set frozen = $3 where tenant = $1 and account_id = $2 and kind = 'customer' returning ${columns}`,
-    [key.tenant, key.accountId, frozen],
+async function setFrozen(database: Database, order: FreezeOrder, frozen: boolean): Promise<Account | undefined> {
+  const { tenant, accountId, by, note } = order;
+  await database.query(
+    `with changed as (
+       select tenant, account_id from accounts
+       where tenant = $1 and account_id = $2 and kind = 'customer' and frozen <> $3
+       for no key update
+     )
+     insert into account_freezes (tenant, account_id, frozen, by_iss, by_sub, note)
+     select tenant, account_id, $3, $4, $5, $6 from changed`,
+    [tenant, accountId, frozen, by.iss, by.sub, note ?? null],
   );
+  const row = await readRow(database, order);
   return row && toAccount(row);
 }
 
@@ -120,5 +158,9 @@ const toAccount = (row: AccountRow): Account => ({
   currency: row.currency,
   balanceMinor: row.balance_minor,
   frozen: row.frozen,
+  frozenBy: freezeOf(row),
   openedAt: row.opened_at,
 });
+
+const freezeOf = ({ by_iss: iss, by_sub: sub, frozen_at: at, note }: AccountRow): Freeze | undefined =>
+  iss === null || sub === null || at === null ? undefined : { by: { iss, sub }, at, note: note ?? undefined };

@@ -55,13 +55,17 @@ export type Ledger = ReturnType<typeof createLedger>;
  * how. Rejects as `Database` does. Repeating an operation tells an unknown effect.
  */
 export const createLedger = (database: Database) => ({
-  /** Payer to clearing. Both accounts must exist in the transfer's currency; a frozen payer gives nothing. */
+  /**
+   * Payer to clearing. Both accounts must exist in the transfer's currency; a frozen payer gives nothing. Rejects where a
+   * required approval is missing: the steps before had to record it.
+   */
   withdraw: (key: TransferKey): Promise<Withdrawn> =>
     database.transaction(async (tx) => {
       // The lock keeps the transfer from ending meanwhile: an ended transfer takes no money.
       const transfer = await readTransfer(tx, key, { lock: true });
-      const isFirst = transfer.reserve === null && !transfer.is_ended && (await recordReserve(tx, key, 'reserved'));
-      if (!isFirst) return withdrawnOf(await readTransfer(tx, key));
+      if (transfer.reserve !== null || transfer.is_ended) return withdrawnOf(transfer);
+      if (transfer.is_unapproved) throw new Error('the transfer needs an approval that nobody has given');
+      if (!(await recordReserve(tx, key, 'reserved'))) return withdrawnOf(await readTransfer(tx, key));
       const reason = await takeFromPayer(tx, key, transfer);
       if (reason === undefined) return { kind: 'reserved' };
       await rejectReserve(tx, key, reason);

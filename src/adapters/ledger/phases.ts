@@ -23,6 +23,8 @@ export type Transfer = {
   readonly currency: string;
   readonly amount_minor: bigint;
   readonly is_ended: boolean;
+  /** It needs a second person's approval, and has none. */
+  readonly is_unapproved: boolean;
   readonly reserve: ReserveOutcome | null;
   readonly reason: RejectReason | null;
   readonly resolve: ResolveOutcome | null;
@@ -32,7 +34,7 @@ export type Transfer = {
 export async function readTransfer(from: Queryable, key: TransferKey, { lock = false } = {}): Promise<Transfer> {
   const [transfer] = await from.query<Transfer>(
     `select t.payer_id, t.payee_id, t.currency, t.amount_minor, t.outcome is not null as is_ended,
-       a.outcome as reserve, a.reason, b.outcome as resolve
+       t.approval_required and t.approved_at is null as is_unapproved, a.outcome as reserve, a.reason, b.outcome as resolve
      from transfers t
      left join transfer_phases a on (a.tenant, a.transfer_id, a.phase) = (t.tenant, t.transfer_id, 'reserve')
      left join transfer_phases b on (b.tenant, b.transfer_id, b.phase) = (t.tenant, t.transfer_id, 'resolve')

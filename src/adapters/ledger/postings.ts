@@ -4,7 +4,7 @@ import type { Grants } from '../../database/grants.ts';
 /** Portico's own accounts: one of each for a tenant and currency. Customers' ids never begin with `~`. */
 export type InternalAccount = 'clearing' | 'equity' | 'suspense';
 
-/** Money is only ever added to. */
+/** Entries are only ever added to. Balances have no grant: the owner's trigger moves them. */
 export const entryGrants = { entries: ['select', 'insert'] } satisfies Grants;
 
 interface Posting {
@@ -25,22 +25,22 @@ interface CustomerPosting extends Posting {
 const internalIdOf = (kind: InternalAccount, currency: string): string => `~${kind}:${currency}`;
 
 /**
- * Moves money between a customer's account and one of the tenant's own, balance and entries in one statement. Answers
- * false and moves nothing where the account is absent, frozen, short of money or of another currency.
+ * Moves money between a customer's account and one of the tenant's own. Answers false and moves nothing where the account
+ * is absent, frozen, short of money or of another currency. The balance follows from the entries, by a trigger.
  * Until the transaction ends, only the customer's account is locked.
  */
 export async function postToCustomer(tx: Queryable, posting: CustomerPosting): Promise<boolean> {
   const { tenant, postingId, currency, accountId, amountMinor, against } = posting;
   const entries = await tx.query(
-    `with moved as (
-       update accounts set balance_minor = balance_minor + $5::bigint
+    `with able as (
+       select account_id from accounts
        where tenant = $1 and account_id = $4 and currency = $3 and kind = 'customer' and not frozen
          and balance_minor + $5::bigint >= 0
-       returning account_id
+       for no key update
      )
      insert into entries (tenant, posting_id, account_id, currency, amount_minor)
      select $1, $2, leg.account_id, $3, leg.amount_minor
-     from moved cross join lateral (values (moved.account_id, $5::bigint), ($6, -$5::bigint)) as leg (account_id, amount_minor)
+     from able cross join lateral (values (able.account_id, $5::bigint), ($6, -$5::bigint)) as leg (account_id, amount_minor)
      returning account_id`,
     [tenant, postingId, currency, accountId, amountMinor, internalIdOf(against, currency)],
   );

@@ -31,7 +31,10 @@ export interface TransferOpening extends TransferKey {
 /** The stored result of a transfer: `outcome` and the fields that belong to it. */
 export type StoredResult = z.output<typeof storedResult>;
 
-/** Where the money is, if it contradicts a result: in clearing, at the payee, or in suspense. */
+/**
+ * Where the money is, if it contradicts a result: at the payee, in suspense, or `reserved`. Reserved money is in clearing,
+ * or went back although the result says that none was taken: a refund answers which, and returns what is there.
+ */
 export interface MoneyStanding {
   readonly money: 'reserved' | 'posted' | 'settled';
 }
@@ -116,7 +119,15 @@ export const createTransferRecords = (database: Database) => ({
     }),
 });
 
-const storedResult = z.looseObject({ outcome: z.string() });
+/** What `result` holds. */
+export const storedResult = z.looseObject({ outcome: z.string() });
+
+/** The columns that say what was asked for. */
+export type AskedColumns = Pick<
+  TransferRow,
+  'payer_id' | 'payee_id' | 'currency' | 'amount_minor' | 'reference' | 'requested_by' | 'fingerprint'
+>;
+type Asked = Omit<TransferOpening, keyof TransferKey | 'startedBy' | 'approvalRequired'>;
 
 type TransferRow = {
   payer_id: string;
@@ -169,14 +180,19 @@ async function lockResult(tx: Queryable, { tenant, transferId }: TransferKey): P
   return row.result;
 }
 
+/** Outcomes which say that no money was ever taken. */
+const untouched = ['rejected', 'expired'];
+
 /** Undefined where the phases agree with the outcome. A trigger of the database refuses the other contradictions. */
 function standingAgainst(outcome: string, { reserve, resolve }: Transfer): MoneyStanding['money'] | undefined {
+  if (resolve === 'refunded' && untouched.includes(outcome)) return 'reserved';
   if (reserve === 'reserved' && resolve === null) return 'reserved';
   if (resolve === 'posted' && outcome !== 'completed') return 'posted';
   return resolve === 'settled' && outcome !== 'settled' ? 'settled' : undefined;
 }
 
-const isSame = (row: TransferRow, opening: TransferOpening): boolean =>
+/** Whether a row keeps the transfer that a start asks for. The starter is not compared. */
+export const isSame = (row: AskedColumns, opening: Asked): boolean =>
   row.payer_id === opening.from &&
   row.payee_id === opening.to &&
   row.currency === opening.currency &&

@@ -21,15 +21,25 @@ const account = z
     currency,
     balance: z.object({ minor: z.string().regex(/^[0-9]+$/) }),
     frozen: z.boolean().describe('A frozen account neither pays nor receives.'),
+    frozenBy: z.string().optional().describe('The subject of whoever froze it.'),
+    frozenAt: z.iso.datetime().optional(),
+    frozenNote: z.string().optional(),
     openedAt: z.iso.datetime(),
   })
   .meta({ id: 'Account' });
 
-const toBody = ({ accountId: id, currency: code, balanceMinor, frozen, openedAt }: Account) => ({
+/** Not required, so that a request may come without a body. */
+const freezeInput = z
+  .strictObject({ note: z.string().min(1).max(500).optional().describe('Why. Kept with who and when, for ever.') })
+  .meta({ id: 'AccountFreeze' })
+  .optional();
+
+const toBody = ({ accountId: id, currency: code, balanceMinor, frozen, frozenBy, openedAt }: Account) => ({
   id,
   currency: code,
   balance: { minor: balanceMinor.toString() },
   frozen,
+  ...(frozenBy && { frozenBy: frozenBy.by.sub, frozenAt: frozenBy.at.toISOString(), frozenNote: frozenBy.note }),
   openedAt: openedAt.toISOString(),
 });
 
@@ -90,10 +100,11 @@ export const accountOperations: readonly Operation[] = [
     summary: 'Stop an account from paying and receiving',
     permission: 'accounts:freeze',
     cost: 'action',
+    body: freezeInput,
     responses: is,
     problems: ['not-found'],
-    handle: async ({ principal: { tenant }, params: { id } }, { accounts }) =>
-      answerFor(await accounts.freezeAccount({ tenant, accountId: id })),
+    handle: async ({ principal: { tenant, actor }, params: { id }, body }, { accounts }) =>
+      answerFor(await accounts.freezeAccount({ tenant, accountId: id, by: actor, note: body?.note })),
   }),
   defineOperation({
     ...common,
@@ -103,9 +114,10 @@ export const accountOperations: readonly Operation[] = [
     summary: 'Let a frozen account pay and receive again',
     permission: 'accounts:freeze',
     cost: 'action',
+    body: freezeInput,
     responses: is,
     problems: ['not-found'],
-    handle: async ({ principal: { tenant }, params: { id } }, { accounts }) =>
-      answerFor(await accounts.unfreezeAccount({ tenant, accountId: id })),
+    handle: async ({ principal: { tenant, actor }, params: { id }, body }, { accounts }) =>
+      answerFor(await accounts.unfreezeAccount({ tenant, accountId: id, by: actor, note: body?.note })),
   }),
 ];

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Accounts, createAccounts } from '../../../src/adapters/ledger/accounts.ts';
+import { operator } from '../../fixtures/opened-transfer.ts';
 import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
 
 describe.each(databaseKinds)('accounts on %s', (kind) => {
@@ -47,7 +48,7 @@ describe.each(databaseKinds)('accounts on %s', (kind) => {
   it('replays the same opening, whatever the balance is by now, and books it once', async () => {
     const alice = opening();
     await accounts.openAccount(alice);
-    await accounts.freezeAccount(alice);
+    await accounts.freezeAccount({ ...alice, by: operator });
     const again = await accounts.openAccount(alice);
     expect(again).toMatchObject({ kind: 'replayed', account: { balanceMinor: 5_000n, frozen: true } });
     expect(await entriesOf(alice.tenant)).toHaveLength(2);
@@ -75,10 +76,44 @@ describe.each(databaseKinds)('accounts on %s', (kind) => {
   it('freezes and unfreezes, again and again', async () => {
     const alice = opening();
     await accounts.openAccount(alice);
-    expect((await accounts.freezeAccount(alice))?.frozen).toBe(true);
-    expect((await accounts.freezeAccount(alice))?.frozen).toBe(true);
-    expect((await accounts.unfreezeAccount(alice))?.frozen).toBe(false);
-    expect((await accounts.unfreezeAccount(alice))?.frozen).toBe(false);
+    expect((await accounts.freezeAccount({ ...alice, by: operator }))?.frozen).toBe(true);
+    expect((await accounts.freezeAccount({ ...alice, by: operator }))?.frozen).toBe(true);
+    expect((await accounts.unfreezeAccount({ ...alice, by: operator }))?.frozen).toBe(false);
+    expect((await accounts.unfreezeAccount({ ...alice, by: operator }))?.frozen).toBe(false);
+  });
+
+  it('keeps who froze and unfroze it, when, and why; the first of several stands', async () => {
+    const alice = opening();
+    await accounts.openAccount(alice);
+    expect(await accounts.findAccount(alice)).toMatchObject({ frozen: false, frozenBy: undefined });
+    const other = { ...operator, sub: 'somebody-else' };
+    const frozen = await accounts.freezeAccount({ ...alice, by: operator, note: 'fraud report 7' });
+    expect(frozen?.frozenBy).toEqual({ by: operator, at: expect.any(Date), note: 'fraud report 7' });
+    expect(await accounts.freezeAccount({ ...alice, by: other })).toEqual(frozen);
+    expect(await accounts.unfreezeAccount({ ...alice, by: other })).toMatchObject({ frozenBy: undefined });
+    await accounts.unfreezeAccount({ ...alice, by: operator });
+    expect((await accounts.freezeAccount({ ...alice, by: other }))?.frozenBy).toMatchObject({ by: other });
+    const rows = await test.database.query(
+      'select frozen, by_sub, note from account_freezes where tenant = $1 order by position',
+      [alice.tenant],
+    );
+    expect(rows).toEqual([
+      { frozen: true, by_sub: 'operator', note: 'fraud report 7' },
+      { frozen: false, by_sub: 'somebody-else', note: null },
+      { frozen: true, by_sub: 'somebody-else', note: null },
+    ]);
+  });
+
+  it('is frozen once when sixteen ask at the same time', async () => {
+    const alice = opening();
+    await accounts.openAccount(alice);
+    const frozen = await Promise.all(
+      Array.from({ length: 16 }, (_, index) =>
+        accounts.freezeAccount({ ...alice, by: { ...operator, sub: `operator-${index}` } }),
+      ),
+    );
+    expect(frozen.every((each) => each?.frozen)).toBe(true);
+    expect(new Set(frozen.map((each) => each?.frozenBy?.by.sub)).size).toBe(1);
   });
 
   it("knows neither absent accounts, another tenant's, nor its own internal ones", async () => {
@@ -91,8 +126,8 @@ describe.each(databaseKinds)('accounts on %s', (kind) => {
     ];
     for (const other of others) {
       expect(await accounts.findAccount(other)).toBeUndefined();
-      expect(await accounts.freezeAccount(other)).toBeUndefined();
-      expect(await accounts.unfreezeAccount(other)).toBeUndefined();
+      expect(await accounts.freezeAccount({ ...other, by: operator })).toBeUndefined();
+      expect(await accounts.unfreezeAccount({ ...other, by: operator })).toBeUndefined();
     }
     expect((await accounts.findAccount(alice))?.balanceMinor).toBe(5_000n);
   });

@@ -3,7 +3,7 @@ import { type Accounts, createAccounts } from '../../../src/adapters/ledger/acco
 import { createLedger, type Ledger } from '../../../src/adapters/ledger/ledger.ts';
 import type { TransferKey } from '../../../src/adapters/ledger/phases.ts';
 import { createTransferRecords } from '../../../src/adapters/ledger/records.ts';
-import { openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
+import { openTenant, openTransfer, operator } from '../../fixtures/opened-transfer.ts';
 import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
 
 /** How each state of a transfer's money is reached. */
@@ -99,11 +99,11 @@ describe.each(databaseKinds)('the ledger on %s', (kind) => {
   ])('rejects a withdrawal for good when %s', async (_, facts, reason) => {
     await accounts.openAccount({ tenant, accountId: 'dollars', currency: 'USD', openingBalanceMinor: 1_000n });
     await accounts.openAccount({ tenant, accountId: 'frozen', currency: 'EUR', openingBalanceMinor: 1_000n });
-    await accounts.freezeAccount({ tenant, accountId: 'frozen' });
+    await accounts.freezeAccount({ tenant, accountId: 'frozen', by: operator });
     const key = await openTransfer(test.database, tenant, facts);
     expect(await ledger.withdraw(key)).toEqual({ kind: 'rejected', reason });
     await accounts.openAccount({ tenant, accountId: 'nobody', currency: 'EUR', openingBalanceMinor: 1_000n });
-    await accounts.unfreezeAccount({ tenant, accountId: 'frozen' });
+    await accounts.unfreezeAccount({ tenant, accountId: 'frozen', by: operator });
     expect(await ledger.withdraw(key)).toEqual({ kind: 'rejected', reason });
     expect(await moneyOf()).toEqual([1000, 0, 0, 0]);
   });
@@ -115,12 +115,12 @@ describe.each(databaseKinds)('the ledger on %s', (kind) => {
   });
 
   it('withdraws for a frozen payee, refuses the deposit without a trace, and can refund or deposit later', async () => {
-    await accounts.freezeAccount({ tenant, accountId: 'payee' });
+    await accounts.freezeAccount({ tenant, accountId: 'payee', by: operator });
     const key = await openTransfer(test.database, tenant);
     expect(await ledger.withdraw(key)).toEqual({ kind: 'reserved' });
     expect(await ledger.deposit(key)).toEqual({ kind: 'refused', reason: 'account-frozen' });
     expect(await moneyOf()).toEqual([700, 0, 300, 0]);
-    await accounts.unfreezeAccount({ tenant, accountId: 'payee' });
+    await accounts.unfreezeAccount({ tenant, accountId: 'payee', by: operator });
     expect(await ledger.deposit(key)).toEqual({ kind: 'posted' });
     expect(await moneyOf()).toEqual([700, 300, 0, 0]);
   });
@@ -128,10 +128,10 @@ describe.each(databaseKinds)('the ledger on %s', (kind) => {
   it('is blocked from refunding a frozen payer until it is unfrozen', async () => {
     const key = await openTransfer(test.database, tenant);
     await ledger.withdraw(key);
-    await accounts.freezeAccount({ tenant, accountId: 'payer' });
+    await accounts.freezeAccount({ tenant, accountId: 'payer', by: operator });
     expect(await ledger.refund(key)).toEqual({ kind: 'blocked', reason: 'account-frozen' });
     expect(await moneyOf()).toEqual([700, 0, 300, 0]);
-    await accounts.unfreezeAccount({ tenant, accountId: 'payer' });
+    await accounts.unfreezeAccount({ tenant, accountId: 'payer', by: operator });
     expect(await ledger.refund(key)).toEqual({ kind: 'refunded' });
     expect(await moneyOf()).toEqual([1000, 0, 0, 0]);
   });
@@ -139,10 +139,10 @@ describe.each(databaseKinds)('the ledger on %s', (kind) => {
   it('settles what cannot be refunded, and refunds it no more', async () => {
     const key = await openTransfer(test.database, tenant);
     await ledger.withdraw(key);
-    await accounts.freezeAccount({ tenant, accountId: 'payer' });
+    await accounts.freezeAccount({ tenant, accountId: 'payer', by: operator });
     await ledger.refund(key);
     expect(await ledger.settle(key)).toEqual({ kind: 'settled' });
-    await accounts.unfreezeAccount({ tenant, accountId: 'payer' });
+    await accounts.unfreezeAccount({ tenant, accountId: 'payer', by: operator });
     expect(await ledger.refund(key)).toEqual({ kind: 'conflict', with: 'settled' });
   });
 
@@ -177,7 +177,7 @@ describe.each(databaseKinds)('the ledger on %s', (kind) => {
       ['a phase deleted', 'delete from transfer_phases where tenant = $1', 'permanent'],
       ['an account deleted', 'delete from accounts where tenant = $1', 'permanent'],
       ['the currency of an account changed', "update accounts set currency = 'USD' where tenant = $1", 'permanent'],
-      ['a negative balance', 'update accounts set balance_minor = -1 where tenant = $1', 'check constraint'],
+      ['a negative balance', 'update accounts set balance_minor = -1 where tenant = $1', 'by entries alone'],
       [
         'a one-sided posting',
         "insert into entries (tenant, posting_id, account_id, currency, amount_minor) values ($1, 'p', 'payer', 'EUR', 1)",

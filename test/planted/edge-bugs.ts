@@ -1,0 +1,122 @@
+import type { PlantedBug } from './planted-bug.ts';
+
+const startTable = 'test/contract/start-table.test.ts';
+
+/** Bugs of what callers meet: starts, tenants, tokens, bodies. */
+export const edgeBugs: readonly PlantedBug[] = [
+  {
+    name: 'starts are not compared',
+    edits: [
+      {
+        file: 'src/orchestration/identity.ts',
+        find: "`f1.${digestOf(['f1', start.tenant, start.process, start.body], 'hex')}`",
+        put: "`f1.${digestOf(['f1', start.tenant, start.process], 'hex')}`",
+      },
+    ],
+    caughtBy: [startTable, 'with another payload is refused'],
+  },
+  {
+    name: 'a used key may start again',
+    edits: [
+      {
+        file: 'src/orchestration/start-request.ts',
+        find: 'WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE',
+        put: 'WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE',
+      },
+    ],
+    caughtBy: [startTable, 'with the same payload finds it'],
+  },
+  {
+    name: 'a key that runs joins whatever runs',
+    edits: [
+      {
+        file: 'src/orchestration/start-request.ts',
+        find: 'WORKFLOW_ID_CONFLICT_POLICY_FAIL',
+        put: 'WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING',
+      },
+    ],
+    caughtBy: [startTable, 'with another payload is refused'],
+  },
+  {
+    name: 'an action is compared by its key alone',
+    edits: [
+      {
+        file: 'src/orchestration/identity.ts',
+        find: "digestOf(['a1', call.actor.iss, call.actor.sub, call.body], 'base64url')",
+        put: "digestOf(['a1', call.actor.iss], 'base64url')",
+      },
+    ],
+    caughtBy: ['test/contract/instances.test.ts', 'with a used key and another body or subject is a mismatch'],
+  },
+  {
+    name: 'one route looks at no tenant',
+    edits: [
+      {
+        file: 'src/adapters/inbox.ts',
+        find: "'where tenant = $1 and user_id = $2 and",
+        put: "'where $1 <> \\'\\' and user_id = $2 and",
+      },
+    ],
+    caughtBy: [
+      'test/contract/authorization.test.ts',
+      'GET /v1/users/\\{id\\}/inbox shows and does nothing of this tenant',
+    ],
+  },
+  {
+    name: 'a list looks at no tenant',
+    edits: [
+      {
+        file: 'src/orchestration/visibility-query.ts',
+        find: '    `PorticoTenant = ${literal(tenant)}`,\n',
+        put: '    `PorticoTenant != ${literal(`${tenant}-`)}`,\n',
+      },
+    ],
+    caughtBy: ['test/contract/authorization.test.ts', 'GET /v1/transfers shows and does nothing of this tenant'],
+  },
+  {
+    name: 'a route asks for no permission',
+    edits: [
+      {
+        file: 'src/tokens/authentication.ts',
+        find: '  if (principal?.permissions.has(permission)) return;\n',
+        put: "  if (principal !== undefined && permission !== '') return;\n",
+      },
+    ],
+    caughtBy: [
+      'test/contract/authorization.test.ts',
+      'GET /v1/accounts/\\{id\\} refuses a token with every permission',
+    ],
+  },
+  {
+    name: 'a token needs no claims',
+    edits: [
+      {
+        file: 'src/tokens/authentication.ts',
+        find: "      requiredClaims: ['iss', 'aud', 'sub', 'iat', 'exp'],\n",
+        put: '',
+      },
+    ],
+    caughtBy: ['test/tokens/corpus.test.ts', 'ES256 are refused, and told nothing of why: ES256: without'],
+  },
+  {
+    name: 'the depth of a body is looked at after its schema',
+    edits: [
+      {
+        file: 'src/http/json-body.ts',
+        find: '  if (depth > maxDepth) return malformed(`The body is nested deeper than ${maxDepth} levels.`);\n',
+        put: '  void depth;\n  void maxDepth;\n',
+      },
+      {
+        file: 'src/http/routes.ts',
+        find: "parsePart('body', operation.body, request.body),",
+        put: "flatEnough(parsePart('body', operation.body, request.body)),",
+      },
+      {
+        file: 'src/http/routes.ts',
+        find: 'const toCall = (',
+        put: "const flatEnough = (value: unknown): unknown => {\n  if (/\\[{33}/.test(JSON.stringify(value))) throw new Problem('malformed-request');\n  return value;\n};\n\nconst toCall = (",
+      },
+    ],
+    caughtBy: ['test/http/body-order.test.ts', 'is never asked about'],
+  },
+];
