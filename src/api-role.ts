@@ -34,10 +34,7 @@ export async function startApiRole(options: ApiRoleOptions) {
   const { jwt } = config;
   if (jwt === undefined) throw new Error('a process that serves HTTP needs to know which tokens to accept');
   const operations = operationsWith(definitions);
-  const keys = createVerificationKeys({
-    jwt,
-    logger,
-  });
+  const keys = createVerificationKeys({ jwt, logger });
   const app = await createApp({
     logger,
     metrics,

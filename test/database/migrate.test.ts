@@ -194,9 +194,9 @@ describe.skipIf(postgresSkipReason() !== undefined)('the schema on PostgreSQL', 
           'may not update transfers.approved_at',
         ],
         [
-          'alter table accounts rename column frozen to gone',
-          'alter table accounts rename column gone to frozen',
-          'may not update accounts.frozen',
+          'alter table accounts rename column opened_at to gone',
+          'alter table accounts rename column gone to opened_at',
+          'may not update accounts.opened_at',
         ],
         [
           'alter table discounts rename to gone',
