@@ -75,7 +75,7 @@ async function serveWith(image: string, services: Record<string, string>): Promi
     PORTICO_DRAIN_DELAY: '0s',
   });
   const startedAt = Date.now();
-  while (!(await answersOk(`http://127.0.0.1:${adminPort}/readyz`))) {
+  while (!(await isHealthy(`http://127.0.0.1:${adminPort}/healthz`))) {
     if (child.exitCode !== null || Date.now() - startedAt > 30_000) {
       child.kill('SIGKILL');
       throw new Error(`it did not become ready: ${printed()}`);
@@ -127,9 +127,9 @@ function healthCheck(image: string, adminPort: number): number | null {
   return spawnSync(process.execPath, args, { env, ...unprivileged }).status;
 }
 
-const answersOk = (url: string): Promise<boolean> =>
+const isHealthy = (url: string): Promise<boolean> =>
   fetch(url).then(
-    ({ ok }) => ok,
+    async (answer) => (await answer.text()).includes('"status":"healthy"'),
     () => false,
   );
 

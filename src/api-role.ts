@@ -34,10 +34,7 @@ export async function startApiRole(options: ApiRoleOptions) {
   const { jwt } = config;
   if (jwt === undefined) throw new Error('a process that serves HTTP needs to know which tokens to accept');
   const operations = operationsWith(definitions);
-  const keys = createVerificationKeys({
-    jwt,
-    logger,
-  });
+  const keys = createVerificationKeys({ jwt, logger });
   const app = await createApp({
     logger,
     metrics,
@@ -78,7 +75,12 @@ export async function startApiRole(options: ApiRoleOptions) {
 
   return {
     url,
-    checks: { keys: keys.check },
+    check: {
+      name: 'token-keys',
+      check: keys.check,
+      isNeededToServe: true,
+      remedy: 'see that PORTICO_JWT_JWKS_URL can be reached from here',
+    },
 
     /** Lets requests in flight end, at most as long as the configuration says. Rejects where some had to be cut. */
     async stop(): Promise<void> {

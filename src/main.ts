@@ -36,7 +36,7 @@ export interface Running {
 
 /**
  * Starts what the environment asks for. Throws for a configuration or a catalog that cannot be used, and a taken
- * port. Temporal and PostgreSQL need not be there yet: `/readyz` says what is missing.
+ * port. Temporal and PostgreSQL need not be there yet: `/healthz` says what is missing.
  */
 export async function run(environment: Environment, options: RunOptions = {}): Promise<Running> {
   const definitions = options.definitions ?? catalog;
@@ -49,7 +49,7 @@ export async function run(environment: Environment, options: RunOptions = {}): P
   const checks: ReadinessCheck[] = [];
   let state: 'starting' | 'running' | 'draining' = 'starting';
   const isDraining = () => state === 'draining';
-  checks.push({ name: 'start', check: () => refuseIf(state === 'starting', 'the process is starting') });
+  checks.push(startCheckOf(() => state !== 'starting'));
 
   try {
     const coreMetricsPort = config.role === 'api' ? undefined : await coreMetricsPortOf(config);
@@ -67,26 +67,19 @@ export async function run(environment: Environment, options: RunOptions = {}): P
     const cursorSecret = config.cursorSecret?.reveal();
     const orchestration = openOrchestration({ temporal, deadlines, cursorSecret, eagerStarts, observe, logger });
     started.push('connection to Temporal', orchestration.close);
-    checks.push(orchestration.checks.attributes);
+    checks.push(orchestration.checks.temporal, orchestration.checks.attributes);
 
     const shared = { config, definitions, storage, gateway: orchestration.gateway, metrics, logger };
     if (coreMetricsPort !== undefined && eagerStarts !== undefined) {
       const { workflowsPath } = options;
       const workers = await startWorkerSide({ ...shared, eagerStarts, temporal, coreMetricsPort, workflowsPath });
       started.push('workers', workers.stop);
-      checks.push({ name: 'workers', check: workers.check });
+      checks.push(workers.check);
     }
-    const api =
-      config.role === 'worker'
-        ? undefined
-        : await startApiRole({
-            ...shared,
-            deadlines,
-            isDraining,
-          });
+    const api = config.role === 'worker' ? undefined : await startApiRole({ ...shared, deadlines, isDraining });
     if (api !== undefined) {
       started.push('HTTP', api.stop);
-      checks.push(orchestration.checks.temporal, { name: 'token-keys', check: api.checks.keys });
+      checks.push(api.check);
     }
     state = 'running';
     logger.info({ version, role: config.role, url: api?.url, adminUrl: admin.url }, 'portico runs');
@@ -118,9 +111,14 @@ const deadlinesOf = ({ temporal }: Config): Deadlines => ({
 const coreMetricsPortOf = async ({ worker }: Config): Promise<number> =>
   worker.coreMetricsPort === 0 ? freePort() : worker.coreMetricsPort;
 
-function refuseIf(isWrong: boolean, reason: string): void {
-  if (isWrong) throw new Error(reason);
-}
+const startCheckOf = (isStarted: () => boolean): ReadinessCheck => ({
+  name: 'start',
+  isNeededToServe: true,
+  check() {
+    if (!isStarted()) throw new Error('the process is starting');
+  },
+  remedy: 'wait, and see the log',
+});
 
 /** Stops in the reverse order of the start, each part even if another fails. */
 function createStopOrder(logger: Logger) {

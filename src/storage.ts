@@ -27,7 +27,7 @@ export function openStorage(options: {
     adapters: createAdapters({ database, settingsOf: config.settingsOf }),
 
     checks: {
-      database: { name: 'database', check: ping },
+      database: { name: 'database', check: ping, remedy: 'see that PostgreSQL runs and that DATABASE_URL names it' },
       schema: { name: 'schema', check: () => checkSchema(database, grants), remedy: schemaRemedy },
     },
 

@@ -74,7 +74,13 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     shutdown: { graceMs: config.shutdown.workerGraceMs, forceMs: config.shutdown.workerForceMs },
   });
   return {
-    check: workers.check,
+    check: {
+      name: 'workers',
+      check: workers.check,
+      // In a process that serves HTTP as well, a worker that reconnects takes no HTTP away.
+      isNeededToServe: config.role === 'worker',
+      remedy: 'see the other checks: workers need Temporal, its namespace, the schema and its rights',
+    },
 
     async stop(): Promise<void> {
       await Promise.all([reconciliation.stop(), workers.stop()]);

@@ -30,8 +30,8 @@ export const settings = z.object({
   PORT: port.prefault('8080').describe('The port HTTP listens on; 0 takes a free one.'),
   ADMIN_HOST: plainText
     .prefault('127.0.0.1')
-    .describe('The address of /livez, /readyz and /metrics; the image sets 0.0.0.0.'),
-  ADMIN_PORT: port.prefault('9090').describe('The port of /livez, /readyz and /metrics; 0 takes a free one.'),
+    .describe('The address of /livez, /readyz, /healthz and /metrics; the image sets 0.0.0.0.'),
+  ADMIN_PORT: port.prefault('9090').describe('The port of /livez, /readyz, /healthz and /metrics; 0 takes a free one.'),
   LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
     .prefault('info')
     .describe('The least severe line that is logged.'),

@@ -12,9 +12,9 @@ import { refuseUnknownRoutes } from './unknown-routes.ts';
 export interface AdminOptions {
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'text'>;
-  /** What this role needs; in the order in which `/readyz` shows it. */
+  /** What this process depends on, in the order in which `/healthz` shows it. It may grow while the process starts. */
   readonly checks: readonly ReadinessCheck[];
-  /** What `/readyz` says about the process, such as its role and its kind of storage. */
+  /** What `/readyz` and `/healthz` say about the process, such as its role. */
   readonly facts: Readonly<Record<string, string>>;
   /** True once the process is asked to stop. */
   readonly isDraining: () => boolean;
@@ -28,8 +28,9 @@ const textFormat = 'text/plain; version=0.0.4; charset=utf-8';
 const coreTimeoutMs = 1_000;
 
 /**
- * The operators' listener: `/livez` says whether the process runs and depends on nothing; `/readyz` whether it should
- * be sent work, naming what is missing; `/metrics` what it did. It asks for no token: keep its port to yourself.
+ * The operators' listener: `/livez` says whether the process runs and depends on nothing; `/readyz` whether this role can
+ * take work; `/healthz` which dependencies are missing and what to do, always with 200; `/metrics` what it did. It asks
+ * for no token: keep its port to yourself.
  */
 export function createAdmin(options: AdminOptions): FastifyInstance {
   const app = createServer({ logger: options.logger, quietMs: 35_000, maxBodyBytes: 1_024 });
@@ -39,7 +40,9 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     done();
   });
 
-  const readiness = createReadiness(options.checks);
+  const health = createReadiness(() => options.checks);
+  // A dependency that hangs must not hold this answer up where the role can work without it.
+  const readiness = createReadiness(() => options.checks.filter(({ isNeededToServe }) => isNeededToServe));
   app.get('/livez', () => ({ status: 'alive' }));
   app.get('/readyz', async (_request, reply) => {
     const checks = await readiness();
@@ -48,6 +51,11 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     return reply
       .code(isReady ? 200 : 503)
       .send({ status: isReady ? 'ready' : isDraining ? 'draining' : 'not-ready', ...options.facts, checks });
+  });
+  app.get('/healthz', async () => {
+    const checks = await health();
+    const isHealthy = checks.every(({ status }) => status === 'ok');
+    return { status: isHealthy ? 'healthy' : 'unhealthy', ...options.facts, checks };
   });
   app.get('/metrics', async (_request, reply) => {
     const [own, core] = await Promise.all([options.metrics.text(), coreMetrics(options.coreMetricsUrl)]);

@@ -1,8 +1,10 @@
 import { withTimeLimit } from '../timing/time-limit.ts';
 
-/** Something the process needs in order to do its work. */
+/** Something that the process depends on. */
 export interface ReadinessCheck {
   readonly name: string;
+  /** True where this role cannot take any work without it. Not set: callers are told by an answer what is away. */
+  readonly isNeededToServe?: boolean;
   /** Resolves if it is there. The message of what it throws is shown on the admin listener. */
   readonly check: () => Promise<void> | void;
   /** What an operator does about it, such as a command to run. */
@@ -22,7 +24,7 @@ export interface CheckReport {
  * waited for rather than begun again, so that probes cannot become load. Never rejects.
  */
 export function createReadiness(
-  checks: readonly ReadinessCheck[],
+  checks: () => readonly ReadinessCheck[],
   { timeoutMs = 1_000, maxAgeMs = 1_000 } = {},
 ): () => Promise<readonly CheckReport[]> {
   let report: Promise<readonly CheckReport[]> | undefined;
@@ -31,7 +33,7 @@ export function createReadiness(
   return () => {
     if (report === undefined || performance.now() >= freshUntil) {
       freshUntil = Number.POSITIVE_INFINITY;
-      report = Promise.all(checks.map((check) => runCheck(check, timeoutMs))).finally(() => {
+      report = Promise.all(checks().map((check) => runCheck(check, timeoutMs))).finally(() => {
         freshUntil = performance.now() + maxAgeMs;
       });
     }

@@ -26,7 +26,11 @@ export function openOrchestration(options: {
 
     checks: {
       attributes: { name: 'search-attributes', check: attributes.check, remedy: registerCommand },
-      temporal: { name: 'temporal', check: health.check },
+      temporal: {
+        name: 'temporal',
+        check: health.check,
+        remedy: 'see that the Temporal server runs and that the TEMPORAL_ settings reach it',
+      },
     },
 
     /** Calls under way fail. */

@@ -3,12 +3,17 @@ import type { Logger } from 'pino';
 import { retryUntilDone } from '../timing/retry.ts';
 import { within } from './calls.ts';
 import { grpcCode, grpcCodeOf } from './failures.ts';
-import { indexedTypes } from './search-attributes.ts';
+import { indexedTypes, probeQuery } from './search-attributes.ts';
 
 const deadlineMs = 5_000;
 const retryEveryMs = 2_000;
+/** All processes of a namespace share ten visibility calls a second, and an operator takes a while. */
+const probeEveryMs = 10_000;
 
-/** Registers the attributes in the background, and tries again until Temporal lets it. */
+/**
+ * Registers the attributes in the background. Where Portico may not, it waits until somebody else has, which it sees by a
+ * query that names them: no permission of the operator service is needed for that.
+ */
 export function ensureSearchAttributes(options: {
   readonly connection: Connection;
   readonly namespace: string;
@@ -20,13 +25,13 @@ export function ensureSearchAttributes(options: {
 
   void retryUntilDone({
     work: async () => {
-      await within(connection, { deadlineMs }, () => registerSearchAttributes(connection, namespace));
+      await within(connection, { deadlineMs }, () => ensureOnce(connection, namespace));
       isDone = true;
     },
-    everyMs: retryEveryMs,
+    everyMs: waitAfter,
     signal: stopping.signal,
     onFailure: (error) =>
-      logger.warn({ err: error, retryInMs: retryEveryMs }, 'search attributes could not be registered'),
+      logger.warn({ err: error, retryInMs: waitAfter(error) }, 'search attributes could not be registered'),
   });
 
   return {
@@ -36,6 +41,38 @@ export function ensureSearchAttributes(options: {
     },
     stop: (): void => stopping.abort(),
   };
+}
+
+const waitAfter = (error: unknown): number => (isRefused(error) ? probeEveryMs : retryEveryMs);
+
+async function ensureOnce(connection: Connection, namespace: string): Promise<void> {
+  try {
+    await registerSearchAttributes(connection, namespace);
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    if (await areRegistered(connection, namespace)) return;
+    throw new Error('Portico may not register the search attributes, and they are not there', { cause: error });
+  }
+}
+
+// An identity without the permission, and a frontend without an operator service, as some hosted ones have.
+const refusals: ReadonlySet<number | undefined> = new Set([
+  grpcCode.PERMISSION_DENIED,
+  grpcCode.UNAUTHENTICATED,
+  grpcCode.UNIMPLEMENTED,
+]);
+/** True for a refusal, and for an error that has one as its cause. */
+const isRefused = (error: unknown): boolean => refusals.has(grpcCodeOf(error));
+
+/** True where a query can name the attributes. */
+async function areRegistered(connection: Connection, namespace: string): Promise<boolean> {
+  try {
+    await connection.workflowService.countWorkflowExecutions({ namespace, query: probeQuery });
+    return true;
+  } catch (error) {
+    if (grpcCodeOf(error) === grpcCode.INVALID_ARGUMENT) return false;
+    throw error;
+  }
 }
 
 /**

@@ -38,6 +38,11 @@ export const registerCommand =
     .map(([name, type]) => `--name ${name} --type ${type}`)
     .join(' ');
 
+/** A visibility query that names every attribute and finds nothing. Temporal refuses it while one is not registered. */
+export const probeQuery = Object.keys(searchAttributes)
+  .map((name) => `${name} = '-'`)
+  .join(' AND ');
+
 type IndexedFields = Parameters<typeof decodeTypedSearchAttributes>[0];
 
 /** How a label is stored: `from:acc-1`. */

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
  */
 export async function retryUntilDone(options: {
   readonly work: () => Promise<void>;
-  readonly everyMs: number;
+  /** May depend on the failure. */
+  readonly everyMs: number | ((error: unknown) => number);
   readonly signal: AbortSignal;
   readonly onFailure: (error: unknown) => void;
 }): Promise<boolean> {
@@ -17,7 +18,8 @@ export async function retryUntilDone(options: {
       return true;
     } catch (error) {
       onFailure(error);
-      await sleep(everyMs, undefined, { signal }).catch(() => undefined);
+      const restMs = typeof everyMs === 'number' ? everyMs : everyMs(error);
+      await sleep(restMs, undefined, { signal }).catch(() => undefined);
     }
   }
   return false;

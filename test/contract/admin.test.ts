@@ -18,11 +18,16 @@ interface Report {
   readonly checks: readonly { name: string; status: string; reason?: string; remedy?: string }[];
 }
 
-/** What `/readyz` says. */
-async function readiness({ admin }: Pick<Portico, 'admin'>): Promise<Report & { code: number }> {
-  const { status, text } = await admin('/readyz');
+async function reportAt({ admin }: Pick<Portico, 'admin'>, path: string): Promise<Report & { code: number }> {
+  const { status, text } = await admin(path);
   return { code: status, ...(JSON.parse(text) as Report) };
 }
+
+/** Whether this role can take work. */
+const readiness = (asked: Pick<Portico, 'admin'>) => reportAt(asked, '/readyz');
+
+/** What it depends on. */
+const health = (asked: Pick<Portico, 'admin'>) => reportAt(asked, '/healthz');
 
 const failedChecks = ({ checks }: Report): string[] =>
   checks.filter(({ status }) => status === 'failed').map(({ name }) => name);
@@ -53,26 +58,37 @@ describe('a worker by itself, whose database is away', () => {
 
   it('is not ready, and says what is missing', async () => {
     const report = await until(
-      () => readiness(worker),
+      () => health(worker),
       (each) => failedChecks(each).join() === 'database,schema,workers',
     );
-    expect(report).toMatchObject({ code: 503, status: 'not-ready', role: 'worker', version });
-    expect(names(report)).toEqual(['start', 'database', 'schema', 'search-attributes', 'workers']);
+    expect(report).toMatchObject({ code: 200, status: 'unhealthy', role: 'worker', version });
+    expect(names(report)).toEqual(['start', 'database', 'schema', 'temporal', 'search-attributes', 'workers']);
+    const failed = report.checks.filter(({ status }) => status === 'failed');
+    for (const { reason, remedy } of failed) for (const text of [reason, remedy]) expect(text).toMatch(/^.{5,300}$/);
+    const ready = await readiness(worker);
+    expect(ready).toMatchObject({ code: 503, status: 'not-ready', role: 'worker', version });
+    expect([names(ready), failedChecks(ready)]).toEqual([['start', 'workers'], ['workers']]);
     expect((await worker.admin('/livez')).status).toBe(200);
     expect(worker.url).toBeUndefined();
   });
 });
 
 describe('a process that serves HTTP alone', () => {
-  it('is not ready while neither Temporal nor the database is there, and alive', async () => {
+  it('takes requests while neither Temporal nor the database is there, and says what is missing', async () => {
     const api = await startApi();
     const report = await until(
-      () => readiness(api),
+      () => health(api),
       ({ checks }) => checks[0]?.status === 'ok',
     );
-    expect(report).toMatchObject({ code: 503, status: 'not-ready', role: 'api' });
-    expect(names(report)).toEqual(['start', 'database', 'schema', 'search-attributes', 'temporal', 'token-keys']);
-    expect(failedChecks(report)).toEqual(['database', 'schema', 'search-attributes', 'temporal']);
+    expect(report).toMatchObject({ code: 200, status: 'unhealthy', role: 'api' });
+    expect(names(report)).toEqual(['start', 'database', 'schema', 'temporal', 'search-attributes', 'token-keys']);
+    expect(failedChecks(report)).toEqual(['database', 'schema', 'temporal', 'search-attributes']);
+    const ready = await until(
+      () => readiness(api),
+      ({ code }) => code === 200,
+    );
+    expect(ready).toMatchObject({ status: 'ready', role: 'api' });
+    expect(names(ready)).toEqual(['start', 'token-keys']);
     for (const { status, reason } of report.checks) if (status === 'failed') expect(reason).toMatch(/^.{5,300}$/);
     const remedy = report.checks.find(({ name }) => name === 'search-attributes')?.remedy;
     expect(remedy).toMatch(/^temporal operator search-attribute create .*--name PorticoTenant --type Keyword/);
@@ -86,7 +102,8 @@ describe('a process that serves HTTP alone', () => {
     jwks.mode = 'down';
     const api = await startApi({ environment: { PORTICO_JWT_SECRET: '', PORTICO_JWT_JWKS_URL: jwks.url } });
     const report = await readiness(api);
-    expect(failedChecks(report)).toContain('token-keys');
+    expect([report.code, failedChecks(report)]).toEqual([503, ['token-keys']]);
+    expect(report.checks.at(-1)?.remedy).toContain('PORTICO_JWT_JWKS_URL');
     await Promise.all([api.stop(), jwks.close()]);
   });
 
@@ -122,17 +139,18 @@ describe('a process that serves HTTP alone', () => {
 
     it('names it when it goes away, and is content when it is back', async () => {
       await until(
-        () => readiness(api),
+        () => health(api),
         (report) => failedChecks(report).join() === 'database,schema',
       );
       await server.kill();
       await until(
-        () => readiness(api),
-        (report) => failedChecks(report).join() === 'database,schema,temporal' && report.code === 503,
+        () => health(api),
+        (report) => failedChecks(report).join() === 'database,schema,temporal',
       );
+      expect((await readiness(api)).code).toBe(200);
       await server.restart();
       await until(
-        () => readiness(api),
+        () => health(api),
         (report) => failedChecks(report).join() === 'database,schema',
       );
     });
@@ -164,17 +182,13 @@ describe('a process with everything', () => {
   }
 
   it('is ready, and says what it is', async () => {
-    const report = await readiness(portico);
-    expect(report).toMatchObject({ code: 200, status: 'ready', role: 'all', version });
-    expect(names(report)).toEqual([
-      'start',
-      'database',
-      'schema',
-      'search-attributes',
-      'workers',
-      'temporal',
-      'token-keys',
-    ]);
+    const ready = await readiness(portico);
+    expect(ready).toMatchObject({ code: 200, status: 'ready', role: 'all', version });
+    expect(names(ready)).toEqual(['start', 'token-keys']);
+    const report = await health(portico);
+    expect(report).toMatchObject({ code: 200, status: 'healthy', role: 'all', version });
+    expect(names(report).slice(0, 4)).toEqual(['start', 'database', 'schema', 'temporal']);
+    expect(names(report).slice(4)).toEqual(['search-attributes', 'workers', 'token-keys']);
     expect(failedChecks(report)).toEqual([]);
   });
 
@@ -266,7 +280,7 @@ describe('a process with everything', () => {
   });
 
   it('keeps the two listeners apart', async () => {
-    for (const path of ['/livez', '/readyz', '/metrics']) {
+    for (const path of ['/livez', '/readyz', '/healthz', '/metrics']) {
       expect((await portico.get(path)).status).toBe(404);
     }
     for (const path of ['/v1/transfers', '/', '/metrics/x', '/readyz/']) {

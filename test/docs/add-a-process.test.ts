@@ -168,10 +168,10 @@ describe('the new processes', () => {
     await until(
       async () => {
         if (child.exitCode !== null) throw new Error(`the copy does not start: ${said}`);
-        const answer = await fetch(`http://127.0.0.1:${adminPort}/readyz`).catch(() => undefined);
-        return answer?.status;
+        const answer = await fetch(`http://127.0.0.1:${adminPort}/healthz`).catch(() => undefined);
+        return (await answer?.text()) ?? '';
       },
-      (status) => status === 200,
+      (text) => text.includes('"status":"healthy"'),
       { withinMs: 240_000 },
     );
   }, 300_000);

@@ -31,7 +31,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('a Portico with the role of 
   });
 
   const failed = async () => {
-    const { checks } = JSON.parse((await portico.admin('/readyz')).text) as Report;
+    const { checks } = JSON.parse((await portico.admin('/healthz')).text) as Report;
     return checks.filter(({ status }) => status === 'failed');
   };
   const asOwner = (sql: string) => withClient(deployment.ownerUrl, (client) => client.query(sql));
@@ -52,6 +52,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('a Portico with the role of 
       (checks) => checks.filter(({ reason }) => /was not migrated/.test(reason ?? '')).length === 2,
     );
     expect(missing.map(({ name }) => name)).toEqual(['schema', 'workers']);
+    expect((await portico.admin('/readyz')).status).toBe(200);
     expect(missing[0]?.remedy).toMatch(/run the migrate command/);
 
     const id = unique('early');

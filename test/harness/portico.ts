@@ -112,10 +112,10 @@ export async function startPortico(
     },
     /** Resolves once everything it needs is there, its workers included. */
     untilReady: async (): Promise<void> => {
-      const readyz = new URL('/readyz', running.adminUrl);
+      const healthz = new URL('/healthz', running.adminUrl);
       await until(
-        async () => (await fetch(readyz)).text(),
-        (text) => text.includes('"status":"ready"'),
+        async () => (await fetch(healthz)).text(),
+        (text) => text.includes('"status":"healthy"'),
       );
     },
     async stop(): Promise<number> {

@@ -65,15 +65,51 @@ describe('/livez', () => {
 });
 
 describe('/readyz', () => {
-  it('is 200 with the facts when nothing is missing', async () => {
-    const { fetchJson } = await startAdmin({ checks: [{ name: 'database', check: () => undefined }] });
+  const missing = { name: 'temporal', check: () => Promise.reject(new Error('refused')) };
+
+  it('is 200 while this role can take work, whatever else is missing', async () => {
+    const { fetchJson } = await startAdmin({
+      checks: [missing, { name: 'start', check: () => undefined, isNeededToServe: true }],
+    });
     expect(await fetchJson('/readyz')).toMatchObject({
       status: 200,
-      body: { status: 'ready', role: 'all', storage: 'embedded', checks: [{ name: 'database', status: 'ok' }] },
+      body: { status: 'ready', role: 'all', storage: 'embedded', checks: [{ name: 'start', status: 'ok' }] },
     });
   });
 
-  it('is 503 and names what is missing, why, and what to do', async () => {
+  it('is 503 and names what is missing for that', async () => {
+    const { fetchJson } = await startAdmin({ checks: [{ ...missing, isNeededToServe: true }] });
+    const { status, body } = await fetchJson('/readyz');
+    expect(status).toBe(503);
+    expect(body).toMatchObject({ status: 'not-ready', checks: [{ name: 'temporal', reason: 'refused' }] });
+  });
+
+  it('does not ask what it does not need', async () => {
+    let asked = 0;
+    const { fetchJson } = await startAdmin({ checks: [{ name: 'database', check: () => void (asked += 1) }] });
+    expect((await fetchJson('/readyz')).status).toBe(200);
+    expect(asked).toBe(0);
+  });
+
+  it('is 503 as soon as the process is asked to stop', async () => {
+    let isDraining = false;
+    const { fetchJson } = await startAdmin({ isDraining: () => isDraining });
+    expect((await fetchJson('/readyz')).status).toBe(200);
+    isDraining = true;
+    expect(await fetchJson('/readyz')).toMatchObject({ status: 503, body: { status: 'draining' } });
+  });
+});
+
+describe('/healthz', () => {
+  it('has the facts, and says so when nothing is missing', async () => {
+    const { fetchJson } = await startAdmin({ checks: [{ name: 'database', check: () => undefined }] });
+    expect(await fetchJson('/healthz')).toMatchObject({
+      status: 200,
+      body: { status: 'healthy', role: 'all', storage: 'embedded', checks: [{ name: 'database', status: 'ok' }] },
+    });
+  });
+
+  it('is 200 and names what is missing, why, and what to do', async () => {
     const { fetchJson } = await startAdmin({
       checks: [
         { name: 'database', check: async () => await Promise.resolve() },
@@ -90,10 +126,10 @@ describe('/readyz', () => {
         },
       ],
     });
-    const { status, body } = await fetchJson('/readyz');
-    expect(status).toBe(503);
+    const { status, body } = await fetchJson('/healthz');
+    expect(status).toBe(200);
     expect(body).toEqual({
-      status: 'not-ready',
+      status: 'unhealthy',
       role: 'all',
       storage: 'embedded',
       checks: [
@@ -109,8 +145,8 @@ describe('/readyz', () => {
       checks: [{ name: 'slow', check: () => new Promise<void>(() => undefined) }],
     });
     const startedAt = performance.now();
-    const { status, body } = await fetchJson('/readyz');
-    expect(status).toBe(503);
+    const { status, body } = await fetchJson('/healthz');
+    expect(status).toBe(200);
     expect(body['checks']).toMatchObject([{ reason: 'no answer within 1000 ms' }]);
     expect(performance.now() - startedAt).toBeLessThan(20_000);
   });
@@ -125,19 +161,11 @@ describe('/readyz', () => {
     };
     const { fetchJson } = await startAdmin({ checks: [{ name: 'database', check }] });
     const startedAt = performance.now();
-    await Promise.all(Array.from({ length: 20 }, () => fetchJson('/readyz')));
+    await Promise.all(Array.from({ length: 20 }, () => fetchJson('/healthz')));
     // An answer is good for a second, and twenty requests may take longer.
     expect(asked).toBeLessThanOrEqual(1 + Math.floor((performance.now() - startedAt) / 1_000));
     isBroken = true;
-    await expect.poll(async () => (await fetchJson('/readyz')).status).toBe(503);
-  });
-
-  it('is 503 as soon as the process is asked to stop', async () => {
-    let isDraining = false;
-    const { fetchJson } = await startAdmin({ isDraining: () => isDraining });
-    expect((await fetchJson('/readyz')).status).toBe(200);
-    isDraining = true;
-    expect(await fetchJson('/readyz')).toMatchObject({ status: 503, body: { status: 'draining' } });
+    await expect.poll(async () => (await fetchJson('/healthz')).body['status']).toBe('unhealthy');
   });
 });
 

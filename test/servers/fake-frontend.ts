@@ -1,4 +1,12 @@
-import { Metadata, Server, ServerCredentials, type ServiceError, status as grpcStatus } from '@grpc/grpc-js';
+import {
+  ChannelCredentials,
+  Client,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServiceError,
+  status as grpcStatus,
+} from '@grpc/grpc-js';
 import proto from '@temporalio/proto';
 
 type Answer = Uint8Array | ServiceError;
@@ -20,7 +28,8 @@ const capabilities = proto.temporal.api.workflowservice.v1.GetSystemInfoResponse
 
 /**
  * A Temporal frontend that answers what a test says, for failures that no real server gives for the asking. It calls
- * itself healthy unless told otherwise, and refuses methods that the test does not name as unimplemented.
+ * itself healthy unless told otherwise, and refuses methods that the test does not name as unimplemented. A method is one
+ * of the workflow service, or a whole path.
  */
 export async function startFakeFrontend(
   methods: Readonly<Record<string, (request: Buffer) => Reply>>,
@@ -40,7 +49,7 @@ export async function startFakeFrontend(
     );
   add('/grpc.health.v1.Health/Check', health);
   for (const [name, answer] of Object.entries({ GetSystemInfo: () => capabilities, ...methods })) {
-    add(`/temporal.api.workflowservice.v1.WorkflowService/${name}`, answer);
+    add(name.startsWith('/') ? name : `/temporal.api.workflowservice.v1.WorkflowService/${name}`, answer);
   }
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
@@ -48,6 +57,21 @@ export async function startFakeFrontend(
     ),
   );
   return { address: `127.0.0.1:${port}`, stop: () => server.forceShutdown() };
+}
+
+/** Hands calls of one method on to a real frontend, and its answers back. */
+export function forwardTo(address: string, method: string) {
+  const client = new Client(address, ChannelCredentials.createInsecure());
+  const path = `/temporal.api.workflowservice.v1.WorkflowService/${method}`;
+  return {
+    answer: (request: Buffer): Promise<Answer> =>
+      new Promise((resolve) =>
+        client.makeUnaryRequest(path, bytesOf, bytesOf, request, (error, bytes = Buffer.alloc(0)) =>
+          resolve(error ?? bytes),
+        ),
+      ),
+    close: (): void => client.close(),
+  };
 }
 
 /** A failure as a frontend sends it; `detail` is the message type of its one error detail, `value` what that says. */

@@ -42,7 +42,7 @@ export function startProgram(command: keyof typeof commands, environment: Readon
   const pid = child.pid ?? 0;
   const releaseLeash = leashOf(pid, 'KILL');
   const lines: string[] = [];
-  /** By `/readyz`, at last. */
+  /** By `/healthz`, at last. */
   let said = '';
   for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', (line) => lines.push(line));
   const exited = new Promise<Exit>((resolve) => {
@@ -82,13 +82,14 @@ export function startProgram(command: keyof typeof commands, environment: Readon
     kill(signal: NodeJS.Signals): void {
       child.kill(signal);
     },
-    /** Resolves with the address of HTTP once `/readyz` says so; throws with the log if it does not. */
+    /** Resolves with the address of HTTP once it serves and nothing is missing; throws with the log if that does not come. */
     async ready(): Promise<{ url: string; adminUrl: string }> {
       const found = await addresses();
       return answerOf('is not ready', async () => {
-        const { status, text } = await readiness(found.adminUrl);
-        said = text;
-        return status === 200 ? found : undefined;
+        const health = await adminAnswer(found.adminUrl, '/healthz');
+        said = health.text;
+        const isHealthy = health.text.includes('"status":"healthy"');
+        return isHealthy && (await readiness(found.adminUrl)).status === 200 ? found : undefined;
       });
     },
     /** Asks it to stop, and resolves with how it ended and how long that took. */
@@ -103,9 +104,11 @@ export function startProgram(command: keyof typeof commands, environment: Readon
 }
 
 /** What `/readyz` says; status 0 where nobody answers. */
-export async function readiness(adminUrl: string): Promise<{ status: number; text: string }> {
+export const readiness = (adminUrl: string) => adminAnswer(adminUrl, '/readyz');
+
+async function adminAnswer(adminUrl: string, path: string): Promise<{ status: number; text: string }> {
   try {
-    const response = await fetch(new URL('/readyz', adminUrl), { signal: AbortSignal.timeout(3_000) });
+    const response = await fetch(new URL(path, adminUrl), { signal: AbortSignal.timeout(3_000) });
     return { status: response.status, text: await response.text() };
   } catch {
     return { status: 0, text: '' };
