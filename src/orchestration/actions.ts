@@ -112,8 +112,8 @@ async function earlierAnswer(
     return await within(dependencies.connection, limits, () => update.result());
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) return refusalOf(error);
-    const code = described.snapshot.status === 'closed' ? 'too-late' : 'orchestration-unavailable';
-    throw new Problem(code, { cause: error });
+    // The error is no cause for the log: its text repeats the update's id, and so the caller's key.
+    throw new Problem(described.snapshot.status === 'closed' ? 'too-late' : 'orchestration-unavailable');
   }
 }
 
