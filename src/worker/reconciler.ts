@@ -55,18 +55,18 @@ async function sweep(options: ReconcilerOptions, signal: AbortSignal): Promise<v
   const { rows, ageMs } = options.reconciliation;
   for (let round = 0; round < batchesOfSweep && !signal.aborted; round += 1) {
     const claimed = await rows.claim({ olderThanMs: ageMs, leaseMs, limit: batch });
-    await Promise.all(claimed.map((unresolved) => lookAt(options, unresolved, signal)));
+    await Promise.all(claimed.map((unresolved) => lookAt(options, unresolved)));
     if (claimed.length < batch) return;
   }
 }
 
-async function lookAt(options: ReconcilerOptions, unresolved: Unresolved, signal: AbortSignal): Promise<void> {
+async function lookAt(options: ReconcilerOptions, unresolved: Unresolved): Promise<void> {
   const { definition, logger, reconciliation, count } = options;
   const { tenant, key, openedAt } = unresolved;
   const facts = { process: definition.name, tenant, key, openedAt };
   let result: Reconciled;
   try {
-    result = await reconcile(options, unresolved, signal);
+    result = await reconcile(options, unresolved);
   } catch (error) {
     // Whatever it was, the next sweep looks again.
     logger.warn({ ...facts, err: error }, 'an unresolved instance could not be resumed');
@@ -83,11 +83,12 @@ async function lookAt(options: ReconcilerOptions, unresolved: Unresolved, signal
 const pauseMs = ({ resumed }: Unresolved, { ageMs }: Reconciliation): number =>
   Math.min(Math.max(longestPauseMs, ageMs), ageMs * 2 ** Math.min(resumed, 20));
 
-async function reconcile(options: ReconcilerOptions, unresolved: Unresolved, signal: AbortSignal): Promise<Reconciled> {
+async function reconcile(options: ReconcilerOptions, unresolved: Unresolved): Promise<Reconciled> {
   const { definition, gateway, reconciliation } = options;
   const { tenant, key } = unresolved;
   const address = { definition, tenant, key };
-  const condition = await gateway.conditionOf(address, signal);
+  // Its deadline bounds the call. The client would never let go of a signal that lives as long as the process.
+  const condition = await gateway.conditionOf(address);
   if (condition.kind === 'running') return 'running';
   const isOfOtherPayload = condition.kind === 'closed' && isConflict(definition, condition.snapshot);
   const way = condition.kind === 'forgotten' || isOfOtherPayload ? 'start' : 'resume';
