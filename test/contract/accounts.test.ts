@@ -22,7 +22,7 @@ beforeAll(async () => {
     startPortico({
       stateDir,
       environment: {
-        PORTICO_TRANSFERS_APPROVAL_LIMITS: 'EUR:10000',
+        PORTICO_TRANSFERS_APPROVAL_LIMITS: 'EUR:10000,USD:10000',
         PORTICO_ACTIVITY_SLOTS: '4',
       },
     }),

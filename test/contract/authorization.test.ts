@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { createApp } from '../../src/http/app.ts';
@@ -6,28 +8,35 @@ import { registerRoutes } from '../../src/http/routes.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { operations, permissionsOf } from '../../src/operations/index.ts';
 import type { Operation } from '../../src/operations/operation.ts';
-import { aboveLimit, closed, transferOf, waitingTransfer } from '../fixtures/transfers.ts';
+import { layFreezing, settledTransfer } from '../fixtures/stuck-transfers.ts';
+import { aboveLimit, closed, transferOf, waitingTransfer, withKey } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { checkProblem } from '../harness/problem-answers.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
 import { createSigningKey, mintToken } from '../tokens/tokens.ts';
 
+const stateDir = mkdtempSync(join(tmpdir(), 'portico-authorization-'));
 let portico: Portico;
 /** One resource of each kind, by the tag of its operations. */
 const ids: Record<string, string> = {};
 
 beforeAll(async () => {
-  portico = await startPortico();
+  await layFreezing(stateDir);
+  portico = await startPortico({ stateDir, environment: { PORTICO_DEFAULT_TENANT: 'default' } });
   await portico.untilReady();
   await portico.openAccounts('payer', 'payee');
   const userId = unique('user');
   await portico.post('/v1/user-grants', { userId, name: 'Canary' });
   await closed(portico, `/v1/user-grants/${userId}`);
   const transferId = await waitingTransfer(portico);
-  Object.assign(ids, { transfers: transferId, 'user-grants': userId, users: userId, accounts: 'payer' });
+  const { transferId: suspense } = await settledTransfer(portico);
+  Object.assign(ids, { transfers: transferId, 'user-grants': userId, users: userId, accounts: 'payer', suspense });
 });
-afterAll(() => portico.stop());
+afterAll(async () => {
+  await portico.stop();
+  rmSync(stateDir, { recursive: true, force: true });
+});
 
 const bodyOf = (tag: string, id: string): object =>
   tag === 'transfers' ? transferOf(id, aboveLimit) : { userId: id, name: 'Canary' };
@@ -38,6 +47,9 @@ const bodies: Record<string, object> = {
   rejectTransfersV1: {},
   cancelTransfersV1: {},
   resolveTransfersV1: { how: 'retry' },
+  confirmTransfersV1: {},
+  releaseSuspense: { to: 'payee', note: 'Canary' },
+  confirmSuspense: { proposal: 1 },
   holdTransfersV1: { note: 'Canary' },
   freezeAccount: {},
   unfreezeAccount: {},
@@ -57,12 +69,15 @@ const asks: Ask[] = operations.flatMap((operation) => [
 
 const everyAsk = asks.map((ask): [string, Ask] => [`${ask.method} ${ask.operation.path}`, ask]);
 const allPermissions = [...permissionsOf(operations)];
-const pathOf = ({ path }: Operation, id: string): string => path.replace('{id}', id);
+const parameter = /\{\w+\}/;
+const namesOne = ({ path }: Operation): boolean => parameter.test(path);
+const pathOf = ({ path }: Operation, id: string): string => path.replace(parameter, id);
 
 /** Sends a well-formed request for the resource of that id. */
-function send({ method, operation }: Ask, id: string, as: Parameters<Portico['request']>[2]): Promise<Reply> {
+function send({ method, operation }: Ask, id: string, asked: Parameters<Portico['request']>[2]): Promise<Reply> {
+  const as = operation.requires?.includes('idempotency-key') === true ? withKey(asked) : asked;
   if (operation.body === undefined) return portico.request(method, pathOf(operation, id), as);
-  const body = operation.path.includes('{id}') ? bodies[operation.operationId] : bodyOf(operation.tag, id);
+  const body = namesOne(operation) ? bodies[operation.operationId] : bodyOf(operation.tag, id);
   expect(body, `a body for ${operation.operationId}`).toBeDefined();
   return portico.request(method, pathOf(operation, id), { ...as, body });
 }
@@ -116,7 +131,7 @@ describe.each(everyAsk)('%s', (_, ask) => {
     const tenant = unique('other');
     const answer = await send(ask, ownId(), { tenant, subject: 'mallory' });
     expect(JSON.stringify(answer.body ?? {})).not.toContain('Canary');
-    if (!operation.path.includes('{id}')) {
+    if (!namesOne(operation)) {
       if (ask.method === 'GET') expect(answer.body).toEqual({ items: [] });
       // A start of the same key is an instance of the other tenant.
       else if (ask.method === 'POST') expect(answer.headers.get('idempotency-status')).toBe('created');
@@ -142,18 +157,19 @@ describe('all of that', () => {
     const account = await portico.get('/v1/accounts/payer');
     expect(account.body).toMatchObject({ frozen: false, balance: { minor: '100000000' } });
     const list = await portico.get('/v1/transfers');
-    expect(list.body.items).toHaveLength(1);
+    expect(list.body.items).toHaveLength(2);
   });
 });
 
 describe('its one permission is enough', () => {
   it.each(everyAsk)('for %s', async (_, ask) => {
-    const { permission, path } = ask.operation;
-    const id = ask.operation.body !== undefined && !path.includes('{id}') ? unique('new') : ownIdOf(ask.operation);
+    const { permission, body } = ask.operation;
+    const id = body !== undefined && !namesOne(ask.operation) ? unique('new') : ownIdOf(ask.operation);
     const answer = await send(ask, id, { subject: 'bob', permissions: [permission] });
     expect([200, 201, 202, 204, 409]).toContain(answer.status);
     // Where the step does not allow an action, the instance has been asked all the same.
-    if (answer.status === 409) expect(['action-not-allowed', 'too-late']).toContain(answer.body.code);
+    if (answer.status === 409)
+      expect(['action-not-allowed', 'too-late', 'release-conflict']).toContain(answer.body.code);
   });
 });
 
@@ -242,7 +258,7 @@ describe('openapi.yaml', () => {
   it.each(Object.entries(document.paths))(
     'lists the methods of %s, and Portico answers no other',
     async (path, known) => {
-      const answer = await portico.request('PATCH', path.replace('{id}', 'x'));
+      const answer = await portico.request('PATCH', path.replace(parameter, 'x'));
       const methods = Object.keys(known).flatMap((method) =>
         method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
       );
