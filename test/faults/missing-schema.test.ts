@@ -17,12 +17,19 @@ const lookMs = 3_000;
 describe.skipIf(postgresSkipReason() !== undefined)('a Portico with the role of the program alone', () => {
   let deployment: Deployment;
   let portico: Portico;
+  const logLines: string[] = [];
   beforeAll(async () => {
     deployment = await createDeployment({ isMigrated: false });
     const { environment, keys: stateDir } = deployment;
     portico = await startPortico({
       stateDir,
-      environment: { ...environment, TEMPORAL_ADDRESS: temporalAddress(), PORTICO_DRAIN_DELAY: '0s' },
+      logLines,
+      environment: {
+        ...environment,
+        TEMPORAL_ADDRESS: temporalAddress(),
+        PORTICO_DRAIN_DELAY: '0s',
+        PORTICO_TRANSFERS_RECONCILE_INTERVAL: '1s',
+      },
     });
   });
   afterAll(async () => {
@@ -61,6 +68,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('a Portico with the role of 
     const { text } = await portico.admin('/metrics');
     expect(text).not.toMatch(/^temporal_num_pollers\{/m);
     expect(text).not.toMatch(/^temporal_activity_execution_failed/m);
+    expect(logLines.filter((line) => line.includes('unresolved instances could not be looked at'))).toEqual([]);
 
     await deployment.migrate();
     await portico.untilReady();

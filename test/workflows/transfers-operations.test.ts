@@ -16,16 +16,17 @@ beforeAll(async () => {
 });
 afterAll(() => transfers.close());
 
-/** A block of code of the page, by its language. */
-function blockOf(language: string): string {
-  const block = new RegExp(`\`\`\`${language}\n([^\`]*)\`\`\``).exec(page)?.[1];
-  if (block === undefined) throw new Error(`the page has no block of ${language}`);
+/** The first block of code of that language in a chapter of the page. */
+function blockOf(language: string, chapter: string): string {
+  const text = page.split(/^## /m).find((each) => each.startsWith(`${chapter}\n`)) ?? '';
+  const block = new RegExp(`\`\`\`${language}\n([^\`]*)\`\`\``).exec(text)?.[1];
+  if (block === undefined) throw new Error(`the chapter ${JSON.stringify(chapter)} has no block of ${language}`);
   return block.trim();
 }
 
 /** Runs the command of the page, on this server and this instance. */
 async function reset(workflowId: string): Promise<void> {
-  const [program, ...words] = blockOf('sh').replaceAll('\\\n', ' ').split(/\s+/);
+  const [program, ...words] = blockOf('sh', 'An instance is interrupted').replaceAll('\\\n', ' ').split(/\s+/);
   if (program !== 'temporal') throw new Error(`the page runs another program: ${program}`);
   const path = findTemporalCli({ environment: process.env, log: () => undefined });
   if (path === undefined) throw new Error('There is no Temporal program here: `npm test` installs one.');
@@ -48,8 +49,7 @@ describe('what docs/operations.md says of money in clearing', () => {
       await first.handle.terminate('terminated by a test');
       await cancel;
 
-      // The page leaves out what is fresh.
-      const statement = blockOf('sql').replace("interval '10 minutes'", "interval '0 minutes'");
+      const statement = blockOf('sql', 'Money is unresolved');
       const found = await transfers.query<{ workflow_id: string }>(statement);
       const workflowId = first.handle.workflowId;
       expect(found.map((row) => row.workflow_id)).toEqual([workflowId]);
