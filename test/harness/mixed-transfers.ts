@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { freezing } from '../fixtures/stuck-transfers.ts';
 import { aboveLimit, transferOf } from '../fixtures/transfers.ts';
 import type { Reply, RequestOptions, Requests } from './caller.ts';
+import { insist as insistOn } from './insist.ts';
 import type { MoneyReport } from './money-report.ts';
 import { unique } from './portico.ts';
 import type { Random } from './random.ts';
@@ -62,21 +63,11 @@ export function createMix({ random, send, forget }: MixOptions) {
   let cancellations = 0;
   let turn: Kind[] = [];
 
-  /** Asks until an answer says that the same request need not be sent again. */
-  async function insist(ask: (requests: Requests) => Promise<Reply>): Promise<Reply> {
-    for (;;) {
-      const reply = await Promise.resolve(send())
-        .then(ask)
-        .catch((error: unknown) => {
-          // The process was killed, or does not listen yet.
-          if (error instanceof TypeError && error.cause !== undefined) return undefined;
-          throw error;
-        });
-      if (reply !== undefined && (reply.status < 400 || reply.body.retryable === false)) return reply;
-      retried.push(reply === undefined ? 'no answer' : `${reply.status} ${String(reply.body.code)}`);
-      await sleep(100);
-    }
-  }
+  const insist = (ask: (requests: Requests) => Promise<Reply>): Promise<Reply> =>
+    insistOn(
+      async () => ask(await send()),
+      (why) => retried.push(why),
+    );
 
   const insistUntil = (ask: (requests: Requests) => Promise<Reply>, isDone: (reply: Reply) => boolean) =>
     until(() => insist(ask), isDone, { withinMs: patientMs });
