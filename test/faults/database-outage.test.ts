@@ -1,15 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { letPaymentsFreeze } from '../fixtures/stuck-transfers.ts';
 import { closed, transferOf } from '../fixtures/transfers.ts';
+import { expectEnough } from '../harness/fault-counts.ts';
 import { inParallel } from '../harness/in-parallel.ts';
-import { auditRepeatedly } from '../harness/money-report.ts';
+import { createMix } from '../harness/mixed-transfers.ts';
+import { auditRepeatedly, type MoneyReport } from '../harness/money-report.ts';
 import { expectInTime, timed } from '../harness/outage-answers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { createRandom, scaled } from '../harness/random.ts';
+import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
 import { until } from '../harness/until.ts';
 import { createDeployment, type Deployment } from '../servers/deployment.ts';
 import { postgresSkipReason } from '../servers/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 
 const random = createRandom();
 
@@ -17,6 +22,8 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
   let deployment: Deployment;
   let proxy: TcpProxy;
   let portico: Portico;
+  let operator: TemporalOperator;
+  let mix: ReturnType<typeof createMix>;
   beforeAll(async () => {
     deployment = await createDeployment();
     proxy = await startTcpProxy(deployment.cluster.port);
@@ -31,10 +38,19 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
       },
     });
     await portico.untilReady();
+    await letPaymentsFreeze(deployment.auditorUrl);
     await portico.openAccounts('payer', 'payee');
+    operator = await connectOperator(temporalAddress());
+    mix = createMix({
+      random,
+      send: () => portico,
+      forget: (id) => operator.forget(`${portico.tenant}/transfers/${id}`),
+    });
+    await mix.open();
   });
   afterAll(async () => {
     await portico.stop();
+    await operator.close();
     await proxy.close();
     await deployment.close();
   });
@@ -82,8 +98,9 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
 
   async function expectExactMoney(ids: readonly string[]): Promise<void> {
     for (const id of ids) expect((await closed(portico, `/v1/transfers/${id}`)).body.outcome, id).toBe('completed');
-    const completedIn = (report: Awaited<ReturnType<typeof deployment.report>>) =>
-      BigInt([...report.outcomes.values()].filter((outcome) => outcome === 'completed').length);
+    const mixed = mix.ids();
+    const completedIn = ({ outcomes }: MoneyReport) =>
+      BigInt([...outcomes].filter(([id, outcome]) => !mixed.has(id) && outcome === 'completed').length);
     // One of the outage may be between its last posting and its end.
     const report = await until(
       () => deployment.report(portico.tenant),
@@ -92,6 +109,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
     expect(report.findings).toEqual([]);
     expect(ids.filter((id) => report.outcomes.get(id) !== 'completed')).toEqual([]);
     expect(report.balances.get('payer')).toBe(100_000_000n - 100n * completedIn(report));
+    mix.expectMoney(report);
   }
 
   it(
@@ -99,18 +117,30 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
     async () => {
       const ids = Array.from({ length: scaled(120) }, () => unique('killed'));
       const auditing = auditRepeatedly(deployment.auditorUrl);
-      let kills = 0;
+      const met = { kills: 0, interrupted: 0 };
+      /** While a withdrawal waits for a lock, which is certainly inside an activity. */
+      const killInside = async (): Promise<void> => {
+        const lock = await deployment.lockAccount({ tenant: portico.tenant, accountId: 'payer' });
+        const id = unique('inside');
+        ids.push(id);
+        expect((await start(id)).status).toBe(202);
+        await until(deployment.waitingStatements, (count) => count > 0);
+        met.interrupted += 1;
+        await deployment.cluster.kill();
+        await lock.release();
+      };
       const killing = (async () => {
-        while (kills < scaled(4)) {
+        while (met.kills < scaled(6)) {
           await sleep(random.between(300, 1_200));
-          await deployment.cluster.kill();
-          kills += 1;
+          await (met.kills % 2 === 0 ? killInside() : deployment.cluster.kill());
+          met.kills += 1;
           await sleep(random.between(0, 500));
           await deployment.cluster.restart();
         }
       })();
       await Promise.all([
         killing,
+        mix.run({ atLeast: scaled(32), isOver: () => met.kills === scaled(6) }),
         inParallel(6, ids, async (id) => {
           // Temporal takes the start, whatever becomes of the database.
           expect((await start(id, random.between(0, 1) === 0 ? { prefer: 'wait=1' } : {})).status).toBeLessThan(300);
@@ -118,6 +148,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
         }),
       ]);
       await expectBack();
+      const outcomes = await mix.outcomes();
       await expectExactMoney(ids);
       // However slowly it audits: some of it has to happen.
       await until(
@@ -125,8 +156,8 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
         (count) => count > 10,
       );
       const seen = await auditing.stop();
-      console.info(`${kills} kills, ${seen.audits} audits while transfers ran`);
       expect(seen.findings).toEqual([]);
+      expectEnough('kills of PostgreSQL', { ...met, audits: seen.audits, ...outcomes, ...mix.seen });
     },
     scaled(1_800_000),
   );

@@ -5,12 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { findTemporalCli } from '../../local/temporal/cli.ts';
 import { freePort } from '../../src/worker/free-port.ts';
+import { layFreezing } from '../fixtures/stuck-transfers.ts';
 import { aboveLimit, closed, transferOf } from '../fixtures/transfers.ts';
 import { type Caller, createDevelopmentCaller } from '../harness/caller.ts';
+import { expectEnough } from '../harness/fault-counts.ts';
 import { inParallel } from '../harness/in-parallel.ts';
+import { createMix } from '../harness/mixed-transfers.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
 import { killProcess, temporalServersOn } from '../harness/processes.ts';
 import { createRandom, scaled } from '../harness/random.ts';
+import { connectOperator } from '../harness/temporal-operator.ts';
 import { until } from '../harness/until.ts';
 import { endPrograms, type Program, startProgram } from '../servers/program.ts';
 
@@ -30,6 +34,7 @@ async function createCopy(name: string) {
   return {
     stateDir,
     environment,
+    temporalAddress: `127.0.0.1:${environment.TEMPORAL_DEV_PORT}`,
     url: `http://127.0.0.1:${environment.PORT}`,
     caller: createDevelopmentCaller({ stateDir, tenant: name }),
     begin: (): Program => startProgram('start', environment),
@@ -84,6 +89,7 @@ describe('npm start', () => {
     async () => {
       const first = await newCopy('first');
       const { caller, url } = first;
+      await layFreezing(first.stateDir);
       let program = first.begin();
       await program.ready();
       expect(first.temporalServers()).toHaveLength(1);
@@ -92,9 +98,16 @@ describe('npm start', () => {
       const patient = () => caller.at(url).get('/v1/transfers/patient');
       await until(patient, ({ body }) => body.step === 'awaiting-approval');
 
+      const mix = createMix({ random, send: () => caller.at(url) });
+      await mix.open();
+      let isOver = false;
+      const mixing = mix.run({ atLeast: scaled(21), isOver: () => isOver });
+      // Told where it is awaited; a kill must not come before that.
+      mixing.catch(() => undefined);
       const load: Load = { tried: new Set(), acknowledged: new Set() };
       const { tried, acknowledged } = load;
-      for (let round = 0; round < scaled(3); round += 1) {
+      const kills = scaled(3);
+      for (let round = 0; round < kills; round += 1) {
         const loading = inParallel(4, [0, 1, 2, 3], (lane) => startMany(url, caller, load, `r${round}-${lane}`));
         const before = acknowledged.size;
         await until(
@@ -116,13 +129,16 @@ describe('npm start', () => {
         expect((await patient()).body).toMatchObject({ status: 'running', step: 'awaiting-approval' });
       }
 
+      isOver = true;
+      await mixing;
+      const outcomes = await mix.outcomes();
+
       // Right after a kill the answer may be 504, to be repeated: the workers have the steps of all others to make up for.
       await until(
         () => caller.at(url).post('/v1/transfers/patient/approve', {}, { subject: 'bob' }),
         ({ status }) => status < 300,
       );
       expect(await outcomeOf(first, 'patient')).toBe('completed');
-      console.info(`${acknowledged.size} transfers acknowledged between the kills`);
       await inParallel(8, [...acknowledged], async (id) => expect(await outcomeOf(first, id), id).toBe('completed'));
       // Those whose start was not acknowledged as well: the sums below know no transfer that is half done.
       await inParallel(8, [...tried], async (id) => {
@@ -132,15 +148,23 @@ describe('npm start', () => {
         );
       });
 
+      const operator = await connectOperator(first.temporalAddress);
+      const counted = [...acknowledged, ...mix.ids()].map((id) => `${caller.tenant}/transfers/${id}`);
+      const interrupted = (await inParallel(8, counted, operator.interruptedActivities)).reduce((a, b) => a + b, 0);
+      await operator.close();
+
       const exit = await program.stop();
       expect(exit, program.log()).toMatchObject({ code: 0 });
       expect(first.temporalServers()).toEqual([]);
       const report = await reportEmbedded(first.stateDir, caller.tenant);
       expect(report.findings).toEqual([]);
       expect([...acknowledged].filter((id) => report.outcomes.get(id) !== 'completed')).toEqual([]);
-      const small = [...report.outcomes].filter(([id, outcome]) => id !== 'patient' && outcome === 'completed').length;
+      const small = [...tried].filter((id) => report.outcomes.get(id) === 'completed').length;
       expect(report.balances.get('payee')).toBe(100_000_000n + 2_000_000n + 100n * BigInt(small));
       expect(report.balances.get('payer')).toBe(100_000_000n - 2_000_000n - 100n * BigInt(small));
+      mix.expectMoney(report);
+      const met = { kills, acknowledged: acknowledged.size, interrupted, ...outcomes, ...mix.seen };
+      expectEnough('kills of npm start', met);
     },
     scaled(1_800_000),
   );

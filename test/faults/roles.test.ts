@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { letPaymentsFreeze } from '../fixtures/stuck-transfers.ts';
 import { closed, transferOf, waitingTransfer } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
 import { type Caller, createDevelopmentCaller } from '../harness/caller.ts';
+import { expectEnough } from '../harness/fault-counts.ts';
+import { createMix } from '../harness/mixed-transfers.ts';
 import { expectInTime, expectOutage, timed } from '../harness/outage-answers.ts';
 import { unique } from '../harness/portico.ts';
 import { createRandom, scaled } from '../harness/random.ts';
@@ -42,6 +45,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
       PORTICO_READ_DEADLINE: '10s',
     };
     const [api] = await Promise.all([running('api'), running('worker')]);
+    await letPaymentsFreeze(deployment.auditorUrl);
     await caller.at((await api.ready()).url).openAccounts('payer', 'payee');
   });
   afterAll(async () => {
@@ -150,6 +154,16 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
         }
       });
 
+      const mix = createMix({
+        random,
+        send: async () => caller.at(await balancer.pick(random)),
+        forget: (id) => operator.forget(`${caller.tenant}/transfers/${id}`),
+      });
+      await mix.open();
+      const mixing = mix.run({ atLeast: scaled(24), isOver: () => isOver });
+      // Told where it is awaited.
+      mixing.catch(() => undefined);
+
       const stops = { api: 0, worker: 0 };
       for (let round = 0; round < scaled(1); round += 1) {
         for (const role of ['api', 'worker'] as const) {
@@ -167,10 +181,14 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
         (count) => count > 20,
       );
       isOver = true;
-      await Promise.all(callers);
+      await Promise.all([mixing, ...callers]);
+      const outcomes = await mix.outcomes();
       balancer.stop();
       expect(failed).toEqual([]);
-      console.info(`${stops.api + stops.worker} processes replaced under ${started.length} transfers`);
+      // A task that a stopping worker has taken is repeated after ten seconds, and an action is told before: it is in doubt.
+      const doubts = mix.retried.filter((why) => why === '504 outcome-unknown').length;
+      expect(doubts).toBeLessThanOrEqual(pollsOfWorker * stops.worker);
+      expect(mix.retried.length - doubts, mix.retried.join()).toBe(0);
 
       const { url } = await first('api').ready();
       const repeated: string[] = [];
@@ -183,7 +201,11 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
       // On a slow machine some find no connection to the database in time; that is no cost of a stop.
       const costOfStops = repeated.filter((why) => why !== 'unavailable');
       expect(costOfStops.length, costOfStops.join()).toBeLessThanOrEqual(pollsOfWorker * stops.worker);
-      expect((await deployment.report(caller.tenant)).findings).toEqual([]);
+      const report = await deployment.report(caller.tenant);
+      expect(report.findings).toEqual([]);
+      mix.expectMoney(report);
+      const met = { stops: stops.api + stops.worker, plain: started.length, doubts, ...outcomes, ...mix.seen };
+      expectEnough('replaced processes', met);
     },
     scaled(1_800_000),
   );

@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { layFreezing } from '../fixtures/stuck-transfers.ts';
 import { closed, transferOf } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
+import { expectEnough } from '../harness/fault-counts.ts';
 import { inParallel } from '../harness/in-parallel.ts';
+import { createMix } from '../harness/mixed-transfers.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
 import { expectInTime, expectOutage, timed, verdictOf } from '../harness/outage-answers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
@@ -43,6 +46,7 @@ beforeAll(async () => {
   server = await startTemporalServer({ databaseFile: join(folder, 'temporal.db') });
   proxy = await startTcpProxy(server.port);
   operator = await connectOperator(server.address);
+  await layFreezing(stateDir);
   const environment = { PORTICO_START_DEADLINE: `${startMs}ms`, PORTICO_READ_DEADLINE: `${readMs}ms` };
   portico = await startPortico({ temporalAddress: proxy.address, stateDir, environment });
   await portico.untilReady();
@@ -182,6 +186,11 @@ describe('while the connection to Temporal comes and goes', () => {
         isEnough: () => isEnough() && answers.size >= scaled(150),
         longestMs: 1_800,
       });
+      const mix = createMix({ random, send: () => portico, forget: (id) => operator.forget(workflowIdOf(id)) });
+      await mix.open();
+      const mixing = mix.run({ atLeast: scaled(8), isOver: cutting.isOver });
+      // Told where it is awaited.
+      mixing.catch(() => undefined);
       const relay = async () => {
         while (!cutting.isOver()) {
           const key = unique('cut');
@@ -218,6 +227,9 @@ describe('while the connection to Temporal comes and goes', () => {
         expect(runIds, key).toEqual(new Set([body.runId]));
       }
 
+      await mixing;
+      const outcomes = await mix.outcomes();
+
       const started = () => operator.instancesOf(portico.tenant, 'transfers');
       const ofCuts = (ids: string[]) => ids.filter((id) => id.startsWith(workflowIdOf('cut-'))).sort();
       await until(started, (ids) => ofCuts(ids).length >= keys.length);
@@ -228,9 +240,13 @@ describe('while the connection to Temporal comes and goes', () => {
       const report = await reportEmbedded(stateDir, portico.tenant);
       expect(report.findings).toEqual([]);
       expect(keys.filter((key) => report.outcomes.get(key) !== 'completed')).toEqual([]);
-      const moved = BigInt([...report.outcomes.values()].filter((outcome) => outcome === 'completed').length) * 100n;
+      const mixed = mix.ids();
+      const completed = [...report.outcomes].filter(([id, outcome]) => !mixed.has(id) && outcome === 'completed');
+      const moved = BigInt(completed.length) * 100n;
       expect(report.balances.get('payee')).toBe(100_000_000n + moved);
       expect(report.balances.get('payer')).toBe(100_000_000n - moved);
+      mix.expectMoney(report);
+      expectEnough('cuts of Temporal', { retried: mix.retried.length, ...outcomes, ...mix.seen });
     },
     scaled(1_800_000),
   );

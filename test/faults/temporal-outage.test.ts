@@ -3,16 +3,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { layFreezing } from '../fixtures/stuck-transfers.ts';
 import { closed, transferOf, waitingTransfer } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
+import { expectEnough } from '../harness/fault-counts.ts';
+import { createMix } from '../harness/mixed-transfers.ts';
+import { reportEmbedded } from '../harness/money-report.ts';
 import { expectInTime, expectOutage, timed, type TimedReply, verdictOf } from '../harness/outage-answers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
+import { createRandom, scaled } from '../harness/random.ts';
 import { connectOperator } from '../harness/temporal-operator.ts';
 import { underWay } from '../harness/temporal-requests.ts';
 import { until } from '../harness/until.ts';
 import { type Fault, startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { startTemporalServer, type TestTemporalServer } from '../servers/temporal.ts';
 
+const random = createRandom();
 const folder = mkdtempSync(join(tmpdir(), 'portico-outage-'));
 const stateDir = join(folder, 'state');
 
@@ -26,12 +32,14 @@ const workerBackMs = 4 * 15_000;
 let server: TestTemporalServer;
 let proxy: TcpProxy;
 let portico: Portico;
+let isStopped = false;
 const logLines: string[] = [];
 
 beforeAll(async () => {
   server = await startTemporalServer({ databaseFile: join(folder, 'temporal.db') });
   proxy = await startTcpProxy(server.port);
   await proxy.inject('refuse');
+  await layFreezing(stateDir);
   const environment = { PORTICO_START_DEADLINE: `${startMs}ms`, PORTICO_READ_DEADLINE: `${readMs}ms` };
   portico = await startPortico({ temporalAddress: proxy.address, stateDir, logLines, environment });
 });
@@ -45,7 +53,7 @@ afterEach(async ({ task }) => {
   console.error(`Asked without the proxy, it answers: ${counted}`);
 });
 afterAll(async () => {
-  await portico.stop();
+  if (!isStopped) await portico.stop();
   await proxy.close();
   await server.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -272,3 +280,32 @@ describe('while Temporal', () => {
     },
   );
 });
+
+// Last: it stops Portico, to look into its books without it.
+it(
+  'while Temporal is killed again and again, transfers of every kind end as their callers were told',
+  async () => {
+    await proxy.heal();
+    const mix = createMix({ random, send: () => portico });
+    await mix.open();
+    let kills = 0;
+    const killing = (async () => {
+      while (kills < scaled(3)) {
+        await sleep(random.between(300, 1_500));
+        await server.kill();
+        kills += 1;
+        await sleep(random.between(0, 500));
+        await server.restart();
+      }
+    })();
+    await Promise.all([killing, mix.run({ atLeast: scaled(14), isOver: () => kills === scaled(3) })]);
+    const outcomes = await mix.outcomes();
+    const { tenant } = portico;
+    await portico.stop();
+    isStopped = true;
+    const report = await reportEmbedded(stateDir, tenant);
+    mix.expectMoney(report);
+    expectEnough('kills of Temporal', { kills, retried: mix.retried.length, ...outcomes, ...mix.seen });
+  },
+  scaled(1_800_000),
+);

@@ -1,15 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { freezing } from '../fixtures/stuck-transfers.ts';
-import { aboveLimit, closed, transferOf } from '../fixtures/transfers.ts';
+import { aboveLimit, transferOf } from '../fixtures/transfers.ts';
 import type { Reply, RequestOptions, Requests } from './caller.ts';
+import { insist as insistOn } from './insist.ts';
 import type { MoneyReport } from './money-report.ts';
 import { unique } from './portico.ts';
 import type { Random } from './random.ts';
+import { until } from './until.ts';
+
+/** For what has to wait for the end of an outage, however often that is repeated on a slow machine. */
+const patientMs = 900_000;
 
 /** Ways for a transfer to go, by what its caller and the accounts bring about. */
 const kinds = ['plain', 'approved', 'refused', 'poor', 'cancelled', 'returned', 'settled'] as const;
-type Kind = (typeof kinds)[number];
+type Kind = (typeof kinds)[number] | 'forgotten';
 
 /** One transfer of a mix, and what its caller was told. */
 interface Story {
@@ -21,6 +26,12 @@ interface Story {
   isSettled?: boolean;
 }
 
+interface MixOptions {
+  readonly random: Random;
+  readonly send: () => Requests | Promise<Requests>;
+  readonly forget?: (transferId: string) => Promise<void>;
+}
+
 /** The answers that a transfer of each kind may end in, before what its caller was told is looked at. */
 const endings: Record<Kind, readonly string[]> = {
   plain: ['completed'],
@@ -30,50 +41,55 @@ const endings: Record<Kind, readonly string[]> = {
   cancelled: ['cancelled', 'completed'],
   returned: ['compensated'],
   settled: ['settled', 'compensated'],
+  forgotten: ['completed'],
 };
 
 /**
  * Transfers of all kinds: some complete, some are returned because the payee is frozen, stay stuck because the payer is
  * too, are settled, cancelled at any moment, refused for want of money, or sent again with another payload. The database
  * needs `letPaymentsFreeze`. `send` gives the requests of a process that may be asked now; what it cannot answer yet is
- * asked again. Every seventh transfer is of each kind, so that no run does without one.
+ * asked again. Where `forget` makes Temporal forget an instance, some ids are then taken by another payload. Among every
+ * seven or eight transfers there is one of each kind. The accounts are those of the mix alone, in a tenant where nothing
+ * else is ever stuck.
  */
-export function createMix({ random, send }: { random: Random; send: () => Requests }) {
+export function createMix({ random, send, forget }: MixOptions) {
   const stories: Story[] = [];
-  const seen = { duplicates: 0, mismatches: 0, cancels: 0, retries: 0 };
+  const seen = { duplicates: 0, mismatches: 0, conflicts: 0, cancels: 0 };
+  /** What had to be asked again, and why. */
+  const retried: string[] = [];
+  const allKinds: readonly Kind[] = forget === undefined ? kinds : [...kinds, 'forgotten'];
   const opening = { currency: 'EUR', openingBalance: { minor: '100000000' } };
-  const frozen = unique('frozen');
+  const [payer, payee, frozen] = [unique('payer'), unique('payee'), unique('frozen')] as const;
+  let cancellations = 0;
   let turn: Kind[] = [];
 
-  /** Asks until an answer says that the same request need not be sent again. */
-  async function insist(ask: (requests: Requests) => Promise<Reply>): Promise<Reply> {
-    for (;;) {
-      const reply = await ask(send()).catch((error: unknown) => {
-        // The process was killed, or does not listen yet.
-        if (error instanceof TypeError && error.cause !== undefined) return undefined;
-        throw error;
-      });
-      if (reply !== undefined && (reply.status < 400 || reply.body.retryable === false)) return reply;
-      seen.retries += 1;
-      await sleep(50);
-    }
-  }
+  const insist = (ask: (requests: Requests) => Promise<Reply>): Promise<Reply> =>
+    insistOn(
+      async () => ask(await send()),
+      (why) => retried.push(why),
+    );
+
+  const insistUntil = (ask: (requests: Requests) => Promise<Reply>, isDone: (reply: Reply) => boolean) =>
+    until(() => insist(ask), isDone, { withinMs: patientMs });
 
   const act = (path: string, body: object, given?: RequestOptions) => insist(({ post }) => post(path, body, given));
 
   async function open(): Promise<void> {
-    for (const id of ['payer', 'payee', frozen]) await insist(({ put }) => put(`/v1/accounts/${id}`, opening));
+    for (const id of [payer, payee, frozen]) await insist(({ put }) => put(`/v1/accounts/${id}`, opening));
     await act(`/v1/accounts/${frozen}/freeze`, {});
   }
 
   function newStory(): Story {
-    if (turn.length === 0) turn = random.shuffled(kinds);
+    if (turn.length === 0) turn = random.shuffled(allKinds);
     const kind = turn.pop() ?? 'plain';
     const id = unique(kind);
     const from = { poor: `poor-${id}`, returned: `${freezing}-${id}`, settled: `${freezing}-${id}` }[kind as string];
-    const to = ['refused', 'returned', 'settled'].includes(kind) ? frozen : 'payee';
-    const minor = kind === 'approved' ? Number(aboveLimit.minor) : random.between(1, 500);
-    const story = { id, kind, minor, body: transferOf(id, { minor: String(minor), from: from ?? 'payer', to }) };
+    const to = ['refused', 'returned', 'settled'].includes(kind) ? frozen : payee;
+    if (kind === 'cancelled') cancellations += 1;
+    // Every other cancel finds its transfer waiting for a second person, and is never too late.
+    const isLarge = kind === 'approved' || (kind === 'cancelled' && cancellations % 2 === 1);
+    const minor = isLarge ? Number(aboveLimit.minor) : random.between(1, 500);
+    const story = { id, kind, minor, body: transferOf(id, { minor: String(minor), from: from ?? payer, to }) };
     stories.push(story);
     return story;
   }
@@ -82,7 +98,7 @@ export function createMix({ random, send }: { random: Random; send: () => Reques
     const { body, kind } = story;
     const { from } = body;
     const balance = kind === 'poor' ? '0' : '1000';
-    if (from !== 'payer') {
+    if (from !== payer) {
       const account = { currency: 'EUR', openingBalance: { minor: balance } };
       await insist(({ put }) => put(`/v1/accounts/${from}`, account));
     }
@@ -102,11 +118,11 @@ export function createMix({ random, send }: { random: Random; send: () => Reques
   const pathOf = ({ id }: Story): string => `/v1/transfers/${id}`;
 
   async function reaches(story: Story, step: string): Promise<boolean> {
-    for (;;) {
-      const { body } = await insist(({ get }) => get(pathOf(story)));
-      if (body.step === step || body.status === 'closed') return body.step === step;
-      await sleep(50);
-    }
+    const { body } = await insistUntil(
+      ({ get }) => get(pathOf(story)),
+      (shown) => shown.body.step === step || shown.body.status === 'closed',
+    );
+    return body.step === step;
   }
 
   async function cancel(story: Story): Promise<void> {
@@ -137,9 +153,27 @@ export function createMix({ random, send }: { random: Random; send: () => Reques
     story.isSettled = status < 300;
   }
 
+  async function conflict({ id, body }: Story): Promise<void> {
+    await insistUntil(
+      ({ get }) => get(`/v1/transfers/${id}`),
+      (shown) => shown.body.status === 'closed',
+    );
+    await forget?.(id);
+    const other = { ...body, amount: { currency: 'EUR', minor: '777' } };
+    const { body: wrong } = await insistUntil(
+      ({ post }) => post('/v1/transfers', other),
+      (shown) => shown.status >= 300 || shown.body.status === 'closed',
+    );
+    expect(wrong, id).toMatchObject({ outcome: 'conflict' });
+    const right = await act('/v1/transfers', body);
+    expect([right.status, right.body.outcome], id).toEqual([200, 'completed']);
+    seen.conflicts += 1;
+  }
+
   const later: Partial<Record<Kind, (story: Story) => Promise<void>>> = {
     approved: approve,
     cancelled: cancel,
+    forgotten: conflict,
     returned: giveBack,
     settled: settle,
   };
@@ -152,22 +186,37 @@ export function createMix({ random, send }: { random: Random; send: () => Reques
     if (isSettled === true) expect(outcome, `${id}, which was settled`).toBe('settled');
   }
 
+  /** Begins one more transfer, and does to it what belongs to its kind. */
+  async function add(): Promise<void> {
+    const story = newStory();
+    await start(story);
+    await later[story.kind]?.(story);
+  }
+
   return {
     seen,
+    retried,
     open,
 
-    /** Begins one more transfer, and does to it what belongs to its kind. */
-    async add(): Promise<void> {
-      const story = newStory();
-      await start(story);
-      await later[story.kind]?.(story);
+    /** The ids of its transfers so far. */
+    ids: (): ReadonlySet<string> => new Set(stories.map(({ id }) => id)),
+
+    /** Adds transfers, six at a time, until it is over, and so many at least. */
+    async run({ atLeast, isOver }: { atLeast: number; isOver: () => boolean }): Promise<void> {
+      const lane = async () => {
+        while (stories.length < atLeast || !isOver()) await add();
+      };
+      await Promise.all(Array.from({ length: 6 }, lane));
     },
 
     /** Waits until all have ended, each as it must. Resolves with how often each outcome was met. */
     async outcomes(): Promise<Record<string, number>> {
       const counts: Record<string, number> = {};
       for (const story of stories) {
-        const { body } = await closed(send(), pathOf(story));
+        const { body } = await insistUntil(
+          ({ get }) => get(pathOf(story)),
+          (shown) => shown.body.status === 'closed',
+        );
         const outcome = body.outcome as string;
         expectEnding(story, outcome);
         counts[outcome] = (counts[outcome] ?? 0) + 1;
@@ -185,7 +234,7 @@ export function createMix({ random, send }: { random: Random; send: () => Reques
         if (outcome === 'completed') sum.payee += BigInt(story.minor);
         if (outcome === 'settled') sum.suspense += BigInt(story.minor);
       }
-      expect(balances.get('payee')).toBe(BigInt(opening.openingBalance.minor) + sum.payee);
+      expect(balances.get(payee)).toBe(BigInt(opening.openingBalance.minor) + sum.payee);
       expect(balances.get('~suspense:EUR') ?? 0n).toBe(sum.suspense);
       expect(balances.get('~clearing:EUR') ?? 0n).toBe(0n);
       expect(balances.get(frozen)).toBe(BigInt(opening.openingBalance.minor));

@@ -75,6 +75,12 @@ export async function connectOperator(address: string) {
       return first?.workflowExecutionStartedEventAttributes?.eagerExecutionAccepted ?? false;
     },
 
+    /** How many of its activities ran out of time in the attempt before the one that counts, as those of a killed worker do. */
+    async interruptedActivities(workflowId: string): Promise<number> {
+      const started = (await eventsOf(workflowId)).map((event) => event.activityTaskStartedEventAttributes);
+      return started.filter((attributes) => attributes?.lastFailure?.timeoutFailureInfo).length;
+    },
+
     /**
      * How many attempts the first activity of that name took, and why the one before the last failed: a message of
      * Temporal or of Portico. Undefined where it is not done.

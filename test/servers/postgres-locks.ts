@@ -23,6 +23,8 @@ export const lockPhases = (url: string) => hold(url, 'lock table transfer_phases
 
 async function hold(url: string, statement: string, values: readonly string[] = []) {
   const client = new pg.Client({ connectionString: url });
+  // A server that is killed takes the lock with it.
+  client.on('error', () => undefined);
   await client.connect();
   await client.query('begin');
   await client.query(statement, [...values]);
