@@ -5,6 +5,7 @@ import { createLedger } from '../../../src/adapters/ledger/ledger.ts';
 import { createTransferRecords } from '../../../src/adapters/ledger/records.ts';
 import { connectDatabase, type Database } from '../../../src/database/database.ts';
 import { migrate } from '../../../src/database/migrate.ts';
+import { Problem } from '../../../src/problems.ts';
 import { openTenant, openTransfer, operator } from '../../fixtures/opened-transfer.ts';
 import { silentLogger } from '../../harness/silent-logger.ts';
 import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
@@ -161,10 +162,10 @@ describe.each(databaseKinds)('the database %s', (kind) => {
     });
 
   it.each(Object.keys(plants))('refuses %s', async (name) => {
-    // A check, a row that is permanent, or a right that the program's role does not have.
-    await expect(plant(plants[name] ?? [])).rejects.toMatchObject({
-      code: expect.stringMatching(/^(23514|23001|42501)$/),
-    });
+    // A check, a row that is permanent, or a right that the program's role does not have, for which callers wait.
+    const refusal: unknown = await plant(plants[name] ?? []).catch((error: unknown) => error);
+    const error = refusal instanceof Problem ? refusal.cause : refusal;
+    expect(error).toMatchObject({ code: expect.stringMatching(/^(23514|23001|42501)$/) });
   });
 
   it('accepts the same steps where they are true', async () => {
