@@ -1,8 +1,9 @@
 import { fork } from 'node:child_process';
-import { createHmac, randomBytes } from 'node:crypto';
-import { Agent, request as send } from 'node:http';
+import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { Agent, createServer, request as send } from 'node:http';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import type { Algorithm } from '../src/config/key-algorithms.ts';
 import { secretOf } from '../src/config/secret.ts';
 import { createApp } from '../src/http/app.ts';
 import { listen } from '../src/http/listen.ts';
@@ -10,7 +11,9 @@ import { registerRoutes } from '../src/http/routes.ts';
 import { createLogger } from '../src/observability/logger.ts';
 import { createMetrics } from '../src/observability/metrics.ts';
 import type { Operation } from '../src/operations/operation.ts';
+import { createJwks } from '../src/tokens/jwks.ts';
 import { createVerificationKeys } from '../src/tokens/keys.ts';
+import type { VerificationKeys } from '../src/tokens/verification-keys.ts';
 
 /**
  * `npm run bench:refusals`: what a refused request costs, in CPU time of the process that serves. Each row is compared
@@ -27,6 +30,8 @@ interface Case {
   readonly path: string;
   readonly token?: string;
   readonly body?: string;
+  /** Whether it is sent to the app whose keys come from a JWKS URL. */
+  readonly toJwks?: true;
 }
 
 /** What the calling process is told: where, what, how often. */
@@ -44,7 +49,13 @@ async function compare(): Promise<void> {
     options: { requests: { type: 'string', default: '400' }, rounds: { type: 'string', default: '7' } },
   });
   const secret = randomBytes(32);
-  const { url, close } = await serve(secret);
+  const logger = createLogger({ level: 'info', destination: { write: () => undefined } });
+  const jwt = { algorithms: ['HS256'] as const, keys: { kind: 'secret' as const, secret: secretOf(secret) } };
+  const issuer = await serveKeys();
+  const usual = await serve('HS256', createVerificationKeys({ jwt, logger }));
+  // Keys that were fetched again would be younger than the token.
+  const jwks = createJwks({ url: issuer.url, algorithms: ['ES256'], logger, cooldownMs: Number.POSITIVE_INFINITY });
+  const withJwks = await serve('ES256', jwks);
   const caller = fork(import.meta.filename);
   const ask = (task: Task) =>
     new Promise<number>((resolve) => {
@@ -56,6 +67,7 @@ async function compare(): Promise<void> {
   for (let round = -1; round < Number(values.rounds); round += 1) {
     for (const each of cases) {
       const before = process.cpuUsage();
+      const { url } = each.toJwks ? withJwks : usual;
       const status = await ask({ url, case: each, count: Number(values.requests) });
       const { user, system } = process.cpuUsage(before);
       if (status !== each.status) throw new Error(`${each.name} was answered ${status}`);
@@ -64,7 +76,8 @@ async function compare(): Promise<void> {
     }
   }
   caller.disconnect();
-  await close();
+  await Promise.all([usual.close(), withJwks.close()]);
+  issuer.close();
   report(cases, costs);
 }
 
@@ -86,11 +99,14 @@ function casesWith(secret: Buffer): readonly Case[] {
   const valid = tokenOf(JSON.stringify(claims), secret);
   const forged = (length: number) => tokenOf(`{"a":[${'"",'.repeat(length / 4)}""]}`, Buffer.alloc(32));
   const strings = `[${'"",'.repeat(21_840)}""]`;
+  // Within the skew that is allowed, so that it stays younger than the keys.
+  const young = tokenOf(JSON.stringify({ ...claims, iat: now + 55 }), secret, '{"alg":"ES256","kid":"unknown"}');
   const none = 'no token';
   const broken = 'half a body';
   return [
     { name: none, status: 401, path: read },
     { name: 'a wrong signature', like: none, status: 401, path: read, token: tokenOf('{"a":1}', Buffer.alloc(32)) },
+    { name: 'a young token of an unknown key', like: none, status: 503, path: read, token: young, toJwks: true },
     { name: 'a forged token as long as is read', like: none, status: 401, path: read, token: forged(3_900) },
     { name: 'a forged token of 8 kB', like: none, status: 401, path: read, token: forged(8_000) },
     { name: broken, status: 400, path: read, token: valid, body: '{' },
@@ -107,15 +123,25 @@ function casesWith(secret: Buffer): readonly Case[] {
   ];
 }
 
-function tokenOf(payload: string, secret: Buffer): string {
+function tokenOf(payload: string, secret: Buffer, header = '{"alg":"HS256","typ":"JWT"}'): string {
   const part = (text: string) => Buffer.from(text).toString('base64url');
-  const input = `${part('{"alg":"HS256","typ":"JWT"}')}.${part(payload)}`;
+  const input = `${part(header)}.${part(payload)}`;
   return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
 }
 
-async function serve(secret: Buffer) {
+/** A JWKS URL with one key, which signs none of the tokens. */
+async function serveKeys() {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const set = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'known', alg: 'ES256' }] });
+  const server = createServer((_request, response) => response.end(set));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return { url: `http://127.0.0.1:${address.port}`, close: () => server.close() };
+}
+
+async function serve(algorithm: Algorithm, keys: VerificationKeys) {
   const logger = createLogger({ level: 'info', destination: { write: () => undefined } });
-  const jwt = { algorithms: ['HS256'] as const, keys: { kind: 'secret' as const, secret: secretOf(secret) } };
   const app = await createApp({
     logger,
     metrics: createMetrics({ version: '0.0.0', role: 'api' }),
@@ -128,8 +154,8 @@ async function serve(secret: Buffer) {
     authentication: {
       issuer: 'bench',
       audience: 'bench',
-      algorithms: jwt.algorithms,
-      keys: createVerificationKeys({ jwt, logger }),
+      algorithms: [algorithm],
+      keys,
       defaultTenant: 'default',
       permissions: ['bench'],
     },

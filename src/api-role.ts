@@ -3,6 +3,7 @@ import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
 import { createApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
+import type { ReadinessCheck } from './http/readiness.ts';
 import { longestAnswerMs, registerRoutes } from './http/routes.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
@@ -12,6 +13,7 @@ import type { Deadlines } from './orchestration/calls.ts';
 import type { Gateway } from './orchestration/gateway.ts';
 import type { Storage } from './storage.ts';
 import { createVerificationKeys } from './tokens/keys.ts';
+import type { VerificationKeys } from './tokens/verification-keys.ts';
 
 interface ApiRoleOptions {
   readonly config: Config;
@@ -75,12 +77,7 @@ export async function startApiRole(options: ApiRoleOptions) {
 
   return {
     url,
-    check: {
-      name: 'token-keys',
-      check: keys.check,
-      isNeededToServe: true,
-      remedy: 'see that PORTICO_JWT_JWKS_URL can be reached from here',
-    },
+    check: keysCheckOf(keys),
 
     /** Lets requests in flight end, at most as long as the configuration says. Rejects where some had to be cut. */
     async stop(): Promise<void> {
@@ -95,5 +92,21 @@ export async function startApiRole(options: ApiRoleOptions) {
       await app.close().finally(() => clearTimeout(cut));
       if (state.wasCut) throw new Error('requests had to be cut');
     },
+  };
+}
+
+/** An issuer that goes away later is the same to all replicas: known keys serve on, and answers say what is away. */
+function keysCheckOf(keys: VerificationKeys): ReadinessCheck {
+  let wereThere = false;
+  return {
+    name: 'token-keys',
+    async check() {
+      await keys.check();
+      wereThere = true;
+    },
+    get isNeededToServe() {
+      return !wereThere;
+    },
+    remedy: 'see that PORTICO_JWT_JWKS_URL can be reached from here',
   };
 }

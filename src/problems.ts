@@ -176,6 +176,8 @@ interface ProblemOptions {
   readonly effect?: ProblemKind['effect'];
   /** Extra response header fields, such as `Allow` or `WWW-Authenticate`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** True where any stranger can bring the problem about: it is counted, logged and followed up like a 401. */
+  readonly isRefusal?: boolean;
   readonly cause?: unknown;
 }
 
@@ -193,6 +195,11 @@ export class Problem extends Error {
 
   get kind(): ProblemKind {
     return problems[this.code];
+  }
+
+  /** Whether the request was refused for want of a token that can be verified. */
+  get isRefusal(): boolean {
+    return this.code === 'unauthenticated' || this.options.isRefusal === true;
   }
 }
 

@@ -5,7 +5,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { refuseWrongHost } from './host-header.ts';
 import { listen } from './listen.ts';
-import { createReadiness, type ReadinessCheck } from './readiness.ts';
+import { type CheckReport, createReadiness, type ReadinessCheck } from './readiness.ts';
 import { createServer } from './server.ts';
 import { refuseUnknownRoutes } from './unknown-routes.ts';
 
@@ -29,8 +29,8 @@ const coreTimeoutMs = 1_000;
 
 /**
  * The operators' listener: `/livez` says whether the process runs and depends on nothing; `/readyz` whether this role can
- * take work; `/healthz` which dependencies are missing and what to do, always with 200; `/metrics` what it did. It asks
- * for no token: keep its port to yourself.
+ * take work; `/healthz` which dependencies are missing and what to do, with 503 only where one that `?require=` names is
+ * not there; `/metrics` what it did. It asks for no token: keep its port to yourself.
  */
 export function createAdmin(options: AdminOptions): FastifyInstance {
   const app = createServer({ logger: options.logger, quietMs: 35_000, maxBodyBytes: 1_024 });
@@ -52,10 +52,12 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
       .code(isReady ? 200 : 503)
       .send({ status: isReady ? 'ready' : isDraining ? 'draining' : 'not-ready', ...options.facts, checks });
   });
-  app.get('/healthz', async () => {
+  app.get('/healthz', async ({ url }, reply) => {
     const checks = await health();
     const isHealthy = checks.every(({ status }) => status === 'ok');
-    return { status: isHealthy ? 'healthy' : 'unhealthy', ...options.facts, checks };
+    return reply
+      .code(requiredBy(url).every((name) => isOk(checks, name)) ? 200 : 503)
+      .send({ status: isHealthy ? 'healthy' : 'unhealthy', ...options.facts, checks });
   });
   app.get('/metrics', async (_request, reply) => {
     const [own, core] = await Promise.all([options.metrics.text(), coreMetrics(options.coreMetricsUrl)]);
@@ -63,6 +65,14 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   });
   return app;
 }
+
+/** The names in `?require=database,temporal`. */
+const requiredBy = (url: string): readonly string[] =>
+  new URL(url, 'http://admin').searchParams.getAll('require').flatMap((names) => names.split(','));
+
+/** False for a name that is none, so that a probe with a wrong one never passes. */
+const isOk = (checks: readonly CheckReport[], wanted: string): boolean =>
+  checks.some(({ name, status }) => name === wanted && status === 'ok');
 
 /** Opens the operators' listener. It is the first to start and the last to stop. */
 export async function startAdminListener({

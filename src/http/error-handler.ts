@@ -23,7 +23,7 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   logCause(problem, request);
   const { status, headers, text } = renderProblem(problem, pathOf(request.url));
   const answer = () => {
-    if (endsConnection(status, request)) headers['Connection'] = 'close';
+    if (endsConnection(problem, request)) headers['Connection'] = 'close';
     // As bytes, or Fastify would add a charset, which the media type does not have.
     void reply.code(status).headers(headers).send(Buffer.from(text));
   };
@@ -33,11 +33,11 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
 }
 
 /** Strangers who were refused, and callers who may or may not send the body now, begin anew on another connection. */
-function endsConnection(status: number, request: FastifyRequest): boolean {
+function endsConnection(problem: Problem, request: FastifyRequest): boolean {
   const { raw } = request;
   // To close while the body arrives would take the answer away.
   if (!raw.complete) return awaitsContinue(raw);
-  return isStranger(request) && [400, 401, 429].includes(status);
+  return isStranger(request) && (problem.isRefusal || [400, 429].includes(problem.kind.status));
 }
 
 const isStranger = ({ raw }: FastifyRequest): boolean => factsOf(raw).principal === undefined;
@@ -46,7 +46,7 @@ function logCause(problem: Problem, { log }: FastifyRequest): void {
   const line = { err: problem.cause, problem: problem.code };
   if (problem.code === 'internal') log.error({ ...line, err: problem.cause ?? problem }, 'a request failed');
   else if (problem.cause === undefined) return;
-  else if (problem.kind.status >= 500) log.warn(line, 'a request could not be served');
+  else if (problem.kind.status >= 500 && !problem.isRefusal) log.warn(line, 'a request could not be served');
   else log.debug(line, 'a request was refused');
 }
 

@@ -19,7 +19,7 @@ type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 /**
  * Guards that throw `rate-limited`. One limits by address, one by tenant and subject with a limit for each cost; the
  * latter lets pass whoever is not known. `unlessRefusedOften` stands around the guard that looks at the token, and keeps
- * away from it an address of which too many requests were `unauthenticated`.
+ * away from it an address of which too many tokens were refused.
  */
 export async function createRateLimits(
   app: FastifyInstance,
@@ -78,7 +78,7 @@ function createRefusalLimit(app: FastifyInstance, perSecond: number): (authentic
     try {
       await authenticate(request, reply);
     } catch (error) {
-      if (error instanceof Problem && error.code === 'unauthenticated') await count(request);
+      if (error instanceof Problem && error.isRefusal) await count(request);
       throw error;
     }
   };

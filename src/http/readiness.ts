@@ -3,7 +3,7 @@ import { withTimeLimit } from '../timing/time-limit.ts';
 /** Something that the process depends on. */
 export interface ReadinessCheck {
   readonly name: string;
-  /** True where this role cannot take any work without it. Not set: callers are told by an answer what is away. */
+  /** True while this role cannot take any work without it, asked at each probe. Not set: callers are told by an answer what is away. */
   readonly isNeededToServe?: boolean;
   /** Resolves if it is there. The message of what it throws is shown on the admin listener. */
   readonly check: () => Promise<void> | void;

@@ -32,7 +32,8 @@ export interface JwksOptions {
  * The keys of a JWKS URL. A new key is found when a token names it; a removed one stops counting within `maxAgeMs`,
  * unless the issuer cannot be reached: then what is known is used for `maxStaleMs`. Each key serves one algorithm.
  * `keyFor` throws the problem `keys-unavailable` where an outage makes an answer impossible, and where a token that is
- * younger than the keys names an unknown one before it is time to fetch them again.
+ * younger than the keys names an unknown one before it is time to fetch them again. Anybody can name an unknown key, so
+ * that problem counts as a refusal.
  */
 export function createJwks(options: JwksOptions): VerificationKeys {
   const { cooldownMs = 30_000, firstCooldownMs = 2_000, maxAgeMs = 600_000, maxStaleMs = 3_600_000 } = options;
@@ -92,9 +93,9 @@ export function createJwks(options: JwksOptions): VerificationKeys {
       const refreshed = refresh();
       const isRefused = refreshed === undefined && !isOut;
       if (isRefused && !isYounger(question, askedAtWallMs, wallClock())) throw error;
-      if (isRefused) throw new Problem('keys-unavailable', { cause: error });
+      if (isRefused) throw new Problem('keys-unavailable', { isRefusal: true, cause: error });
       await refreshed;
-      if (isOut) throw new Problem('keys-unavailable', { cause: error });
+      if (isOut) throw new Problem('keys-unavailable', { isRefusal: true, cause: error });
       return pems.find(question);
     }
   }

@@ -104,7 +104,7 @@ describe('a process that serves HTTP alone', () => {
       ({ code }) => code === 200,
     );
     expect(ready).toMatchObject({ status: 'ready', role: 'api' });
-    expect(names(ready)).toEqual(['start', 'token-keys']);
+    expect(names(ready)).toEqual(['start']);
     for (const { status, reason } of report.checks) if (status === 'failed') expect(reason).toMatch(/^.{5,300}$/);
     const remedy = report.checks.find(({ name }) => name === 'search-attributes')?.remedy;
     expect(remedy).toMatch(/^temporal operator search-attribute create .*--name PorticoTenant --type Keyword/);
@@ -113,13 +113,23 @@ describe('a process that serves HTTP alone', () => {
     await api.stop();
   });
 
-  it('is not ready without the keys of its issuer', async () => {
+  it('is not ready before it had the keys of its issuer, and needs the issuer no more then', async () => {
     const jwks = await startJwksServer();
     jwks.mode = 'down';
     const api = await startApi({ environment: { PORTICO_JWT_SECRET: '', PORTICO_JWT_JWKS_URL: jwks.url } });
     const report = await readiness(api);
     expect([report.code, failedChecks(report)]).toEqual([503, ['token-keys']]);
     expect(report.checks.at(-1)?.remedy).toContain('PORTICO_JWT_JWKS_URL');
+    jwks.mode = 'ok';
+    await until(
+      () => health(api),
+      ({ checks }) => checks.at(-1)?.status === 'ok',
+    );
+    const ready = await until(
+      () => readiness(api),
+      ({ code }) => code === 200,
+    );
+    expect(names(ready)).toEqual(['start']);
     await Promise.all([api.stop(), jwks.close()]);
   });
 
@@ -200,7 +210,7 @@ describe('a process with everything', () => {
   it('is ready, and says what it is', async () => {
     const ready = await readiness(portico);
     expect(ready).toMatchObject({ code: 200, status: 'ready', role: 'all', version });
-    expect(names(ready)).toEqual(['start', 'token-keys']);
+    expect(names(ready)).toEqual(['start']);
     const report = await health(portico);
     expect(report).toMatchObject({ code: 200, status: 'healthy', role: 'all', version });
     expect(names(report).slice(0, 5)).toEqual(['start', 'database', 'schema', 'commits', 'temporal']);

@@ -46,9 +46,9 @@ export function createMessages(handle: WorkflowHandle) {
     },
 
     /** The output of an action, or the code of the problem it is refused with. */
-    answerOf: async (action: string, input: unknown, actor = approver): Promise<unknown> => {
+    answerOf: async (action: string, input: unknown, actor = approver, updateId?: string): Promise<unknown> => {
       try {
-        return await act(action, input, actor);
+        return await act(action, input, actor, updateId);
       } catch (error) {
         if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
           return error.cause.type;

@@ -140,6 +140,21 @@ describe('/healthz', () => {
     });
   });
 
+  it('is 503 where a dependency that the probe requires is missing', async () => {
+    const { fetchJson } = await startAdmin({
+      checks: [
+        { name: 'database', check: () => undefined },
+        { name: 'temporal', check: () => Promise.reject(new Error('refused')) },
+      ],
+    });
+    const statusOf = async (required: string) => (await fetchJson(`/healthz?require=${required}`)).status;
+    expect(await statusOf('database')).toBe(200);
+    expect(await statusOf('database,temporal')).toBe(503);
+    expect(await statusOf('database&require=temporal')).toBe(503);
+    expect(await statusOf('no-such-check')).toBe(503);
+    expect((await fetchJson('/healthz?require=temporal')).body).toMatchObject({ status: 'unhealthy' });
+  });
+
   it('does not wait for a check that hangs', async () => {
     const { fetchJson } = await startAdmin({
       checks: [{ name: 'slow', check: () => new Promise<void>(() => undefined) }],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Problem } from '../../src/problems.ts';
 import { appKey, jsonPost, startApp } from '../harness/app.ts';
 import { createSigningKey, mintToken } from '../tokens/tokens.ts';
 
@@ -84,6 +85,17 @@ describe('the limit of refused tokens', () => {
     expect(status).toBe(429);
     expect(body).toMatchObject({ code: 'rate-limited', retryable: true, effect: 'none' });
     expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(10);
+    await api.stop();
+  });
+
+  it('counts a key that nobody knows yet, which anybody can name, and closes the connection unlogged', async () => {
+    const unknown = () => Promise.reject(new Problem('keys-unavailable', { isRefusal: true, cause: new Error('why') }));
+    const keys = { keyFor: unknown, check: () => Promise.resolve() };
+    const api = await startApp({ authentication: { keys }, rateLimits: { ...none, refusals: 1 } });
+    const first = await api.send('/v1/things/t-1');
+    expect([first.status, first.headers.get('connection')]).toEqual([503, 'close']);
+    expect(await statusesOf(10, () => api.send('/v1/things/t-1'))).toEqual([...Array<number>(9).fill(503), 429]);
+    expect(api.log()).not.toContain('could not be served');
     await api.stop();
   });
 

@@ -112,12 +112,13 @@ describe('rotation', () => {
   });
 
   it('makes a token that is younger than the keys retryable until they may be fetched again', async () => {
-    const { server, clock, ask } = await start({}, es);
+    const { server, clock, ask, jwks } = await start({}, es);
     expect(await ask(es)).toBe('found');
     const seconds = () => Math.floor(clock.ms / 1_000);
     clock.ms += 10_000;
     server.keys = [es.jwk, rotated.jwk];
     expect(await ask({ ...rotated, issuedAt: seconds() })).toBe('keys-unavailable');
+    await expect(jwks.keyFor({ ...rotated, issuedAt: seconds() })).rejects.toMatchObject({ isRefusal: true });
     expect(await ask({ ...rotated, issuedAt: seconds() - 60 })).toBe(noMatch);
     expect(await ask({ ...rotated, issuedAt: seconds() + 3_600 })).toBe(noMatch);
     expect(await ask(rotated)).toBe(noMatch);

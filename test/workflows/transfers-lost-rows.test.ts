@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { problems } from '../../src/problems.ts';
 import { breakBefore, createGate, failFirst, passThrough } from '../harness/adapter-calls.ts';
+import { approver } from '../harness/instance-messages.ts';
 import { openTransfers, type TransferCall, type TransferCalls, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
@@ -137,7 +139,12 @@ describe.concurrent('a database that lost rows of a transfer', () => {
 describe.concurrent('an operator who changes their mind', () => {
   it('returns the money where it could not be settled', async () => {
     const transfer = await beginStuck({ settle: breakBefore });
-    expect(await transfer.answerOf('resolve', { how: 'settle', note: 'no' })).toBe('outcome-unknown');
+    const settle = () => transfer.answerOf('resolve', { how: 'settle', note: 'no' }, approver, 'one-key');
+    expect(await settle()).toBe('action-failed');
+    transfer.handleCall('settle', passThrough);
+    // What is kept for the key is final, so it must not ask for a repetition.
+    expect(await settle()).toBe('action-failed');
+    expect(problems['action-failed']).toMatchObject({ retryable: false, effect: 'unknown' });
     await transfer.unfreeze('payer');
     expect(await transfer.answerOf('resolve', { how: 'retry' })).toEqual({ accepted: true });
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated', reason: 'deposit-refused' });
@@ -150,14 +157,14 @@ describe.concurrent('an operator who changes their mind', () => {
     await transfer.retriesOf('settle', 2);
     await transfer.unfreeze('payer');
     expect(await transfer.answerOf('resolve', { how: 'retry' })).toEqual({ accepted: true });
-    expect(await settling).toBe('outcome-unknown');
+    expect(await settling).toBe('action-failed');
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
     expect(await transfer.balances()).toEqual(untouched);
   });
 
   it('settles after all, once that can be done', async () => {
     const transfer = await beginStuck({ settle: breakBefore });
-    expect(await transfer.answerOf('resolve', { how: 'settle', note: 'first' })).toBe('outcome-unknown');
+    expect(await transfer.answerOf('resolve', { how: 'settle', note: 'first' })).toBe('action-failed');
     transfer.handleCall('settle', passThrough);
     expect(await transfer.answerOf('resolve', { how: 'settle', note: 'second' })).toEqual({ accepted: true });
     expect(await transfer.result()).toMatchObject({ outcome: 'settled', note: 'second' });

@@ -47,8 +47,9 @@ export function handleResolutions<Undone extends { readonly outcome: string }>(
       onProposed();
       return undefined;
     });
-    // A late attempt may still book it: how the transfer ends will tell.
-    const undone = await replaced.catch(() => refuseAction('outcome-unknown'));
+    // A settlement that fails or is given up is told as `action-failed`: a late attempt may still book it, and no
+    // repetition could tell, because this answer is kept.
+    const undone = await replaced;
     if (proposal === order) return { accepted: true, awaits: 'confirmation' };
     if (undone === undefined) refuseAction('action-not-allowed');
     return undone.outcome === 'settled' ? { accepted: true } : refuseAction('too-late');
