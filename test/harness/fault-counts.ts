@@ -48,13 +48,13 @@ const least = {
     mismatches: 12,
   },
   'cuts of Temporal': {
-    compensated: 2,
-    settled: 1,
+    compensated: 4,
+    settled: 2,
     cancelled: 1,
-    rejected: 1,
-    conflicts: 1,
-    duplicates: 7,
-    mismatches: 7,
+    rejected: 2,
+    conflicts: 2,
+    duplicates: 14,
+    mismatches: 14,
   },
 } as const;
 
