@@ -150,9 +150,11 @@ const cases: Record<ProblemCode, Case> = {
     one('/v1/accounts/payer', portico.put('/v1/accounts/payer', { currency: 'USD', openingBalance: { minor: '0' } })),
   'account-unknown': async () => releaseRefused({ to: 'absent', note: 'paid by hand' }),
   'account-frozen': async () => {
-    const { from } = await settled();
-    await portico.post(`/v1/accounts/${from}/freeze`, undefined);
-    return releaseRefused({ to: from, note: 'paid by hand' });
+    // An account of its own: the tests run side by side.
+    const to = unique('frozen');
+    await portico.openAccounts(to);
+    await portico.post(`/v1/accounts/${to}/freeze`, undefined);
+    return releaseRefused({ to, note: 'paid by hand' });
   },
   'currency-differs': async () => {
     const to = unique('dollars');
