@@ -76,9 +76,15 @@ describe.skipIf(postgresSkipReason() !== undefined)('the command missing', () =>
     const withOther = await ended('5');
     const rejected = await ended('900', 'rejected', { to: 'nobody' });
     const terminated = await waitingTransfer(portico);
-    const running = await waitingTransfer(portico);
-    await operator.terminate(`${portico.tenant}/transfers/${terminated}`);
-    for (const id of [...withoutRow, rejected, terminated, running]) await lose(id, 'everything');
+    const [running, resumed] = [await waitingTransfer(portico), await waitingTransfer(portico)];
+    for (const id of [terminated, resumed]) await operator.terminate(`${portico.tenant}/transfers/${id}`);
+    // Its first run stays closed.
+    await operator.reset(`${portico.tenant}/transfers/${resumed}`);
+    await until(
+      () => portico.get(`/v1/transfers/${resumed}`),
+      ({ body }) => body.step === 'awaiting-approval',
+    );
+    for (const id of [...withoutRow, rejected, terminated, running, resumed]) await lose(id, 'everything');
     await lose(withoutPosting, 'delivery');
     await rewrite(withoutOutcome, 'outcome = null, result = null, ended_at = null');
     await rewrite(withOther, `outcome = 'compensated', result = result || '{"outcome":"compensated"}'`);
@@ -86,7 +92,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the command missing', () =>
     const query = `PorticoTenant = '${portico.tenant}' AND ExecutionStatus = 'Terminated'`;
     await until(
       () => operator.connection.workflowService.countWorkflowExecutions({ namespace: 'default', query }),
-      ({ count }) => Number(count) === 1,
+      ({ count }) => Number(count) === 2,
     );
 
     const { code, lines, stderr } = await runMissing(since, settings);
