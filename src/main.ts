@@ -59,7 +59,7 @@ export async function run(environment: Environment, options: RunOptions = {}): P
 
     const storage = openStorage({ config, logger, onSchemaWait: metrics.countSchemaWait });
     started.push('database', storage.close);
-    checks.push(storage.checks.database, storage.checks.schema);
+    checks.push(storage.checks.database, storage.checks.schema, storage.checks.commits);
 
     const observe = metrics.observeTemporalRequest;
     const deadlines = deadlinesOf(config);

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { createAdapters, grants } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
-import { connectDatabase } from './database/database.ts';
+import { checkCommits, commitsRemedy, findLossyCommits } from './database/commits.ts';
+import { connectDatabase, type Database } from './database/database.ts';
 import type { SchemaWait } from './database/failures.ts';
 import { checkSchema, schemaRemedy } from './database/schema.ts';
 import { retryUntilDone } from './timing/retry.ts';
@@ -22,6 +23,8 @@ export function openStorage(options: {
   const { url, poolMax, connectTimeoutMs } = config.database;
   const database = connectDatabase({ url: url.reveal(), poolMax, connectTimeoutMs, logger, onSchemaWait });
   const ping = () => database.ping(pingTimeoutMs);
+  const closing = new AbortController();
+  const warned = warnOfLossyCommits(database, logger, closing.signal);
 
   return {
     adapters: createAdapters({ database, settingsOf: config.settingsOf }),
@@ -29,6 +32,7 @@ export function openStorage(options: {
     checks: {
       database: { name: 'database', check: ping, remedy: 'see that PostgreSQL runs and that DATABASE_URL names it' },
       schema: { name: 'schema', check: () => checkSchema(database, grants), remedy: schemaRemedy },
+      commits: { name: 'commits', check: () => checkCommits(database), remedy: commitsRemedy },
     },
 
     /**
@@ -49,8 +53,24 @@ export function openStorage(options: {
       });
     },
 
-    close: (): Promise<void> => database.close(),
+    async close(): Promise<void> {
+      closing.abort();
+      await warned;
+      await database.close();
+    },
   };
 }
 
 export type Storage = ReturnType<typeof openStorage>;
+
+/** Asks once, as soon as the database answers. Never rejects. */
+const warnOfLossyCommits = (database: Database, logger: Logger, signal: AbortSignal): Promise<boolean> =>
+  retryUntilDone({
+    work: async () => {
+      const reason = await findLossyCommits(database);
+      if (reason !== undefined) logger.warn({ reason, remedy: commitsRemedy }, 'commits are not synchronous');
+    },
+    everyMs: retryEveryMs,
+    signal,
+    onFailure: () => undefined,
+  });

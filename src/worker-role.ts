@@ -40,14 +40,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     gateway,
     settingsOf: config.settingsOf,
   };
-  let mayWork = false;
-  const reconciliation = startReconciliation({
-    definitions: options.definitions,
-    reconciliations: reconciliationsIn(storage.adapters, config.settingsOf),
-    gateway,
-    metrics: metrics.money,
-    logger,
-  });
+  let reconciliation: ReturnType<typeof startReconciliation> | undefined;
   const workers = superviseWorkers({
     connection: temporal.connection,
     namespace: temporal.namespace,
@@ -59,10 +52,17 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     }),
     activities: createActivities(dependencies),
     eagerStarts,
-    // A worker on a schema that is older than its code would fail what it takes.
+    // On a schema that is older than its code a worker would fail what it takes, and a reconciler would find nothing.
     async untilUsable(signal, onMissing) {
       await storage.untilUsable(signal, onMissing);
-      mayWork = !signal.aborted;
+      if (signal.aborted) return;
+      reconciliation ??= startReconciliation({
+        definitions: options.definitions,
+        reconciliations: reconciliationsIn(storage.adapters, config.settingsOf),
+        gateway,
+        metrics: metrics.money,
+        logger,
+      });
     },
     logger,
     countOutcome: metrics.countOutcome,
@@ -83,8 +83,8 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     },
 
     async stop(): Promise<void> {
-      await Promise.all([reconciliation.stop(), workers.stop()]);
-      if (!mayWork) await runtime.endUnused();
+      await Promise.all([reconciliation?.stop(), workers.stop()]);
+      if (reconciliation === undefined) await runtime.endUnused();
     },
   };
 }

@@ -2,7 +2,7 @@ import { transferSettings } from '../catalog/transfer-settings.ts';
 import type { SettingsOf } from '../config/process-settings.ts';
 import type { Database } from '../database/database.ts';
 import type { Grants } from '../database/grants.ts';
-import type { PermanentRowsByName, Reconciliation } from '../definition/permanent-row.ts';
+import type { PermanentRowsByName, Reconciliation, ToldEnds } from '../definition/permanent-row.ts';
 import { createInbox, inboxGrants } from './inbox.ts';
 import { accountGrants, createAccounts } from './ledger/accounts.ts';
 import { createTransferHolds, holdGrants } from './ledger/holds.ts';
@@ -12,6 +12,7 @@ import { entryGrants } from './ledger/postings.ts';
 import { createTransferRecords, transferGrants } from './ledger/records.ts';
 import { createSettlements, settlementGrants } from './ledger/settlements.ts';
 import { createSuspense, suspenseGrants } from './ledger/suspense.ts';
+import { createToldTransfers } from './ledger/told-transfers.ts';
 import { createTransferRows } from './ledger/transfer-rows.ts';
 import { createUnresolvedTransfers, reconciliationGrants } from './ledger/unresolved.ts';
 
@@ -29,6 +30,7 @@ export const createAdapters = (given: Given) => ({
   transferHolds: createTransferHolds(given.database),
   settlements: createSettlements(given.database),
   suspense: createSuspense(given.database),
+  toldTransfers: createToldTransfers(given.database),
   transferRecords: createTransferRecords(given.database),
   transferRows: createTransferRows(given.database),
   unresolvedTransfers: createUnresolvedTransfers(given.database),
@@ -50,6 +52,11 @@ export function reconciliationsIn(
   const settings = { mode: reconcile, everyMs: reconcileInterval, ageMs: reconcileAge };
   return { transfers: { rows: unresolvedTransfers, ...settings } };
 }
+
+/** What finds the losses of each of these rows. */
+export const toldEndsIn = ({ toldTransfers }: Adapters): Readonly<Record<string, ToldEnds>> => ({
+  transfers: toldTransfers,
+});
 
 /** What the program's role may do, by table. Nothing else is granted. */
 export const grants: Grants = {

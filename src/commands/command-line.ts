@@ -2,6 +2,7 @@ import { type Environment } from '../config/config.ts';
 import { parseMigrationConfig } from '../config/migration-config.ts';
 import { createLogger } from '../observability/logger.ts';
 import { migrateDatabase } from './migrate.ts';
+import { missingCommand } from './missing-command.ts';
 
 /** A command of the program beside serving. Resolves to its exit code. */
 type Command = (args: readonly string[], environment: Environment) => Promise<number>;
@@ -16,6 +17,7 @@ const commands: Readonly<Record<string, Command>> = {
     logger.info('the schema is up to date, and the role of the program has its rights');
     return 0;
   },
+  missing: missingCommand,
 };
 
 /** Runs the named command. Rejects for a name that is none, and for whatever keeps the command from its work. */

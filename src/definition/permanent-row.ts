@@ -108,6 +108,30 @@ export interface Reconciliation {
   readonly ageMs: number;
 }
 
+/** What an instance that has closed told as its end. */
+export interface ToldEnd {
+  readonly tenant: string;
+  readonly key: string;
+  readonly outcome: string;
+  /** Whose word the outcome is: the process's own, or that of the engine, which stopped the process. */
+  readonly endedBy: 'process' | 'engine';
+}
+
+/**
+ * What the database lacks of an instance that has closed: its `row`, the `outcome` of its row, the `posting` that its
+ * outcome tells of, or the `same-outcome`: it keeps another one.
+ */
+export type Loss =
+  { readonly missing: 'row' | 'outcome' | 'posting' } | { readonly missing: 'same-outcome'; readonly kept: string };
+
+/** Finds what a restored database has lost. Rejects as `Database` does. */
+export interface ToldEnds {
+  /** One answer for each, in their order, in one query; undefined where the database agrees. */
+  compare(told: readonly ToldEnd[]): Promise<readonly (Loss | undefined)[]>;
+  /** What the instance moved, or would have moved, in minor units; undefined for an input that says no amount. */
+  amountOf(input: unknown): { readonly currency: string; readonly minor: bigint } | undefined;
+}
+
 /**
  * An attempt to write a row can outlive its instance, because no timeout stops code. An instance without a row is final
  * only so many milliseconds after it closed: an attempt has ten seconds, and its statement five.

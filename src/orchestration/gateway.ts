@@ -1,6 +1,7 @@
 import { Client, type Connection } from '@temporalio/client';
 import { createActions } from './actions.ts';
 import type { Deadlines } from './calls.ts';
+import { createClosedInstances } from './closed.ts';
 import { dataConverter } from './codec.ts';
 import { createLists } from './lists.ts';
 import { createReads } from './reads.ts';
@@ -29,6 +30,7 @@ export function createGateway(options: {
     ...createActions(dependencies),
     ...createLists(dependencies),
     ...createRevivals(dependencies),
+    ...createClosedInstances(dependencies),
   };
 }
 

@@ -46,6 +46,14 @@ export const openInstancesQueryOf = (processName: string, step?: string): string
     step === undefined ? undefined : `PorticoStep = ${literal(step)}`,
   ]);
 
+/** The instances of a process that closed at that time or later, over all tenants. */
+export const closedInstancesQueryOf = (processName: string, since: Date): string =>
+  allOf([
+    `PorticoProcess = ${literal(processName)}`,
+    `ExecutionStatus IN ${closedStatuses}`,
+    `CloseTime >= '${since.toISOString()}'`,
+  ]);
+
 const allOf = (clauses: readonly (string | undefined)[]): string =>
   clauses
     .filter((clause) => clause !== undefined)

@@ -134,21 +134,21 @@ describe.concurrent('an action that failed after it had begun', () => {
 describe.concurrent('an action under way', () => {
   it('is answered before the instance goes on in a new run, and applied once', async () => {
     const probe = await startedProbe();
-    const held = probe.act('hold', {}, 'k');
+    const held = probe.act('linger', {}, 'k');
     await until(probe.pings, (pings) => pings === 1);
     await renew(probe);
     await probe.act('release');
     expect((await held).body).toMatchObject({ status: 'running', output: { pings: 1 } });
-    const again = await probe.act('hold', {}, 'k');
+    const again = await probe.act('linger', {}, 'k');
     expect(again.body).toMatchObject({ status: 'running', output: { pings: 1 } });
     expect(await probe.pings()).toBe(1);
   });
 
   it('is one of ten at once: more are told to come back', async () => {
     const probe = await startedProbe();
-    const held = Array.from({ length: 10 }, (_, index) => probe.act('hold', {}, `k-${index}`));
+    const held = Array.from({ length: 10 }, (_, index) => probe.act('linger', {}, `k-${index}`));
     await until(probe.pings, (pings) => pings === 10);
-    const more = await probe.act('hold', {}, 'one-more');
+    const more = await probe.act('linger', {}, 'one-more');
     expect(more.body).toMatchObject({ status: 429, code: 'rate-limited', effect: 'none' });
     expect(more.headers.get('retry-after')).toBe('1');
     // Ten that wait let nothing else in: only its end frees them.

@@ -59,10 +59,18 @@ describe('a worker by itself, whose database is away', () => {
   it('is not ready, and says what is missing', async () => {
     const report = await until(
       () => health(worker),
-      (each) => failedChecks(each).join() === 'database,schema,workers',
+      (each) => failedChecks(each).join() === 'database,schema,commits,workers',
     );
     expect(report).toMatchObject({ code: 200, status: 'unhealthy', role: 'worker', version });
-    expect(names(report)).toEqual(['start', 'database', 'schema', 'temporal', 'search-attributes', 'workers']);
+    expect(names(report)).toEqual([
+      'start',
+      'database',
+      'schema',
+      'commits',
+      'temporal',
+      'search-attributes',
+      'workers',
+    ]);
     const failed = report.checks.filter(({ status }) => status === 'failed');
     for (const { reason, remedy } of failed) for (const text of [reason, remedy]) expect(text).toMatch(/^.{5,300}$/);
     const ready = await readiness(worker);
@@ -81,8 +89,16 @@ describe('a process that serves HTTP alone', () => {
       ({ checks }) => checks[0]?.status === 'ok',
     );
     expect(report).toMatchObject({ code: 200, status: 'unhealthy', role: 'api' });
-    expect(names(report)).toEqual(['start', 'database', 'schema', 'temporal', 'search-attributes', 'token-keys']);
-    expect(failedChecks(report)).toEqual(['database', 'schema', 'temporal', 'search-attributes']);
+    expect(names(report)).toEqual([
+      'start',
+      'database',
+      'schema',
+      'commits',
+      'temporal',
+      'search-attributes',
+      'token-keys',
+    ]);
+    expect(failedChecks(report)).toEqual(['database', 'schema', 'commits', 'temporal', 'search-attributes']);
     const ready = await until(
       () => readiness(api),
       ({ code }) => code === 200,
@@ -140,18 +156,18 @@ describe('a process that serves HTTP alone', () => {
     it('names it when it goes away, and is content when it is back', async () => {
       await until(
         () => health(api),
-        (report) => failedChecks(report).join() === 'database,schema',
+        (report) => failedChecks(report).join() === 'database,schema,commits',
       );
       await server.kill();
       await until(
         () => health(api),
-        (report) => failedChecks(report).join() === 'database,schema,temporal',
+        (report) => failedChecks(report).join() === 'database,schema,commits,temporal',
       );
       expect((await readiness(api)).code).toBe(200);
       await server.restart();
       await until(
         () => health(api),
-        (report) => failedChecks(report).join() === 'database,schema',
+        (report) => failedChecks(report).join() === 'database,schema,commits',
       );
     });
   });
@@ -187,8 +203,8 @@ describe('a process with everything', () => {
     expect(names(ready)).toEqual(['start', 'token-keys']);
     const report = await health(portico);
     expect(report).toMatchObject({ code: 200, status: 'healthy', role: 'all', version });
-    expect(names(report).slice(0, 4)).toEqual(['start', 'database', 'schema', 'temporal']);
-    expect(names(report).slice(4)).toEqual(['search-attributes', 'workers', 'token-keys']);
+    expect(names(report).slice(0, 5)).toEqual(['start', 'database', 'schema', 'commits', 'temporal']);
+    expect(names(report).slice(5)).toEqual(['search-attributes', 'workers', 'token-keys']);
     expect(failedChecks(report)).toEqual([]);
   });
 

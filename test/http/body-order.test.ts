@@ -30,7 +30,7 @@ describe('the schema of a body', () => {
     expect(seen.splice(0)).toEqual([{ a: 1 }]);
   });
 
-  it.each([33, 5_000])('is never asked about %i arrays in each other', async (depth) => {
+  it.each([33, 1_900])('is never asked about %i arrays in each other', async (depth) => {
     const { status, body } = await api.send('/v1/things/notes', jsonPost('['.repeat(depth) + ']'.repeat(depth)));
     expect([status, body['code']]).toEqual([400, 'malformed-request']);
     expect(seen).toEqual([]);

@@ -102,7 +102,7 @@ describe('the log', () => {
     await api.send('/v1/things/%zzcanary-account', { authorization });
     await api.send(`/v1/things/${'canary-account'.repeat(40)}`, { authorization });
     await api.send('/v1/slow', { ...post, authorization });
-    expect((await api.send('/v1/late/canary-account?a=canary-query')).status).toBe(504);
+    expect((await api.send('/v1/late/canary-account?a=canary-query')).status).toBe(503);
     await whenLate;
     await rawExchange(api.port, [`canary-method / HTTP/1.1\r\nAuthorization: ${authorization}\r\n\r\n`]);
     const log = api.log().slice(before);

@@ -103,13 +103,13 @@ export const edgeBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/http/json-body.ts',
-        find: '  if (depth > maxDepth) return malformed(`The body is nested deeper than ${maxDepth} levels.`);\n',
-        put: '  void depth;\n  void maxDepth;\n',
+        find: 'depth: 32,',
+        put: 'depth: 10_000,',
       },
       {
         file: 'src/http/routes.ts',
-        find: "parsePart('body', operation.body, request.body),",
-        put: "flatEnough(parsePart('body', operation.body, request.body)),",
+        find: "parsePart('body', operation.body, bodyOf(operation, request)),",
+        put: "flatEnough(parsePart('body', operation.body, bodyOf(operation, request))),",
       },
       {
         file: 'src/http/routes.ts',

@@ -3,6 +3,7 @@ import type { PlantedBug } from './planted-bug.ts';
 const ledger = 'src/adapters/ledger/ledger.ts';
 const phases = 'src/adapters/ledger/phases.ts';
 const records = 'src/adapters/ledger/records.ts';
+const standing = 'src/adapters/ledger/standing.ts';
 const postings = 'src/adapters/ledger/postings.ts';
 const database = 'src/database/database.ts';
 const transfersSql = 'src/database/migrations/0002_transfers.sql';
@@ -24,15 +25,15 @@ export const moneyBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: ledger,
-        find: "      if (await recordReserve(tx, key, 'voided')) return { kind: 'voided' };\n      const transfer = await readTransfer(tx, key);\n      if (transfer.reserve === 'voided')",
-        put: "      const transfer = await readTransfer(tx, key);\n      if (transfer.reserve === null || transfer.reserve === 'voided')",
+        find: "      if (await recordReserve(tx, key, 'voided')) return { kind: 'voided' };\n      const transfer = await findTransfer(tx, key);\n      if (transfer === undefined) return { kind: 'unrecorded' };\n      if (transfer.reserve === 'voided')",
+        put: "      const transfer = await findTransfer(tx, key);\n      if (transfer === undefined) return { kind: 'unrecorded' };\n      if (transfer.reserve === null || transfer.reserve === 'voided')",
       },
     ],
     caughtBy: [ledgerTest, 'embedded voided: withdraw'],
   },
   {
     name: 'a withdrawal does not lock its transfer',
-    edits: [{ file: ledger, find: 'readTransfer(tx, key, { lock: true })', put: 'readTransfer(tx, key)' }],
+    edits: [{ file: ledger, find: 'findTransfer(tx, key, { lock: true })', put: 'findTransfer(tx, key)' }],
     caughtBy: [racesTest, 'waits for a withdrawal that has read'],
   },
   {
@@ -116,7 +117,7 @@ export const moneyBugs: readonly PlantedBug[] = [
     name: 'a transfer may end while its money is in clearing',
     edits: [
       {
-        file: records,
+        file: standing,
         find: "  if (reserve === 'reserved' && resolve === null) return 'reserved';\n",
         put: '',
       },

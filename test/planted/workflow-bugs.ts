@@ -1,6 +1,8 @@
 import type { PlantedBug } from './planted-bug.ts';
 
 const transfers = 'workflows/transfers.ts';
+const money = 'workflows/transfers/money.ts';
+const ending = 'workflows/transfers/ending.ts';
 const instance = (name: string): string => `workflows/instance/${name}.ts`;
 const test = (name: string): string => `test/workflows/${name}.test.ts`;
 
@@ -10,7 +12,7 @@ export const workflowBugs: readonly PlantedBug[] = [
     name: 'money activities have a time limit in all',
     edits: [
       {
-        file: transfers,
+        file: money,
         find: "  startToCloseTimeout: '10s',\n",
         put: "  startToCloseTimeout: '10s',\n  scheduleToCloseTimeout: '30s',\n",
       },
@@ -21,7 +23,7 @@ export const workflowBugs: readonly PlantedBug[] = [
     name: 'money activities have a last attempt',
     edits: [
       {
-        file: transfers,
+        file: money,
         find: "retry: { initialInterval: '200ms', maximumInterval: '30s' },",
         put: "retry: { initialInterval: '200ms', maximumInterval: '30s', maximumAttempts: 10 },",
       },
@@ -53,7 +55,7 @@ export const workflowBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a cancelled activity is not waited for',
-    edits: [{ file: transfers, find: "'WAIT_CANCELLATION_COMPLETED'", put: "'TRY_CANCEL'" }],
+    edits: [{ file: money, find: "'WAIT_CANCELLATION_COMPLETED'", put: "'TRY_CANCEL'" }],
     caughtBy: [test('transfers-cancel'), 'comes too late where the deposit lands'],
   },
   {
@@ -61,8 +63,8 @@ export const workflowBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: transfers,
-        find: 'patched, proxyActivities }',
-        put: 'patched, proxyActivities, workflowInfo }',
+        find: 'patched, setHandler }',
+        put: 'patched, setHandler, workflowInfo }',
       },
       {
         file: transfers,
@@ -77,7 +79,7 @@ export const workflowBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: transfers,
-        find: '  if (approvedBy !== undefined) await persistent.recordApproval({ ...transfer, by: approvedBy });\n',
+        find: '  if (approvedBy !== undefined) await recordApproval({ transfer, open }, approvedBy);\n',
         put: '',
       },
     ],
@@ -116,8 +118,8 @@ export const workflowBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: transfers,
-        find: '  const opening = await CancellationScope.nonCancellable(() =>\n',
-        put: '  const opening = await CancellationScope.cancellable(() =>\n',
+        find: '    CancellationScope.nonCancellable(() => persistent.openTransfer(',
+        put: '    CancellationScope.cancellable(() => persistent.openTransfer(',
       },
     ],
     caughtBy: [test('transfers-cancel'), 'Temporal.*in the permanent row as well, while the database is away'],
@@ -126,9 +128,9 @@ export const workflowBugs: readonly PlantedBug[] = [
     name: 'an ending that contradicts the money stands',
     edits: [
       {
-        file: transfers,
-        find: "  const actual = stored.money === 'reserved' ? await refund(wanted) : endingOf(stored.money);\n  return storeEnding(actual, { store, refund });",
-        put: "  return endingOf(stored.money === 'posted' ? 'posted' : 'settled') as unknown as TransferOutput;",
+        file: ending,
+        find: "      return storeEnding(await refund(ending.outcome === 'cancelled' ? ending : withdrawalUndone), given);",
+        put: '      return result;',
       },
     ],
     caughtBy: [test('transfers-reset'), 'returns the money that an earlier run had taken'],

@@ -55,7 +55,7 @@ describe.concurrent('the server is told to try for ever', () => {
       { name: 'recordApproval', ...insisting },
       { name: 'withdraw', ...cautious },
       { name: 'deposit', ...cautious },
-      { name: 'endTransfer', ...insisting },
+      { name: 'endTransfer', ...cautious },
     ]);
   });
 
@@ -74,7 +74,7 @@ describe.concurrent('the server is told to try for ever', () => {
       { name: 'deposit', ...cautious },
       { name: 'refund', ...cautious },
       { name: 'refund', ...insisting },
-      { name: 'endTransfer', ...insisting },
+      { name: 'endTransfer', ...cautious },
     ]);
   });
 

@@ -1,5 +1,4 @@
 import type { Transfer } from './phases.ts';
-import type { StoredResult } from './records.ts';
 
 /**
  * Where the money is, if it contradicts a result: at the payee, in suspense, or `reserved`. Reserved money is in clearing,
@@ -15,7 +14,7 @@ const untouched = ['rejected', 'expired'];
 
 /** Undefined where the phases agree with the result. A trigger of the database refuses the other contradictions. */
 export function standingAgainst(
-  result: StoredResult,
+  result: { readonly outcome: string; readonly reason?: unknown },
   { reserve, resolve }: Transfer,
 ): MoneyStanding['money'] | undefined {
   const { outcome } = result;
@@ -25,6 +24,6 @@ export function standingAgainst(
   if (resolve === 'posted' && outcome !== 'completed') return 'posted';
   if (resolve === 'settled' && outcome !== 'settled') return 'settled';
   // The ledger's own refusal of a withdrawal is a phase as well.
-  const isRefused = outcome === 'rejected' && result['reason'] !== 'declined';
+  const isRefused = outcome === 'rejected' && result.reason !== 'declined';
   return (isMoved && resolve === null) || (isRefused && reserve !== 'rejected') ? 'absent' : undefined;
 }

@@ -5,7 +5,7 @@ import { type HoldColumns, holdColumns, holdOf, joinHold } from './holds.ts';
 import { type AskedColumns, isSame, storedResult } from './records.ts';
 
 /** The fields of a start that the permanent row keeps. */
-const startFields = z.looseObject({
+export const startFields = z.looseObject({
   from: z.string(),
   to: z.string(),
   amount: z.looseObject({ currency: z.string(), minor: z.string() }),
