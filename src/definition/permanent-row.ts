@@ -61,6 +61,8 @@ export interface Unresolved {
   readonly fence: bigint;
   /** How often the instance was resumed before. */
   readonly resumed: number;
+  /** Whether an earlier look has found that callers were told its end. */
+  readonly toldFinal: boolean;
   readonly input: Readonly<Record<string, unknown>>;
   /** Of the first start. */
   readonly fingerprint: string;
@@ -71,11 +73,11 @@ type Claim = Pick<Unresolved, 'tenant' | 'key' | 'fence'>;
 
 /** The rows without an outcome, of all tenants. Rejects as `Database` does. */
 export interface UnresolvedRows {
-  /** Claims rows that nobody holds back, has claimed or has put off, those first that were never looked at. */
+  /** Claims rows that nobody holds back, has claimed or has put off: first those that took money, then those never looked at. */
   claim(options: { olderThanMs: number; leaseMs: number; limit: number }): Promise<Unresolved[]>;
   /** Renews the claim before the instance is resumed. Answers false where it is lost, held back or has ended. */
   takeUp(claim: Claim, leaseMs: number): Promise<boolean>;
-  /** Ends the claim: nobody claims the row again before that time. */
+  /** Ends the claim: nobody claims the row again before that time. Once `told-final` was found, the row remembers that. */
   putOff(claim: Claim, then: { forMs: number; found: string }): Promise<void>;
   report(): Promise<MoneyReport>;
 }
@@ -92,7 +94,7 @@ export interface MoneyReport {
   readonly suspense: readonly { readonly currency: string; readonly minor: number }[];
   /** Instances without an outcome that operators hold back. */
   readonly held: number;
-  /** Instances without an outcome that the reconciler found stopped, at its last look. */
+  /** Instances without an outcome that stand still, or that the reconciler has resumed more than once. */
   readonly interrupted: number;
 }
 

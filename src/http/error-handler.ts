@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { Problem, problemBodyOf, type ProblemCode, problemMediaType } from '../problems.ts';
+import { problemBodyOf, problemMediaType } from '../problem-body.ts';
+import { Problem, type ProblemCode } from '../problems.ts';
 import { challenge } from '../tokens/authentication.ts';
 import { isSafe } from './methods.ts';
 import { factsOf } from './request-facts.ts';

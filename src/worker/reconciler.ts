@@ -4,8 +4,11 @@ import type { ProcessDefinition } from '../definition/definition.ts';
 import { lateRowMs, type Reconciliation, type Unresolved } from '../definition/permanent-row.ts';
 import type { Gateway } from '../orchestration/gateway.ts';
 
-/** What became of one instance at one look. */
-export type Reconciled = 'running' | 'resumed' | 'started' | 'reported' | 'left' | 'failed';
+/**
+ * What became of one instance at one look. `told-final`: callers were told its end, so that people decide. `left`: it was
+ * held back, claimed by another or ended meanwhile.
+ */
+export type Reconciled = 'running' | 'resumed' | 'started' | 'reported' | 'told-final' | 'left' | 'failed';
 
 interface ReconcilerOptions {
   readonly definition: ProcessDefinition;
@@ -90,9 +93,13 @@ async function reconcile(options: ReconcilerOptions, unresolved: Unresolved): Pr
   // Its deadline bounds the call. The client would never let go of a signal that lives as long as the process.
   const condition = await gateway.conditionOf(address);
   if (condition.kind === 'running') return 'running';
+  // Temporal forgets who closed an instance, and what callers were told is true for ever.
+  if (unresolved.toldFinal) return 'told-final';
   const isOfOtherPayload = condition.kind === 'closed' && isConflict(definition, condition.snapshot);
   const way = condition.kind === 'forgotten' || isOfOtherPayload ? 'start' : 'resume';
-  if (way === 'resume' && condition.kind === 'closed' && !mayResume(condition.snapshot, unresolved)) return 'left';
+  if (way === 'resume' && condition.kind === 'closed' && !mayResume(condition.snapshot, unresolved)) {
+    return 'told-final';
+  }
   if (reconciliation.mode === 'report') return 'reported';
   if (!(await reconciliation.rows.takeUp(unresolved, leaseMs))) return 'left';
   if (way === 'resume' && condition.kind === 'closed') {

@@ -153,6 +153,35 @@ describe.skipIf(postgresSkipReason() !== undefined)('the reconciler', () => {
     expect(body.outcome).toBe('completed');
   });
 
+  it('leaves alone what callers were told as ended, also once Temporal has forgotten that', async () => {
+    const id = await waitingTransfer(portico);
+    expect((await portico.post(`${path}/${id}/cancel`, {}, wait)).body.outcome).toBe('cancelled');
+    const asAuditor = (statement: string) =>
+      withClient(deployment.auditorUrl, async (client) => (await client.query(statement, [id])).rows);
+    await withClient(deployment.auditorUrl, async (client) => {
+      await client.query("set session_replication_role = 'replica'");
+      await client.query('update transfers set outcome = null, result = null, ended_at = null where transfer_id = $1', [
+        id,
+      ]);
+    });
+    startReconcilers(1);
+    const looks = async () => {
+      const [row] = await asAuditor('select fence, found from transfer_reconciliations where transfer_id = $1');
+      return { count: Number(row?.fence ?? 0), isDone: Boolean(row?.found) };
+    };
+    await until(looks, ({ isDone }) => isDone);
+    await operator.forget(workflowIdOf(id));
+    const { count } = await looks();
+    await until(looks, (later) => later.count > count + 2);
+    expect(await operator.currentRun(workflowIdOf(id))).toBeUndefined();
+    expect(await asAuditor('select found, told_final from transfer_reconciliations where transfer_id = $1')).toEqual([
+      { found: 'told-final', told_final: true },
+    ]);
+    // A caller may start it again.
+    expect((await portico.post(path, transferOf(id, aboveLimit))).status).toBe(202);
+    expect((await portico.post(`${path}/${id}/cancel`, {}, wait)).body.outcome).toBe('cancelled');
+  });
+
   it('takes an id back that another payload had taken after retention', async () => {
     const id = await waitingTransfer(portico);
     await operator.terminate(workflowIdOf(id));

@@ -4,7 +4,12 @@ import type { MoneyReport, Unresolved, UnresolvedRows } from '../../definition/p
 
 /** Rows of ended transfers are deleted: what is kept follows what is unresolved, not all history. */
 export const reconciliationGrants = {
-  transfer_reconciliations: ['select', 'insert', 'delete', { update: ['fence', 'lease_until', 'resumed', 'found'] }],
+  transfer_reconciliations: [
+    'select',
+    'insert',
+    'delete',
+    { update: ['fence', 'lease_until', 'resumed', 'found', 'told_final'] },
+  ],
 } satisfies Grants;
 
 type ClaimedRow = {
@@ -22,6 +27,7 @@ type ClaimedRow = {
   opened_at: Date;
   fence: bigint;
   resumed: number;
+  told_final: boolean;
 };
 
 // Locked rows are those that another claims or that a step of the transfer writes at this moment.
@@ -33,17 +39,19 @@ const claimSome = `
       and (r.lease_until is null or r.lease_until <= now())
       and not exists (select from transfer_holds h
         where (h.tenant, h.transfer_id) = (t.tenant, t.transfer_id) and h.released_at is null)
-    order by r.lease_until nulls first, t.opened_at limit $3
+    order by exists (select from transfer_phases p
+        where (p.tenant, p.transfer_id, p.phase, p.outcome) = (t.tenant, t.transfer_id, 'reserve', 'reserved')) desc,
+      r.lease_until nulls first, t.opened_at limit $3
     for no key update of t skip locked
   ), claimed as (
     insert into transfer_reconciliations as r (tenant, transfer_id, fence, lease_until)
     select tenant, transfer_id, 1, now() + $2 * interval '1 millisecond' from due
     on conflict (tenant, transfer_id) do update set fence = r.fence + 1, lease_until = excluded.lease_until
       where r.lease_until <= now()
-    returning tenant, transfer_id, fence, resumed
+    returning tenant, transfer_id, fence, resumed, told_final
   )
   select t.tenant, t.transfer_id, t.payer_id, t.payee_id, t.currency, t.amount_minor, t.reference, t.requested_by,
-    t.started_by_iss, t.started_by_sub, t.fingerprint, t.opened_at, c.fence, c.resumed
+    t.started_by_iss, t.started_by_sub, t.fingerprint, t.opened_at, c.fence, c.resumed, c.told_final
   from claimed c join transfers t on (t.tenant, t.transfer_id) = (c.tenant, c.transfer_id)`;
 
 const forgetEnded = `
@@ -73,7 +81,8 @@ export const createUnresolvedTransfers = (database: Database): UnresolvedRows =>
 
   async putOff({ tenant, key, fence }, { forMs, found }) {
     await database.query(
-      `update transfer_reconciliations set lease_until = now() + $4 * interval '1 millisecond', found = $5
+      `update transfer_reconciliations set lease_until = now() + $4 * interval '1 millisecond', found = $5,
+         told_final = told_final or $5 = 'told-final'
        where tenant = $1 and transfer_id = $2 and fence = $3`,
       [tenant, key, fence, forMs, found],
     );
@@ -112,12 +121,14 @@ const unresolvedMoney = `
 const suspenseMoney = `
   select currency, sum(amount_minor)::text as minor from entries where account_id like '~suspense:%' group by currency`;
 
+// What was resumed once runs, as far as anybody knows. Resumed again, it has stopped again.
 const heldAndInterrupted = `
   select
     (select count(*) from transfer_holds h join transfers t on (t.tenant, t.transfer_id) = (h.tenant, h.transfer_id)
       where h.released_at is null and t.outcome is null) as held,
     (select count(*) from transfer_reconciliations r join transfers t on (t.tenant, t.transfer_id) = (r.tenant, r.transfer_id)
-      where t.outcome is null and r.found <> 'running') as interrupted`;
+      where t.outcome is null and (r.found in ('told-final', 'reported', 'left')
+        or r.resumed > 1 and r.found in ('resumed', 'started'))) as interrupted`;
 
 const toUnresolved = (row: ClaimedRow): Unresolved => ({
   tenant: row.tenant,
@@ -125,6 +136,7 @@ const toUnresolved = (row: ClaimedRow): Unresolved => ({
   openedAt: row.opened_at,
   fence: row.fence,
   resumed: row.resumed,
+  toldFinal: row.told_final,
   fingerprint: row.fingerprint,
   startedBy: { iss: row.started_by_iss, sub: row.started_by_sub },
   input: {

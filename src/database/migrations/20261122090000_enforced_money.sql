@@ -1,6 +1,11 @@
 -- Balances, phases, approvals and ends follow from entries, whoever writes. Triggers alone: no table is scanned. Each of
 -- accounts, entries, transfers and transfer_phases is locked for a moment. What stands in them is not looked at.
 
+-- Functions that read tables name their schema first: a temporary table of the same name would else be read instead.
+
+-- An older program takes the tables in this order as well, so that neither waits for the other in turn.
+lock table transfers, transfer_phases, accounts, entries in access exclusive mode;
+
 -- Balances move by entries. Every posting is written by one statement, and has one account that gives and one that
 -- receives. The function runs with the owner's rights, because the program's role may not change a balance.
 create function book_postings() returns trigger
@@ -85,7 +90,8 @@ create trigger accounts_begin_empty before insert on accounts
 create trigger balances_move_by_entries before update of balance_minor on accounts
   for each statement when (pg_trigger_depth() = 0) execute function refuse_own_balance();
 
-create function check_opening_is_posted() returns trigger language plpgsql as $$
+create function check_opening_is_posted() returns trigger
+  language plpgsql set search_path = public, pg_temp as $$
 begin
   if not exists (
     select from entries e where e.tenant = new.tenant and e.posting_id = 'account/' || new.account_id || '/opening'
@@ -101,7 +107,8 @@ create constraint trigger openings_are_posted after insert on accounts
 
 -- Phases that move money have their posting at the commit. The posting's amount and accounts were checked when it was
 -- written.
-create function check_phase_is_posted() returns trigger language plpgsql as $$
+create function check_phase_is_posted() returns trigger
+  language plpgsql set search_path = public, pg_temp as $$
 begin
   if not exists (
     select from entries e
@@ -120,7 +127,8 @@ create constraint trigger phases_are_posted after insert on transfer_phases
   deferrable initially deferred for each row when (new.outcome not in ('rejected', 'voided'))
   execute function check_phase_is_posted();
 
-create or replace function check_phase_change() returns trigger language plpgsql as $$
+create or replace function check_phase_change() returns trigger
+  language plpgsql set search_path = public, pg_temp as $$
 begin
   if old.outcome <> 'reserved' or new.outcome <> 'rejected' or old.xmin <> pg_current_xact_id()::xid then
     raise exception 'rows of transfer_phases are permanent' using errcode = 'restrict_violation';
@@ -134,7 +142,8 @@ begin
 end $$;
 
 -- Money is taken for a transfer that is open, and approved where that is required. The lock keeps it open meanwhile.
-create function check_reserve() returns trigger language plpgsql as $$
+create function check_reserve() returns trigger
+  language plpgsql set search_path = public, pg_temp as $$
 declare
   transfer record;
 begin
@@ -160,7 +169,8 @@ end $$;
 create trigger transfers_begin_open before insert on transfers
   for each row when (num_nonnulls(new.outcome, new.approved_at) > 0) execute function refuse_begun_transfer();
 
-create or replace function check_transfer_change() returns trigger language plpgsql as $$
+create or replace function check_transfer_change() returns trigger
+  language plpgsql set search_path = public, pg_temp as $$
 declare
   reserve text;
   refusal text;

@@ -17,6 +17,8 @@ create table transfer_reconciliations (
   resumed integer not null default 0,
   -- What the last look has found.
   found text,
+  -- Whether a look has ever found that callers were told an end. Temporal forgets it; this row does not.
+  told_final boolean not null default false,
   primary key (tenant, transfer_id),
   foreign key (tenant, transfer_id) references transfers
 );

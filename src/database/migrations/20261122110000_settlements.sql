@@ -83,7 +83,8 @@ create trigger suspense_releases_stay before update or delete or truncate on sus
 
 -- A release moves what was settled, and its posting moves what the release says. Both hold at the commit, whichever of
 -- the rows a transaction writes.
-create function check_release(of_tenant text, of_transfer_id text) returns void language plpgsql as $$
+create function check_release(of_tenant text, of_transfer_id text) returns void
+  language plpgsql set search_path = public, pg_temp as $$
 begin
   if not exists (
     select 1 from suspense_releases r
@@ -100,13 +101,15 @@ begin
   end if;
 end $$;
 
-create function check_release_row() returns trigger language plpgsql as $$
+create function check_release_row() returns trigger
+  language plpgsql set search_path = public, pg_temp as $$
 begin
   perform check_release(new.tenant, new.transfer_id);
   return null;
 end $$;
 
-create function check_release_entry() returns trigger language plpgsql as $$
+create function check_release_entry() returns trigger
+  language plpgsql set search_path = public, pg_temp as $$
 begin
   perform check_release(new.tenant, substring(new.posting_id from '^transfer/(.*)/release$'));
   return null;
