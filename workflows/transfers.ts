@@ -45,12 +45,13 @@ export async function transfers({ input, context }: Envelope<TransferInput>): Pr
   const { tenant, startedBy, fingerprint } = context;
   const transfer = { tenant, transferId: input.transferId };
   const resultOf = (ending: Ending) => ({ ...ending, transferId: input.transferId, amount: input.amount });
-  const { forward, awaitDecision, cancels, refund, storing } = handleActions(transfer);
+  const { forward, decisions, cancels, refund, storing } = handleActions(transfer);
 
   // The permanent row is written even after a cancel: every outcome is stored in it.
   const open = () =>
     CancellationScope.nonCancellable(() => persistent.openTransfer({ ...transfer, input, startedBy, fingerprint }));
   const opening = await open();
+  if (opening.state !== 'open' || opening.approval !== 'required') decisions.refuse();
   if (opening.state !== 'open') {
     cancels.answer('too-late');
     return endWith(opening.state === 'ended' ? opening.result : resultOf({ outcome: 'conflict' }));
@@ -58,7 +59,7 @@ export async function transfers({ input, context }: Envelope<TransferInput>): Pr
 
   // After retention another caller may start the same transfer. Neither of the two may approve it.
   const requesters = { startedBy: [startedBy, opening.firstStartedBy], requestedBy: input.requestedBy };
-  const decide = () => awaitDecision({ requesters, timeoutMs: opening.approvalTimeoutMs });
+  const decide = () => decisions.awaitDecision({ requesters, timeoutMs: opening.approvalTimeoutMs });
   const steps = { transfer, open, refund, decide: opening.approval === 'required' ? decide : undefined };
   const ending = await moveMoney(steps, { forward, cancelledBy: cancels.cancelledBy });
 
@@ -74,7 +75,7 @@ export async function transfers({ input, context }: Envelope<TransferInput>): Pr
 /** Handles the actions from the first task on. A cancel stops `forward`; nothing stops `refund`. */
 function handleActions(transfer: TransferKey) {
   const forward = new CancellationScope();
-  const awaitDecision = handleDecisions({ approve, reject });
+  const decisions = handleDecisions({ approve, reject });
   const cancels = handleCancels(cancel, forward);
   const compensation = createCompensation<Refund>({
     onStuck: () => {
@@ -102,7 +103,7 @@ function handleActions(transfer: TransferKey) {
     const refunded = await compensation.run(refundOf(transfer));
     return refunded.outcome === 'refunded' ? wanted : refunded;
   };
-  return { forward, awaitDecision, cancels, refund, storing };
+  return { forward, decisions, cancels, refund, storing };
 }
 
 interface Steps {

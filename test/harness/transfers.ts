@@ -132,9 +132,9 @@ export async function openTransfers(options: {
       latest: () => watch(workers.client.workflow.getHandle(handle.workflowId), begun),
       result: (): Promise<TransferOutput> => handle.result(),
       /** Resets it, as an operator does, and answers its new run. */
-      reset: async ({ toTask }: { toTask: number }) => {
+      reset: async ({ toTask, dropsActions = true }: { toTask: number; dropsActions?: boolean }) => {
         const { client } = workers;
-        const runId = await resetInstance(client.workflowService, handle.workflowId, { toTask, dropsActions: true });
+        const runId = await resetInstance(client.workflowService, handle.workflowId, { toTask, dropsActions });
         return watch(client.workflow.getHandle(handle.workflowId, runId), begun);
       },
       read: () => workers.read(handle),

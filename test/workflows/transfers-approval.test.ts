@@ -88,15 +88,42 @@ describe.concurrent('a transfer above the limit', () => {
     expect((await transfer.result()).outcome).toBe(isApproved ? 'completed' : 'rejected');
   });
 
-  it('refuses an approval before it asks for one', async () => {
+  const opening = async (given: { minor?: string }) => {
     const gate = createGate({ at: 'entry' });
-    const transfer = await transfers.begin({ ...aboveLimit, calls: { openTransfer: gate.hold } });
+    const transfer = await transfers.begin({ ...given, calls: { openTransfer: gate.hold } });
     await gate.reached;
+    return { transfer, gate };
+  };
+
+  it('judges decisions that come before it knows whether it asks for one, once it knows', async () => {
+    const { transfer, gate } = await opening(aboveLimit);
+    const answers = [transfer.answerOf('reject', {}, starter)];
+    await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
+    answers.push(transfer.answerOf('approve', {}));
+    await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED', { times: 2 });
+    gate.open();
+    expect(await Promise.all(answers)).toEqual(['second-person-required', { accepted: true }]);
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+  });
+
+  it('refuses a decision that came early where nobody is asked', async () => {
+    const { transfer, gate } = await opening({});
+    const answer = transfer.answerOf('reject', {});
+    await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
+    gate.open();
+    expect(await answer).toBe('action-not-allowed');
+    expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
+  });
+
+  it('holds few decisions that come early, and refuses the others at once', async () => {
+    const { transfer, gate } = await opening(aboveLimit);
+    const early = Array.from({ length: 4 }, () => transfer.answerOf('reject', {}));
+    await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED', { times: 4 });
     expect(await transfer.answerOf('approve', {})).toBe('action-not-allowed');
     gate.open();
-    await transfer.reaches('awaiting-approval');
-    await transfer.act('reject', {});
-    await transfer.result();
+    const answers = await Promise.all(early);
+    expect(answers.filter((answer) => answer !== 'action-not-allowed')).toEqual([{ accepted: true }]);
+    expect(await transfer.result()).toMatchObject({ outcome: 'rejected' });
   });
 
   it('applies a repeated approval once and answers it the same', async () => {

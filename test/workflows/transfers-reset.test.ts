@@ -105,7 +105,24 @@ describe.concurrent.each(ends)('$end of a transfer that was reset', ({ on, bring
   });
 });
 
+/** A decision that was accepted, while what follows from it could not be written yet. */
+const decisions = [
+  { action: 'reject', lacking: 'endTransfer', outcome: { outcome: 'rejected', reason: 'declined', by: approver.sub } },
+  { action: 'approve', lacking: 'recordApproval', outcome: { outcome: 'completed' } },
+] as const;
+
 describe.concurrent('a transfer that was reset', () => {
+  it.each(decisions)('hears an accepted $action again', async ({ action, lacking, outcome }) => {
+    const first = await transfers.begin({ ...aboveLimit, calls: { [lacking]: failFirst(Infinity) } });
+    await first.reaches('awaiting-approval');
+    expect(await first.act(action, {})).toEqual({ accepted: true });
+    await first.retriesOf(lacking, 1);
+    await first.handle.terminate('terminated by a test');
+    const transfer = await first.reset({ toTask: 1, dropsActions: false });
+    transfer.handleCall(lacking, passThrough);
+    expect(await transfer.result()).toMatchObject(outcome);
+  });
+
   it('ends settled where an operator had settled it', async () => {
     const { transfer: stuck, stalled } = await beginStuckAgain();
     await stuck.act('resolve', { how: 'settle', note: 'paid out in cash' });

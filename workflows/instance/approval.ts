@@ -22,41 +22,68 @@ export interface Decision extends Note {
   readonly by: Actor;
 }
 
-/** Waits for a decision; undefined where none came in time. A cancel ends the wait with a `CancelledFailure`. */
-type AwaitDecision = (options: { requesters: Requesters; timeoutMs: number }) => Promise<Decision | undefined>;
+interface Decisions {
+  /** Waits for a decision; undefined where none came in time. A cancel ends the wait with a `CancelledFailure`. */
+  awaitDecision(options: { requesters: Requesters; timeoutMs: number }): Promise<Decision | undefined>;
+  /** Refuses decisions from now on, also those that came too early: nobody is asked. */
+  refuse(): void;
+}
 
-/** Handles the two actions by which a second person decides. One decision is taken, while the workflow awaits it. */
+// Temporal lets ten actions of a run be under way at once. Decisions that come early must leave room for others.
+const maxEarly = 4;
+
+/**
+ * Handles the two actions by which a second person decides. One decision is taken, while the workflow awaits it. A reset
+ * repeats accepted decisions before the workflow knows whether it asks for one: such a decision waits until that is known.
+ */
 export function handleDecisions({
   approve,
   reject,
 }: {
   approve: DecisionAction;
   reject: DecisionAction;
-}): AwaitDecision {
+}): Decisions {
+  let isEarly = true;
+  let early = 0;
   let awaited: Requesters | undefined;
   let decision: Decision | undefined;
 
+  const judge = ({ actor }: ActionCall<Note>): void => {
+    if (awaited === undefined || decision !== undefined) refuseAction('action-not-allowed');
+    if (isRequester(actor, awaited)) refuseAction('second-person-required');
+  };
   const handlerThat = (approved: boolean) => ({
-    validate: ({ actor }: ActionCall<Note>) => {
-      if (awaited === undefined || decision !== undefined) refuseAction('action-not-allowed');
-      if (isRequester(actor, awaited)) refuseAction('second-person-required');
+    validate: (call: ActionCall<Note>) => {
+      if (!isEarly) judge(call);
+      else if (early >= maxEarly) refuseAction('action-not-allowed');
     },
-    apply: ({ actor, input }: ActionCall<Note>): Accepted => {
-      decision = { approved, by: actor, note: input.note };
+    apply: async (call: ActionCall<Note>): Promise<Accepted> => {
+      if (isEarly) {
+        early += 1;
+        await condition(() => !isEarly);
+        judge(call);
+      }
+      decision = { approved, by: call.actor, note: call.input.note };
       return { accepted: true };
     },
   });
   handleAction(approve, handlerThat(true));
   handleAction(reject, handlerThat(false));
 
-  return async ({ requesters, timeoutMs }) => {
-    awaited = requesters;
-    try {
-      await condition(() => decision !== undefined, timeoutMs);
-      return decision;
-    } finally {
-      awaited = undefined;
-    }
+  return {
+    async awaitDecision({ requesters, timeoutMs }) {
+      awaited = requesters;
+      isEarly = false;
+      try {
+        await condition(() => decision !== undefined, timeoutMs);
+        return decision;
+      } finally {
+        awaited = undefined;
+      }
+    },
+    refuse() {
+      isEarly = false;
+    },
   };
 }
 
