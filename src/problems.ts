@@ -202,3 +202,6 @@ export class Problem extends Error {
     return this.code === 'unauthenticated' || this.options.isRefusal === true;
   }
 }
+
+/** The media type of every problem. */
+export const problemMediaType = 'application/problem+json';

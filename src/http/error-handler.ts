@@ -1,8 +1,8 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { problemBodyOf, problemMediaType } from '../problem-body.ts';
-import { Problem, type ProblemCode } from '../problems.ts';
+import { Problem, type ProblemCode, problemMediaType } from '../problems.ts';
 import { challenge } from '../tokens/authentication.ts';
 import { isSafe } from './methods.ts';
+import { problemBodyOf } from './problem-body.ts';
 import { factsOf } from './request-facts.ts';
 import { awaitsContinue, pathOf } from './request-target.ts';
 

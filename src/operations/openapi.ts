@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
-import { problemMediaType } from '../problem-body.ts';
-import { type ProblemCode, problems } from '../problems.ts';
+import { type ProblemCode, problemMediaType, problems } from '../problems.ts';
 import { problemHeaders, requestHeaders, responseHeaders } from './openapi-headers.ts';
 import type { Operation, ResponseDeclaration } from './operation.ts';
 

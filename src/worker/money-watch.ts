@@ -31,11 +31,18 @@ export function watchMoney(options: {
   async function run(): Promise<void> {
     while (!signal.aborted) {
       await attempt(async () => setMoney(name, await report()));
-      for (const step of waits) await attempt(async () => setWaiting(name, step, await countAt(name, step)));
       await sleep(everyMs, undefined, { signal }).catch(() => undefined);
     }
   }
-  const running = run();
+
+  async function runCounts(): Promise<void> {
+    while (!signal.aborted) {
+      for (const step of waits) await attempt(async () => setWaiting(name, step, await countAt(name, step)));
+      // Temporal rations such questions: they are asked half as often, and replicas do not ask together.
+      await sleep(2 * everyMs * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
+    }
+  }
+  const running = Promise.all([run(), runCounts()]);
 
   return {
     async stop(): Promise<void> {

@@ -91,7 +91,7 @@ export const workflowBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: instance('approval'),
-        find: "      if (isRequester(actor, awaited)) refuseAction('second-person-required');\n",
+        find: "    if (isRequester(actor, awaited)) refuseAction('second-person-required');\n",
         put: '',
       },
     ],

@@ -36,13 +36,7 @@ const maxEarly = 4;
  * Handles the two actions by which a second person decides. One decision is taken, while the workflow awaits it. A reset
  * repeats accepted decisions before the workflow knows whether it asks for one: such a decision waits until that is known.
  */
-export function handleDecisions({
-  approve,
-  reject,
-}: {
-  approve: DecisionAction;
-  reject: DecisionAction;
-}): Decisions {
+export function handleDecisions({ approve, reject }: { approve: DecisionAction; reject: DecisionAction }): Decisions {
   let isEarly = true;
   let early = 0;
   let awaited: Requesters | undefined;

@@ -1,4 +1,5 @@
 import type { TransferKey } from '../../src/adapters/ledger/phases.ts';
+import type { SettlementTold } from '../../src/adapters/ledger/settlements.ts';
 import type { Undo } from '../instance/compensation.ts';
 import type { SettlementOrder } from '../instance/resolution.ts';
 import { type Ending, endingOf } from './ending.ts';
@@ -17,6 +18,12 @@ export const refundOf = (transfer: TransferKey): Undo<Refund> => ({
 const refundedBy = (answer: Awaited<ReturnType<Activities['refund']>>): Refund =>
   answer.kind === 'conflict' ? endingOf(answer.with, answer.settlement) : { outcome: 'refunded' };
 
+const toldOf = ({ note, settledBy, confirmedBy }: SettlementOrder): SettlementTold => ({
+  note,
+  settledBy: settledBy.sub,
+  ...(confirmedBy && { confirmedBy: confirmedBy.sub }),
+});
+
 /** Books the money to suspense. Undefined where there is none to settle. */
 export async function settle(
   transfer: TransferKey,
@@ -25,7 +32,8 @@ export async function settle(
   const answer = await cautious.settle({ ...transfer, settlement: order });
   switch (answer.kind) {
     case 'settled':
-      return endingOf('settled', answer.settlement);
+      // The ledger has none of a settlement that was booked by an earlier release.
+      return endingOf('settled', answer.settlement ?? toldOf(order));
     case 'conflict':
       return answer.with === 'posted' ? endingOf('posted', undefined) : { outcome: 'refunded' };
     case 'nothing-reserved':

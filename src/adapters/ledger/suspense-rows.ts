@@ -26,6 +26,8 @@ export interface Release extends Amount {
   readonly note: string;
   readonly releasedBy: Actor;
   readonly confirmedBy: Actor | undefined;
+  /** The number of the proposal that was confirmed. */
+  readonly proposal: number | undefined;
   readonly releasedAt: Date;
 }
 
@@ -50,10 +52,13 @@ interface Amount {
 const settled = `transfer_phases p join transfers t using (tenant, transfer_id)
   where p.tenant = $1 and p.phase = 'resolve' and p.outcome = 'settled'`;
 
-/** What a transfer left in suspense, released or not. Undefined where it was not settled. */
-export async function readSettled(from: Queryable, { tenant, transferId }: TransferKey): Promise<Amount | undefined> {
-  const [row] = await from.query<{ currency: string; amount_minor: bigint }>(
-    `select t.currency, t.amount_minor from ${settled} and p.transfer_id = $2`,
+/**
+ * What a transfer left in suspense, released or not. Undefined where it was not settled. Until the transaction ends, others
+ * who propose, confirm or release for this transfer wait.
+ */
+export async function readSettled(tx: Queryable, { tenant, transferId }: TransferKey): Promise<Amount | undefined> {
+  const [row] = await tx.query<{ currency: string; amount_minor: bigint }>(
+    `select t.currency, t.amount_minor from ${settled} and p.transfer_id = $2 for no key update of t`,
     [tenant, transferId],
   );
   return row && { currency: row.currency, amountMinor: row.amount_minor };
@@ -136,6 +141,7 @@ export async function readRelease(from: Queryable, { tenant, transferId }: Trans
     note: row.note,
     releasedBy: { iss: row.released_by_iss, sub: row.released_by_sub },
     confirmedBy: row.confirmed_by_iss === null ? undefined : { iss: row.confirmed_by_iss, sub: row.confirmed_by_sub },
+    proposal: row.proposal ?? undefined,
     releasedAt: row.released_at,
   };
 }
@@ -187,6 +193,7 @@ type ReleaseRow = {
   currency: string;
   amount_minor: bigint;
   note: string;
+  proposal: number | null;
   released_by_iss: string;
   released_by_sub: string;
   released_at: Date;

@@ -92,9 +92,12 @@ export const createSuspense = (database: Database) => ({
   /** Moves the money as the newest proposal says, where somebody else has made that one. */
   confirm: ({ proposal: number, by, ...key }: Confirmation): Promise<Confirmed> =>
     database.transaction(async (tx) => {
+      if ((await readSettled(tx, key)) === undefined) return { kind: 'absent' };
+      // A repetition is told what its first attempt did, also where a newer proposal stands.
+      const release = await readRelease(tx, key);
+      if (release?.proposal === number && !isSame(release.releasedBy, by)) return { kind: 'released', release };
       const latest = await readProposal(tx, key);
-      if (latest === undefined) return { kind: (await readSettled(tx, key)) === undefined ? 'absent' : 'superseded' };
-      if (latest.number !== number) return { kind: 'superseded' };
+      if (latest?.number !== number) return { kind: 'superseded' };
       if (isSame(latest.proposedBy, by)) return { kind: 'same-person' };
       const { to, note, proposedBy } = latest;
       const released = await releaseIn(tx, { ...key, to, note, by: proposedBy, confirmed: { proposal: number, by } });

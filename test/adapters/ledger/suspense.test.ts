@@ -106,6 +106,7 @@ describe.each(databaseKinds)('suspense on %s', (kind) => {
     const first = await suspense.confirm({ ...confirmation, by: bob });
     expect(first).toMatchObject({ kind: 'released', release: { releasedBy: alice, confirmedBy: bob } });
     expect(await suspense.confirm({ ...confirmation, by: bob })).toEqual(first);
+    expect(await suspense.confirm({ ...confirmation, by: alice, proposal: 2 })).toEqual({ kind: 'superseded' });
     expect(await suspense.propose(order)).toEqual(first);
     expect(await balanceOf('payee')).toBe(300n);
   });

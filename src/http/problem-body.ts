@@ -1,7 +1,4 @@
-import type { Problem } from './problems.ts';
-
-/** The media type of every problem. */
-export const problemMediaType = 'application/problem+json';
+import type { Problem } from '../problems.ts';
 
 /** The `application/problem+json` body. `instance` is the path of the request that met the problem. */
 export function problemBodyOf(problem: Problem, instance: string) {
