@@ -61,9 +61,9 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
     async handle(call, services) {
       const { principal, idempotencyKey, signal } = call;
       const address = addressOf(definition, call);
-      const action = { action: name, body: call.rawBody, input: call.body, actor: principal.actor, idempotencyKey };
+      const asked = { action: name, body: call.rawBody, input: call.body, actor: principal.actor, idempotencyKey };
       const answered = await services.gateway
-        .act({ ...address, ...action }, signal)
+        .act({ ...address, ...asked }, signal)
         .catch((error: unknown) => refuseAs(error, address, call, services));
       // From here on the action has been applied, whatever comes of reading the instance.
       const answer = await waitForResult(definition, call, services).catch((error: unknown) => {
