@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { startApiRole } from './api-role.ts';
@@ -148,11 +149,15 @@ const temporalEnvironmentOf = ({ temporal }: Config): Record<string, string> => 
 /** The program itself, as the image runs it: a command, or the service until it is told to stop. */
 async function main(): Promise<void> {
   const [command, ...args] = process.argv.slice(2);
-  if (command !== undefined) process.exit(await runCommand(command, args, readEnvironment()));
   // As process 1 a program gets no signal that it does not ask for: it asks before there is anything to stop.
-  const toldToStop = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());
+  const toldToStop = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, resolve);
   });
+  if (command !== undefined) {
+    // The database undoes what a command had not committed.
+    const isEnded = toldToStop.then((signal) => 128 + constants.signals[signal]);
+    process.exit(await Promise.race([runCommand(command, args, readEnvironment()), isEnded]));
+  }
   const running = await run(readEnvironment());
   await toldToStop;
   process.exit(await running.stop());

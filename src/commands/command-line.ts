@@ -22,7 +22,7 @@ const commands: Readonly<Record<string, Command>> = {
 
 /** Runs the named command. Rejects for a name that is none, and for whatever keeps the command from its work. */
 export function runCommand(name: string, args: readonly string[], environment: Environment): Promise<number> {
-  const command = commands[name];
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command !== undefined) return command(args, environment);
   const known = Object.keys(commands).join(', ');
   return Promise.reject(

@@ -19,10 +19,11 @@ export interface ConnectionLimits {
 const strangerIdleMs = 5_000;
 
 /** Closes connections past a limit, and soon those that are idle and belong to nobody who is known. */
-export function limitConnections({ server }: FastifyInstance, limits: ConnectionLimits): void {
+export function limitConnections({ server, log }: FastifyInstance, limits: ConnectionLimits): void {
   const { max, maxPerAddress, countDropped } = limits;
   const isProxy = matcherOf(limits.proxies);
   const open = new Map<string, number>();
+  let isTold = false;
   server.maxConnections = max;
   server.on('drop', () => countDropped('all'));
   server.on('connection', (socket: Socket) => {
@@ -32,6 +33,9 @@ export function limitConnections({ server }: FastifyInstance, limits: Connection
     const count = (open.get(address) ?? 0) + 1;
     if (count > maxPerAddress) {
       countDropped('address');
+      // Once: it may be a balancer that Portico was not told of.
+      if (!isTold) log.warn('an address has reached the limit of connections: PORTICO_MAX_CONNECTIONS_PER_ADDRESS');
+      isTold = true;
       socket.destroy();
       return;
     }

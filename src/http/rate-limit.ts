@@ -68,13 +68,21 @@ function createLimit(
   };
 }
 
-/** Counts refusals alone: whoever has a valid token uses nothing up. */
+/** Counts refusals alone: whoever has a valid token uses nothing up. Warns once, in case the address is a balancer's. */
 function createRefusalLimit(app: FastifyInstance, perSecond: number): (authenticate: Guard) => Guard {
   if (perSecond === 0) return (authenticate) => authenticate;
   const count = app.createRateLimit(windowOf(perSecond));
+  let isTold = false;
+  const tellOnce = () => {
+    if (!isTold) app.log.warn('an address has reached the limit of refused tokens: PORTICO_RATE_LIMIT_REFUSALS');
+    isTold = true;
+  };
   return (authenticate) => async (request, reply) => {
     const seen = await count(request, { increment: false });
-    if (!seen.isAllowed && seen.remaining === 0) throw new Problem('rate-limited', { retryAfterMs: seen.ttl });
+    if (!seen.isAllowed && seen.remaining === 0) {
+      tellOnce();
+      throw new Problem('rate-limited', { retryAfterMs: seen.ttl });
+    }
     try {
       await authenticate(request, reply);
     } catch (error) {

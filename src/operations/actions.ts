@@ -5,9 +5,10 @@ import {
   type ViewDefinition,
 } from '../definition/definition.ts';
 import { Problem } from '../problems.ts';
-import { defineOperation, type Operation } from './operation.ts';
-import { addressOf, instanceParams, waitForResult } from './reads.ts';
+import { type Call, defineOperation, type Operation, type Services } from './operation.ts';
+import { addressOf, describe, instanceParams, waitForResult } from './reads.ts';
 import { collectionPathOf, instanceSchemasOf, pascalCase, problemsOfTelling, schemaStemOf } from './representation.ts';
+import { isInterrupted } from './told.ts';
 
 /** The declared verbs of a definition: `POST …/{id}/approve`. */
 export const actionOperationsOf = (definition: ProcessDefinition): Operation[] =>
@@ -60,16 +61,39 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
     async handle(call, services) {
       const { principal, idempotencyKey, signal } = call;
       const address = addressOf(definition, call);
-      const answered = await services.gateway.act(
-        { ...address, action: name, body: call.rawBody, input: call.body, actor: principal.actor, idempotencyKey },
-        signal,
-      );
+      const asked = { action: name, body: call.rawBody, input: call.body, actor: principal.actor, idempotencyKey };
+      const answered = await services.gateway
+        .act({ ...address, ...asked }, signal)
+        .catch((error: unknown) => refuseAs(error, address, call, services));
       // From here on the action has been applied, whatever comes of reading the instance.
       const answer = await waitForResult(definition, call, services).catch((error: unknown) => {
         throw error instanceof Problem ? new Problem(error.code, { ...error.options, effect: 'applied' }) : error;
       });
       return { ...answer, body: { ...answer.body, output: answered } };
     },
+  });
+}
+
+/**
+ * An instance that the engine stopped takes no action, and is not over: `too-late` would say that it is. Where the
+ * permanent row cannot be read, nothing certain can be told, but that nothing was done.
+ */
+async function refuseAs(
+  error: unknown,
+  address: ReturnType<typeof addressOf>,
+  call: Pick<Call, 'signal'>,
+  services: Pick<Services, 'gateway' | 'permanentRows'>,
+): Promise<never> {
+  if (!(error instanceof Problem) || error.code !== 'too-late') throw error;
+  const { effect } = error.options;
+  const told = await describe(address, call, services).catch((cause: unknown) => {
+    throw cause instanceof Problem ? new Problem(cause.code, { ...cause.options, effect: effect ?? 'none' }) : cause;
+  });
+  if (!isInterrupted(told)) throw error;
+  throw new Problem('action-not-allowed', {
+    detail: 'The instance is interrupted, and can be changed again once it is resumed.',
+    ...(effect === undefined ? {} : { effect }),
+    cause: error,
   });
 }
 

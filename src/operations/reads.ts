@@ -87,7 +87,8 @@ export async function waitForResult(definition: ProcessDefinition, call: Instanc
   const mustWait = waitMs > 0 && told.status === 'running' && !isInterrupted(told);
   const waited = mustWait ? await services.gateway.untilClosed(address, waitMs, signal) : 'running';
   if (waited === 'closed') told = await describe(address, call, services);
-  const headers = waitMs > 0 && waited !== 'not-waited' ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {};
+  const isWaitHonoured = waitMs > 0 && waited !== 'not-waited' && (mustWait || told.status === 'closed');
+  const headers = isWaitHonoured ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {};
   return answerWith(await withResult(address, told, call, services), headers);
 }
 
@@ -104,7 +105,8 @@ export async function withResult(
   return { ...representation, result: told.result ?? (await gateway.result(address, signal)) };
 }
 
-async function describe(
+/** The instance as its callers are told it. Throws `not-found`. */
+export async function describe(
   address: ReturnType<typeof addressOf>,
   { signal }: Pick<Call, 'signal'>,
   { gateway, permanentRows }: InstanceServices,

@@ -122,8 +122,8 @@ async function waitUntilClosed(
   { signal, waitMs }: Pick<Call, 'signal' | 'waitMs'>,
   { gateway, permanentRows }: Pick<Services, 'gateway' | 'permanentRows'>,
 ): Promise<{ told: Told; hasWaited: boolean }> {
-  const asFound = { told: snapshot, hasWaited: waitMs > 0 };
-  if (waitMs === 0 || snapshot.status === 'closed' || isInterrupted(snapshot)) return asFound;
+  if (waitMs === 0 || isInterrupted(snapshot)) return { told: snapshot, hasWaited: false };
+  if (snapshot.status === 'closed') return { told: snapshot, hasWaited: true };
   const hasWaited = (await gateway.untilClosed(address, waitMs, signal)) !== 'not-waited';
   try {
     const described = await gateway.describe(address, signal);

@@ -71,10 +71,12 @@ describe.skipIf(postgresSkipReason() !== undefined)('a transfer that was termina
     expect([body.outcome, body.closedAt, Object.keys(body.links)]).toEqual([undefined, undefined, ['self', 'result']]);
     const result = await portico.get(`${at}/result`, wait);
     expect([result.status, result.body.step]).toEqual([202, 'interrupted']);
+    expect(result.headers.get('preference-applied')).toBeNull();
     for (const given of [{}, wait]) {
       const again = await portico.post(path, transfer, given);
       expect([again.status, again.headers.get('idempotency-status')]).toEqual([202, 'joined']);
       expect(again.body).toMatchObject({ status: 'running', step: 'interrupted', runId });
+      expect(again.headers.get('preference-applied')).toBeNull();
     }
     expect((await portico.post(path, { ...transfer, reference: 'other' })).status).toBe(422);
 
@@ -86,6 +88,16 @@ describe.skipIf(postgresSkipReason() !== undefined)('a transfer that was termina
     for (const query of ['status=closed', 'outcome=terminated', 'status=closed&step=interrupted']) {
       expect(await listed(query, transfer.transferId), query).toBeUndefined();
     }
+  });
+
+  it('takes no action until it is resumed, and takes none once its outcome is stored', async () => {
+    const id = await waitingTransfer(portico);
+    await terminate(id);
+    const { status, body } = await portico.post(`${path}/${id}/approve`, {});
+    expect([status, body.code, body.effect, body.retryable]).toEqual([409, 'action-not-allowed', 'none', false]);
+    expect(body.detail).toContain('interrupted');
+    await endInLedger(id);
+    expect((await portico.post(`${path}/${id}/approve`, {})).body.code).toBe('too-late');
   });
 
   it('after its outcome was stored ends as the ledger says', async () => {

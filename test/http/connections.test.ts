@@ -78,6 +78,8 @@ describe('connections past a limit', () => {
     await third.isClosed;
     expect(third.received()).toBe('');
     expect(await droppedBy(api, 'address')).toBe(1);
+    await open(api).isClosed;
+    expect(api.log().match(/limit of connections/g)).toHaveLength(1);
     await echoes(first.socket);
     second.socket.destroy();
     await second.isClosed;

@@ -85,6 +85,7 @@ describe('the limit of refused tokens', () => {
     expect(status).toBe(429);
     expect(body).toMatchObject({ code: 'rate-limited', retryable: true, effect: 'none' });
     expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(10);
+    expect(api.log().match(/limit of refused tokens/g)).toHaveLength(1);
     await api.stop();
   });
 
