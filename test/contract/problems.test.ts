@@ -143,9 +143,8 @@ const cases: Record<ProblemCode, Case> = {
     one('/v1/accounts/payer', portico.put('/v1/accounts/payer', { currency: 'USD', openingBalance: { minor: '0' } })),
   'account-unknown': async () => releaseRefused({ to: 'absent', note: 'paid by hand' }),
   'account-frozen': async () => {
-    const { from } = await settled();
-    await portico.post(`/v1/accounts/${from}/freeze`, undefined);
-    return releaseRefused({ to: from, note: 'paid by hand' });
+    const { to } = await settled();
+    return releaseRefused({ to, note: 'paid by hand' });
   },
   'currency-differs': async () => {
     const to = unique('dollars');
@@ -153,10 +152,11 @@ const cases: Record<ProblemCode, Case> = {
     return releaseRefused({ to, note: 'paid by hand' });
   },
   'release-conflict': async () => {
-    const { from, transferId } = await settled();
+    const { from, transferId } = await settledTransfer(portico);
     await portico.post(`/v1/accounts/${from}/unfreeze`, undefined);
-    await portico.post(`/v1/suspense/${transferId}/release`, { to: from, note: 'paid by hand' });
-    return releaseRefused({ to: from, note: 'another note' });
+    const path = `/v1/suspense/${transferId}/release`;
+    await portico.post(path, { to: from, note: 'paid by hand' });
+    return one(path, portico.post(path, { to: from, note: 'another note' }));
   },
   'body-too-large': () =>
     one('/v1/transfers', portico.post('/v1/transfers', { ...transfer, reference: 'x'.repeat(70_000) })),
