@@ -51,6 +51,21 @@ describe('openTransfer', () => {
     expect(opening).toEqual({ state: 'open', approval, approvalTimeoutMs: 1_000, firstStartedBy: startedBy });
   });
 
+  it('requires approval in a currency without a limit, however small the amount', async () => {
+    const { order } = await createOrder();
+    const activities = createTransferActivities({
+      ledger: createLedger(storage.database),
+      transferRecords: createTransferRecords(storage.database),
+      settlements: createSettlements(storage.database),
+      settingsOf: settingsWith(transferSettings, {
+        approvalLimits: new Map([['USD', 1_000_000n]]),
+        settleApproval: 'single',
+        approvalTimeout: 1_000,
+      }),
+    });
+    expect(await activities.openTransfer(order)).toMatchObject({ approval: 'required' });
+  });
+
   it('keeps to the limit of the first time', async () => {
     const { order } = await createOrder();
     await activitiesWith({ approvalLimitMinor: 1_249n }).openTransfer(order);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { resolution, transferInput } from '../../src/catalog/transfers.ts';
+import { resolution, transferInput, transferOutput, transferSettings } from '../../src/catalog/transfers.ts';
 import { userGrantInput } from '../../src/catalog/user-grants.ts';
 
 const transfer = { transferId: 't-1', from: 'a', to: 'b', amount: { currency: 'EUR', minor: '1250' } };
@@ -22,9 +22,15 @@ describe('the input of a transfer', () => {
     },
   );
 
-  it.each(['eur', 'EURO', 'E1R', ''])('refuses the currency %j', (currency) => {
-    const input = { ...transfer, amount: { currency, minor: '1250' } };
-    expect(refusedAt(transferInput.safeParse(input))).toEqual(['amount.currency']);
+  // A code for tests, a currency that is no more, one that never was, and gold, which has no minor unit.
+  it.each(['eur', 'EURO', 'E1R', '', 'XTS', 'DEM', 'ZZZ', 'XAU'])('refuses the currency %j', (currency) => {
+    const { error } = transferInput.safeParse({ ...transfer, amount: { currency, minor: '1250' } });
+    expect(refusedAt({ error })).toEqual(['amount.currency']);
+    expect(error?.issues[0]?.message).toBe('must be the ISO 4217 code of a currency in use, such as EUR');
+  });
+
+  it.each(['EUR', 'JPY', 'KWD', 'XCG', 'ZWG'])('takes the currency %s', (currency) => {
+    expect(refusedAt(transferInput.safeParse({ ...transfer, amount: { currency, minor: '1250' } }))).toEqual([]);
   });
 
   it.each(['', '.', '..', 'a/b', 'a~2', 'a b', 'ä', 'a\n', 'x'.repeat(129)])('refuses the key %j', (transferId) => {
@@ -41,6 +47,50 @@ describe('the input of a transfer', () => {
 
   it('refuses a field it does not know', () => {
     expect(transferInput.safeParse({ ...transfer, approved: true }).success).toBe(false);
+  });
+});
+
+describe('the result of a transfer', () => {
+  it('may be about a currency that is no more', () => {
+    const result = { outcome: 'completed', transferId: 't-1', amount: { currency: 'DEM', minor: '1250' } };
+    expect(transferOutput.safeParse(result).success).toBe(true);
+  });
+});
+
+describe('the approval limits', () => {
+  const limitsOf = (text: string) => transferSettings.safeParse({ approvalLimits: text }).data?.approvalLimits;
+
+  it('are one for each currency', () => {
+    expect(limitsOf('EUR:1000000, JPY:0')).toEqual(
+      new Map([
+        ['EUR', 1_000_000n],
+        ['JPY', 0n],
+      ]),
+    );
+  });
+
+  it.each([
+    '1000000',
+    'EUR',
+    'EUR:',
+    'EUR:-1',
+    'EUR:1.5',
+    'eur:1',
+    'ZZZ:1',
+    'EUR:1,EUR:2',
+    'EUR=1',
+    ',',
+    'EUR:1;JPY:2',
+  ])('are refused as %j', (text) => {
+    const { error } = transferSettings.safeParse({ approvalLimits: text });
+    expect(error?.issues.map(({ message }) => message)).toEqual([
+      expect.stringContaining('must be a list such as EUR:1000000,JPY:1500000'),
+    ]);
+  });
+
+  it('are there without a setting, for some currencies', () => {
+    const { approvalLimits } = transferSettings.parse({});
+    expect([approvalLimits.get('EUR'), approvalLimits.get('KWD')]).toEqual([1_000_000n, undefined]);
   });
 });
 
