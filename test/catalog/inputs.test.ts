@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { resolution, transferInput, transferOutput, transferSettings } from '../../src/catalog/transfers.ts';
+import { transferSettings } from '../../src/catalog/transfer-settings.ts';
+import { resolution, transferInput, transferOutput } from '../../src/catalog/transfers.ts';
 import { userGrantInput } from '../../src/catalog/user-grants.ts';
 
 const transfer = { transferId: 't-1', from: 'a', to: 'b', amount: { currency: 'EUR', minor: '1250' } };
