@@ -21,8 +21,8 @@ export const reportVariable = 'TEST_REPORT_FILE';
 export const progressVariable = 'TEST_PROGRESS_MS';
 
 /**
- * A reporter for vitest. Unlike vitest's JSON it keeps the reason that `context.skip('…')` gives. While tests run it prints
- * a line of progress, where {@link progressVariable} asks for it.
+ * A reporter for vitest. Unlike vitest's JSON it keeps why a test was left out. While tests run it prints a line of
+ * progress, where {@link progressVariable} asks for it.
  */
 export default class ReportWriter implements Reporter {
   readonly #startedAt = performance.now();

@@ -6,9 +6,9 @@ import { awaitsContinue } from './request-target.ts';
 const limits = { depth: 32, members: 1_000, values: 2_000 };
 
 /**
- * JSON is the only body the app reads, as UTF-8 without content coding. Before anything else sees a body, it is held to
- * what RFC 7493 asks of JSON that machines exchange and to limits of depth and width, so that nothing behind can be
- * led to read it differently or to run out of stack. How long a body may be is for each route to say.
+ * Reads bodies: JSON alone, as UTF-8 without content coding. A body must fit RFC 7493 and the limits of depth and width
+ * before other code sees it. Code behind can then neither read it differently nor run out of stack. Each route says how
+ * long a body may be.
  */
 export function acceptOnlyJson(app: FastifyInstance): void {
   // Refuses what would reach an object's prototype.

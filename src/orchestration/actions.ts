@@ -33,10 +33,14 @@ const maxRefusals = 100;
 export const createActions = (dependencies: CallDependencies) => ({
   /**
    * Applies an action at most once for its key, or for its body and actor where it has no key, and gives its output. A
-   * repetition gets the first answer, also after the instance has closed; only without a key, a request that was refused
-   * may be applied later. Throws the problem the instance refused with, `too-late` where it has closed, `not-found`,
-   * `idempotency-mismatch` where the key was used for another call, `action-failed` where it failed after it had begun,
-   * and `outcome-unknown` where no answer came in time.
+   * repetition gets the first answer, also after the instance has closed. A refusal without a key is not final: the same
+   * request may be applied later.
+   *
+   * Throws the problem with which the instance refused, or one of these:
+   * - `not-found`, and `too-late` where the instance has closed;
+   * - `idempotency-mismatch`: the key was used for another call;
+   * - `action-failed`: the action failed after it had begun;
+   * - `outcome-unknown`: no answer came in time.
    */
   async act(request: ActionRequest, signal?: AbortSignal): Promise<unknown> {
     const { action, actor, body, input, idempotencyKey } = request;

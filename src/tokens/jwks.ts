@@ -31,8 +31,8 @@ export interface JwksOptions {
 /**
  * The keys of a JWKS URL. A new key is found when a token names it; a removed one stops counting within `maxAgeMs`,
  * unless the issuer cannot be reached: then what is known is used for `maxStaleMs`. Each key serves one algorithm.
- * `keyFor` throws the problem `keys-unavailable` where an outage makes an answer impossible, and where a token that is
- * younger than the keys names an unknown one before it is time to fetch them again. Anybody can name an unknown key, so
+ * `keyFor` throws the problem `keys-unavailable` in two cases: an outage makes an answer impossible, or a token that is
+ * younger than the keys names an unknown one, and it is too early to fetch them again. Anybody can name an unknown key, so
  * that problem counts as a refusal.
  */
 export function createJwks(options: JwksOptions): VerificationKeys {

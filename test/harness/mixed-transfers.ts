@@ -45,12 +45,13 @@ const endings: Record<Kind, readonly string[]> = {
 };
 
 /**
- * Transfers of all kinds: some complete, some are returned because the payee is frozen, stay stuck because the payer is
- * too, are settled, cancelled at any moment, refused for want of money, or sent again with another payload. The database
- * needs `letPaymentsFreeze`. `send` gives the requests of a process that may be asked now; what it cannot answer yet is
- * asked again. Where `forget` makes Temporal forget an instance, some ids are then taken by another payload. Among every
- * seven or eight transfers there is one of each kind. The accounts are those of the mix alone, in a tenant where nothing
- * else is ever stuck.
+ * Transfers of all kinds, one of each among every seven or eight. Some complete, and some are cancelled or refused for
+ * want of money. Frozen accounts make others return, or get stuck until they are settled. Most are sent again, also with
+ * another payload.
+ *
+ * The database needs `letPaymentsFreeze`. `send` gives the requests of a process that may be asked now; a request without
+ * an answer is repeated. Where `forget` makes Temporal forget an instance, another payload takes its id. The mix has
+ * accounts of its own, in a tenant where nothing else is ever stuck.
  */
 export function createMix({ random, send, forget }: MixOptions) {
   const stories: Story[] = [];

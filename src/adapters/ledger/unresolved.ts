@@ -121,7 +121,7 @@ const unresolvedMoney = `
 const suspenseMoney = `
   select currency, sum(amount_minor)::text as minor from entries where account_id like '~suspense:%' group by currency`;
 
-// What was resumed once runs, as far as anybody knows. Resumed again, it has stopped again.
+// One resumption counts as a cure until the next look. A second one says that the instance has stopped again.
 const heldAndInterrupted = `
   select
     (select count(*) from transfer_holds h join transfers t on (t.tenant, t.transfer_id) = (h.tenant, h.transfer_id)
