@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { migrateDatabase } from '../src/commands/migrate.ts';
 import { parseMigrationConfig } from '../src/config/migration-config.ts';
-import { retryUntilDone } from '../src/timing/retry.ts';
+import { onEachNew, retryUntilDone } from '../src/timing/retry.ts';
 import { withTimeLimit } from '../src/timing/time-limit.ts';
 import type { Plan } from './plan.ts';
 
@@ -26,16 +26,11 @@ export function givenDatabaseOf({ missing, given, config }: Plan): GivenDatabase
  */
 export function migrateGiven({ url, ownerUrl }: GivenDatabase, logger: Logger) {
   const stopping = new AbortController();
-  let lastReason = '';
   const migration = retryUntilDone({
     work: () => migrateDatabase({ url: url.reveal(), ownerUrl: ownerUrl.reveal(), logger }),
     everyMs: retryEveryMs,
     signal: stopping.signal,
-    onFailure: (error) => {
-      const reason = error instanceof Error ? error.message : 'the database failed';
-      if (reason !== lastReason) logger.warn({ err: error }, 'the database could not be migrated yet');
-      lastReason = reason;
-    },
+    onFailure: onEachNew((error) => logger.warn({ err: error }, 'the database could not be migrated yet')),
   });
   return {
     /** Ends the tries. A migration that hears nothing from the database does not hold the stop up. */

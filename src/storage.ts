@@ -5,7 +5,7 @@ import { checkCommits, commitsRemedy, findLossyCommits } from './database/commit
 import { connectDatabase, type Database } from './database/database.ts';
 import type { SchemaWait } from './database/failures.ts';
 import { checkSchema, schemaRemedy } from './database/schema.ts';
-import { retryUntilDone } from './timing/retry.ts';
+import { onEachNew, retryUntilDone } from './timing/retry.ts';
 
 const pingTimeoutMs = 1_000;
 const retryEveryMs = 2_000;
@@ -40,16 +40,11 @@ export function openStorage(options: {
      * Calls `onMissing` with each reason to wait that differs from the one before.
      */
     async untilUsable(signal: AbortSignal, onMissing: (reason: string) => void): Promise<void> {
-      let lastReason = '';
       await retryUntilDone({
         work: () => checkSchema(database, grants),
         everyMs: retryEveryMs,
         signal,
-        onFailure: (error) => {
-          const reason = error instanceof Error ? error.message : 'the database cannot be used';
-          if (reason !== lastReason) onMissing(reason);
-          lastReason = reason;
-        },
+        onFailure: onEachNew((_error, reason) => onMissing(reason)),
       });
     },
 

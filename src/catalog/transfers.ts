@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type * as workflows from '../../workflows/transfers.ts';
 import { defineProcess } from '../definition/define-process.ts';
-import { accountId, amount, bookedAmount, businessKey, personId } from '../definition/fields.ts';
+import { accountId, actor, amount, bookedAmount, businessKey, personId } from '../definition/fields.ts';
 import { transferSettings } from './transfer-settings.ts';
 
 export const transferInput = z
@@ -80,7 +80,6 @@ export const resolved = z
     awaits: z.literal('confirmation').optional().describe('Nothing is booked before another person confirms.'),
   })
   .meta({ id: 'TransferResolved' });
-const actor = z.object({ iss: z.string(), sub: z.string() });
 export const proposal = z
   .object({
     settlement: z

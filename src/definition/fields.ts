@@ -15,6 +15,9 @@ export const accountId = nameText;
 /** The subject of a person, as tokens spell it. */
 export const personId = z.string().min(1).max(255);
 
+/** Who did something: the issuer and the subject of their token. */
+export const actor = z.object({ iss: z.string(), sub: z.string() });
+
 /** A currency in use, as callers name it. */
 export const currency = z
   .enum(currencyCodes, { error: 'must be the ISO 4217 code of a currency in use, such as EUR' })

@@ -18,6 +18,8 @@ export function acceptOnlyJson(app: FastifyInstance): void {
     const text = textOf(body);
     const fault = text === undefined ? undefined : faultOfJson(text, limits);
     if (text === undefined) done(malformed('The body is not UTF-8.'));
+    // Many clients send the header with every request. An empty body is then the same as none.
+    else if (text === '') done(null, undefined);
     else if (fault !== undefined) done(malformed(detailOf[fault]));
     else {
       void readJson(request, text, (error, value: unknown) => {

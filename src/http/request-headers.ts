@@ -4,7 +4,7 @@ import { Problem } from '../problems.ts';
 import { parseTagCondition } from './entity-tags.ts';
 import { isSafe } from './methods.ts';
 
-type Declared = Pick<Operation, 'method' | 'understands' | 'requires' | 'whyRequired' | 'refuses'>;
+type Declared = Pick<Operation, 'method' | 'understands' | 'requires' | 'whyRequired'>;
 
 /**
  * What a request carries in its headers, by the rules of `Operation.understands`. Throws `invalid-key` or
@@ -41,7 +41,6 @@ const wholeKey = /^(?:"([\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x5b\x5d-\x
 /** The key, quoted or bare. */
 function idempotencyKeyOf(headers: IncomingHttpHeaders, operation: Declared): string | undefined {
   const header = headers['idempotency-key'];
-  const reason = operation.refuses?.['idempotency-key'];
   if (header === undefined) {
     if (operation.requires?.includes('idempotency-key'))
       throw new Problem('invalid-key', {
@@ -49,7 +48,6 @@ function idempotencyKeyOf(headers: IncomingHttpHeaders, operation: Declared): st
       });
     return undefined;
   }
-  if (reason !== undefined) throw new Problem('invalid-key', { detail: reason });
   if (!understands(operation, 'idempotency-key')) return undefined;
   const [, quoted, bare] = typeof header === 'string' ? (wholeKey.exec(header.trim()) ?? []) : [];
   const key = quoted ?? bare;

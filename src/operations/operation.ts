@@ -126,7 +126,7 @@ export interface Operation {
    * What a request may carry. The rule for a header that is not understood follows from what the header asks for:
    *
    * - `Prefer` is ignored (RFC 7240, 2), also where it is malformed.
-   * - `Idempotency-Key` is ignored, unless `refuses` says why it must not be sent.
+   * - `Idempotency-Key` is ignored.
    * - `If-Match` is refused with `invalid-request`: nothing may be done unless it holds (RFC 9110, 13.1.1).
    * - `If-None-Match` is ignored by GET, which it can only make shorter. Other methods refuse it like `If-Match`.
    * - `Last-Event-ID` is ignored.
@@ -139,8 +139,6 @@ export interface Operation {
   readonly requires?: readonly 'idempotency-key'[];
   /** The sentence that tells a caller who lacks what `requires` names why it is needed. */
   readonly whyRequired?: string;
-  /** Those that a request must not carry, each with the sentence that tells the caller why. */
-  readonly refuses?: { readonly 'idempotency-key': string };
   readonly responses: Readonly<Record<number, ResponseDeclaration>>;
   /** The problems of this operation beyond those every operation can have. */
   readonly problems: readonly ProblemCode[];

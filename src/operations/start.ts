@@ -49,16 +49,10 @@ export function startOperationOf(definition: ProcessDefinition): Operation {
   };
 }
 
-/** A key in two places could be two keys: where it is a field of the body, the header is refused. */
-const whatItCarries = ({ key }: ProcessDefinition): Pick<Operation, 'understands' | 'requires' | 'refuses'> =>
+const whatItCarries = ({ key }: ProcessDefinition): Pick<Operation, 'understands' | 'requires'> =>
   key.from === 'header'
     ? { understands: ['prefer-wait'], requires: ['idempotency-key'] }
-    : {
-        understands: ['prefer-wait'],
-        refuses: {
-          'idempotency-key': `The key is the field ${key.field} of the body; send no Idempotency-Key header.`,
-        },
-      };
+    : { understands: ['prefer-wait', 'idempotency-key'] };
 
 async function start(definition: ProcessDefinition, call: Call, services: Services): Promise<Answer> {
   const { gateway, countStart } = services;
@@ -150,9 +144,17 @@ function answerable(outcome: StartOutcome, location: string): Started {
   }
 }
 
-/** The instance id that a start's business key gives. Throws `invalid-key`. */
+/**
+ * The instance id that a start's business key gives. Throws `invalid-key`, also where the key is a field of the body and
+ * the header, which many clients send with every POST, has another one.
+ */
 function keyOf({ key }: ProcessDefinition, call: Call): string {
   const value = key.from === 'body' ? inputOf(call)[key.field] : call.idempotencyKey;
+  if (key.from === 'body' && call.idempotencyKey !== undefined && call.idempotencyKey !== value) {
+    throw new Problem('invalid-key', {
+      detail: `The key is the field ${key.field} of the body. The Idempotency-Key header must equal it, or be left out.`,
+    });
+  }
   if (typeof value !== 'string') throw new Problem('invalid-key');
   if (key.hashed) return hashedKey(value);
   if (!businessKey.safeParse(value).success) {

@@ -24,3 +24,13 @@ export async function retryUntilDone(options: {
   }
   return false;
 }
+
+/** A handler of failures that passes on only those whose message differs from the one before. */
+export function onEachNew(onFailure: (error: unknown, reason: string) => void): (error: unknown) => void {
+  let lastReason: string | undefined;
+  return (error) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (reason !== lastReason) onFailure(error, reason);
+    lastReason = reason;
+  };
+}

@@ -244,11 +244,16 @@ describe('waiting by preference', () => {
 });
 
 describe('the key', () => {
-  it('comes from the body or from the header, and the other is refused', async () => {
-    const { path, body } = probe();
-    const both = await portico.post(path, body, { headers: { 'idempotency-key': 'k' } });
-    expect(both.status).toBe(400);
-    expect(both.body).toMatchObject({ code: 'invalid-key', detail: expect.stringContaining('probeId') });
+  it('comes from the body or from the header; a header beside the body must equal it', async () => {
+    const { path, body, key } = probe();
+    const other = await portico.post(path, body, { headers: { 'idempotency-key': 'k' } });
+    expect(other.status).toBe(400);
+    expect(other.body).toMatchObject({ code: 'invalid-key', detail: expect.stringContaining('probeId') });
+    expect((await portico.get(`${path}/${key}`)).status).toBe(404);
+    const equal = await portico.post(path, body, { headers: { 'idempotency-key': `"${key}"` } });
+    expect(equal.headers.get('idempotency-status')).toBe('created');
+    const without = await portico.post(path, body);
+    expect(without.body).toMatchObject({ id: key, runId: equal.body.runId });
     const none = await portico.post('/v1/parcels', { probeId: 'x' });
     expect(none.body).toMatchObject({ code: 'invalid-key', detail: expect.stringContaining('Idempotency-Key') });
   });

@@ -2,6 +2,7 @@ import type { UpdateDefinition } from '@temporalio/common';
 import { condition } from '@temporalio/workflow';
 import type { ActionAnswer, ActionCall, Actor } from '../../src/definition/envelope.ts';
 import { type Accepted, handleAction, refuseAction } from './actions.ts';
+import { isSameActor } from './actor.ts';
 
 interface Note {
   readonly note?: string | undefined;
@@ -81,5 +82,5 @@ export function handleDecisions({ approve, reject }: { approve: DecisionAction; 
   };
 }
 
-const isRequester = ({ iss, sub }: Actor, { startedBy, requestedBy }: Requesters): boolean =>
-  sub === requestedBy || startedBy.some((starter) => starter.iss === iss && starter.sub === sub);
+const isRequester = (actor: Actor, { startedBy, requestedBy }: Requesters): boolean =>
+  actor.sub === requestedBy || startedBy.some((starter) => isSameActor(starter, actor));

@@ -1,6 +1,7 @@
 import type { UpdateDefinition } from '@temporalio/common';
 import type { ActionAnswer, ActionCall, Actor } from '../../src/definition/envelope.ts';
 import { type Accepted, handleAction, refuseAction } from './actions.ts';
+import { isSameActor } from './actor.ts';
 import type { Compensation } from './compensation.ts';
 
 /** What an operator may ask of a stuck compensation: try the undo again now, or settle by hand. */
@@ -75,7 +76,7 @@ export function handleResolutions<Undone extends { readonly outcome: string }>(
   handleAction(confirm, {
     validate: ({ actor }) => {
       if (proposal === undefined || !compensation.isStuck()) refuseAction('action-not-allowed');
-      if (isSame(actor, proposal.settledBy)) refuseAction('second-person-required');
+      if (isSameActor(actor, proposal.settledBy)) refuseAction('second-person-required');
     },
     apply: ({ actor }): Promise<Accepted> | Accepted =>
       proposal === undefined ? refuseAction('action-not-allowed') : settleAs({ ...proposal, confirmedBy: actor }),
@@ -91,5 +92,3 @@ interface Actions {
   readonly resolve: UpdateDefinition<ActionAnswer<Resolved>, [ActionCall<Resolution>]>;
   readonly confirm: UpdateDefinition<ActionAnswer<Accepted>, [ActionCall<unknown>]>;
 }
-
-const isSame = (one: Actor, other: Actor): boolean => one.iss === other.iss && one.sub === other.sub;

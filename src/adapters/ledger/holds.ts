@@ -1,5 +1,6 @@
 import type { Database } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
+import { isSameActor } from '../../definition/actor.ts';
 import type { Hold, Holds } from '../../definition/permanent-row.ts';
 
 /** A hold is released once, and never deleted. */
@@ -35,7 +36,7 @@ export const createTransferHolds = (database: Database): Holds => ({
       if (transfer === undefined) return { kind: 'unknown' };
       if (transfer.outcome !== null) return { kind: 'ended' };
       const before = holdOf(transfer);
-      const isSame = before?.note === note && before.by.iss === by.iss && before.by.sub === by.sub;
+      const isSame = before?.note === note && isSameActor(before.by, by);
       if (before !== undefined && isSame) return { kind: 'replayed', hold: before };
       if (before !== undefined) await tx.query(release, [tenant, key, by.iss, by.sub]);
       const [row] = await tx.query<{ held_at: Date }>(

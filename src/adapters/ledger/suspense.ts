@@ -1,5 +1,6 @@
 import type { Database, Queryable } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
+import { isSameActor } from '../../definition/actor.ts';
 import type { Actor } from '../../definition/envelope.ts';
 import { type AccountRefusal, move } from './ledger.ts';
 import type { TransferKey } from './phases.ts';
@@ -95,10 +96,10 @@ export const createSuspense = (database: Database) => ({
       if ((await readSettled(tx, key)) === undefined) return { kind: 'absent' };
       // A repetition is told what its first attempt did, also where a newer proposal stands.
       const release = await readRelease(tx, key);
-      if (release?.proposal === number && !isSame(release.releasedBy, by)) return { kind: 'released', release };
+      if (release?.proposal === number && !isSameActor(release.releasedBy, by)) return { kind: 'released', release };
       const latest = await readProposal(tx, key);
       if (latest?.number !== number) return { kind: 'superseded' };
-      if (isSame(latest.proposedBy, by)) return { kind: 'same-person' };
+      if (isSameActor(latest.proposedBy, by)) return { kind: 'same-person' };
       const { to, note, proposedBy } = latest;
       const released = await releaseIn(tx, { ...key, to, note, by: proposedBy, confirmed: { proposal: number, by } });
       if (released.kind === 'refused') tx.rollBack();
@@ -142,6 +143,4 @@ async function refusalOf(
 }
 
 const isSameProposal = (proposal: Proposal, { to, note, by }: ReleaseOrder): boolean =>
-  proposal.to === to && proposal.note === note && isSame(proposal.proposedBy, by);
-
-const isSame = (one: Actor, other: Actor): boolean => one.iss === other.iss && one.sub === other.sub;
+  proposal.to === to && proposal.note === note && isSameActor(proposal.proposedBy, by);

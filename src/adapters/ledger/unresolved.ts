@@ -1,6 +1,7 @@
 import type { Database } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
 import type { MoneyReport, Unresolved, UnresolvedRows } from '../../definition/permanent-row.ts';
+import type { AskedColumns } from './records.ts';
 
 /** Rows of ended transfers are deleted: what is kept follows what is unresolved, not all history. */
 export const reconciliationGrants = {
@@ -12,18 +13,11 @@ export const reconciliationGrants = {
   ],
 } satisfies Grants;
 
-type ClaimedRow = {
+type ClaimedRow = AskedColumns & {
   tenant: string;
   transfer_id: string;
-  payer_id: string;
-  payee_id: string;
-  currency: string;
-  amount_minor: bigint;
-  reference: string | null;
-  requested_by: string | null;
   started_by_iss: string;
   started_by_sub: string;
-  fingerprint: string;
   opened_at: Date;
   fence: bigint;
   resumed: number;

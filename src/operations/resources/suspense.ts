@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Confirmed, Proposed, Released } from '../../adapters/ledger/suspense.ts';
 import type { Held, Proposal, Release } from '../../adapters/ledger/suspense-rows.ts';
 import { transferSettings } from '../../catalog/transfer-settings.ts';
-import { accountId, bookedAmount, businessKey } from '../../definition/fields.ts';
+import { accountId, actor, bookedAmount, businessKey } from '../../definition/fields.ts';
 import { Problem } from '../../problems.ts';
 import { type Answer, defineOperation, type Operation } from '../operation.ts';
 
@@ -23,8 +23,6 @@ const releaseInput = z
 const confirmationInput = z
   .strictObject({ proposal: z.int().min(1).describe('The `number` of the proposal that the caller has seen.') })
   .meta({ id: 'SuspenseConfirmation' });
-
-const actor = z.object({ iss: z.string(), sub: z.string() });
 
 const proposal = z
   .object({
