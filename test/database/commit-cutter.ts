@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 /** When the next COMMIT that comes by loses its connection. */
 type Cut = 'before the server has it' | 'after the server has done it';
 
-/** A TCP proxy before a PostgreSQL that can cut a connection at its COMMIT, or let nothing through any more. */
+/** A TCP proxy before a PostgreSQL that can cut a connection at its COMMIT, or let nothing through any more, not even an end. */
 export async function startCommitCutter(serverPort: number) {
   const state: { cut?: Cut | undefined; cuts: number; isBlackHole: boolean } = { cuts: 0, isBlackHole: false };
   const sockets = new Set<Socket>();
@@ -17,6 +17,7 @@ export async function startCommitCutter(serverPort: number) {
       socket.on('error', () => undefined);
       socket.on('close', () => {
         sockets.delete(socket);
+        if (state.isBlackHole) return;
         client.destroy();
         server.destroy();
       });

@@ -146,11 +146,14 @@ describe.skipIf(postgresSkipReason() !== undefined)('a PostgreSQL in trouble', (
   });
 
   it.concurrent('cuts a transaction that stalls, so that what it holds is free again', async () => {
-    const database = connect();
+    const cutter = await startCommitCutter(cluster.port);
+    const database = connect(url.replace(`:${cluster.port}/`, `:${cutter.port}/`));
     let goOn = () => {};
     const stall = new Promise<void>((resolve) => (goOn = resolve));
     const stalled = database.transaction(async (tx) => {
       await tx.query('insert into notes values (3)');
+      // The server hears nothing more, so that only the server itself can end the transaction.
+      cutter.swallowEverything(true);
       await stall;
       await tx.query('select 1');
     });
@@ -161,6 +164,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('a PostgreSQL in trouble', (
     );
     goOn();
     await database.close();
+    cutter.close();
   });
 
   it.concurrent('waits two seconds for a connection and no longer', async () => {

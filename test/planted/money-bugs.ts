@@ -10,6 +10,7 @@ const transfersSql = 'src/database/migrations/0002_transfers.sql';
 
 const ledgerTest = 'test/adapters/ledger/ledger.test.ts';
 const racesTest = 'test/adapters/ledger/records-races.test.ts';
+const enforcementTest = 'test/adapters/ledger/enforcement.test.ts';
 const recordsTest = 'test/adapters/ledger/records.test.ts';
 const databaseTest = 'test/database/database.test.ts';
 
@@ -18,7 +19,7 @@ export const moneyBugs: readonly PlantedBug[] = [
   {
     name: 'a phase has no primary key',
     edits: [{ file: transfersSql, find: '  primary key (tenant, transfer_id, phase),\n', put: '' }],
-    caughtBy: [ledgerTest, 'embedded voided: '],
+    caughtBy: [enforcementTest, 'money taken by a step that was voided'],
   },
   {
     name: 'a refund leaves no tombstone',
@@ -155,6 +156,7 @@ export const moneyBugs: readonly PlantedBug[] = [
     name: 'a stalled transaction is never cut',
     edits: [{ file: database, find: '    idle_in_transaction_session_timeout: 5_000,\n', put: '' }],
     caughtBy: [databaseTest, 'cuts a transaction that stalls'],
+    hangs: true,
   },
   {
     name: 'a phase is read without its transfer',

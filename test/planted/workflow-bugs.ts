@@ -40,7 +40,7 @@ export const workflowBugs: readonly PlantedBug[] = [
         put: '  const withdrawal = await cautious.withdraw(transfer);\n  undo.push(refund);\n',
       },
     ],
-    caughtBy: [test('transfers-faults'), 'a withdrawal after its effect, the money is returned'],
+    caughtBy: [test('transfers-faults'), 'a withdrawal after its effect.?, the money is returned'],
   },
   {
     name: 'a cancel stops the compensation',
@@ -51,7 +51,7 @@ export const workflowBugs: readonly PlantedBug[] = [
         put: 'CancellationScope.cancellable(async () => {',
       },
     ],
-    caughtBy: [test('transfers-cancel'), 'changes nothing while the money is refunded'],
+    caughtBy: [test('transfers-cancel'), 'while the money is refunded a cancel by Temporal'],
   },
   {
     name: 'a cancelled activity is not waited for',

@@ -117,6 +117,13 @@ const plants: Readonly<Record<string, readonly string[]>> = {
     phase('open', 'reserve', 'reserved'),
     posting('transfer/open/reserve', ...taken, ['third', 5], ['~equity:EUR', -5]),
   ],
+  'money taken by a step that was voided': [phase('open', 'reserve', 'voided'), ...reserved],
+  'money delivered and refunded': [
+    ...reserved,
+    phase('open', 'resolve', 'posted'),
+    phase('open', 'resolve', 'refunded'),
+    posting('transfer/open/resolve', ['~clearing:EUR', -300], ['payee', 300]),
+  ],
   'money taken that is called rejected': [
     ...reserved,
     `update transfer_phases set outcome = 'rejected', reason = 'insufficient-funds'
@@ -185,9 +192,9 @@ describe.each(databaseKinds)('the database %s', (kind) => {
 
   it.each(Object.keys(plants))('refuses %s', async (name) => {
     const failed = await plant(plants[name] ?? []).catch((error: unknown) => error);
-    // A check, a row that is permanent, or a right that the program's role does not have: workers wait for a right.
+    // A check, a row that is there, a row that is permanent, or a right that the program's role does not have: workers wait for a right.
     expect(failed instanceof Problem ? failed.options.cause : failed).toMatchObject({
-      code: expect.stringMatching(/^(23514|23001|42501)$/),
+      code: expect.stringMatching(/^(23505|23514|23001|42501)$/),
     });
   });
 
