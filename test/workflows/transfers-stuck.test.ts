@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGate, failFirst, passThrough } from '../harness/adapter-calls.ts';
-import { openTransfers, type TransferCalls, type Transfers } from '../harness/transfers.ts';
+import { beginStuck } from '../harness/stuck-returns.ts';
+import { openTransfers, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 let transfers: Transfers;
@@ -12,32 +13,16 @@ afterAll(() => transfers.close());
 
 const returned = { payer: 5_000n, payee: 0n };
 
-/** A transfer whose payee refuses the money and whose payer cannot take it back. */
-async function beginStuck(calls: TransferCalls = {}) {
-  const gate = createGate({ at: 'entry' });
-  const transfer = await transfers.begin({
-    minor: '1250',
-    balance: 5_000n,
-    calls: { ...calls, deposit: gate.hold },
-  });
-  await gate.reached;
-  await transfer.freeze('payee');
-  await transfer.freeze('payer');
-  gate.open();
-  await transfer.reaches('compensation-stuck');
-  return transfer;
-}
-
 describe.concurrent('a return that cannot finish', () => {
   it('finishes by itself once the payer can take the money', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     await transfer.unfreeze('payer');
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated', reason: 'deposit-refused' });
     expect(await transfer.balances()).toEqual(returned);
   });
 
   it('keeps trying without adding to history', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     await transfer.retriesOf('refund', 2);
     const before = (await transfer.eventTypes()).length;
     await transfer.retriesOf('refund', 2);
@@ -47,7 +32,7 @@ describe.concurrent('a return that cannot finish', () => {
   });
 
   it('is tried again at once when an operator says so', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     // The next attempt by itself is more than ten seconds away.
     await transfer.retriesOf('refund', 6);
     await transfer.unfreeze('payer');
@@ -59,7 +44,7 @@ describe.concurrent('a return that cannot finish', () => {
   });
 
   it('stays stuck, and open to the operator, where the retry is blocked as well', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     await transfer.act('resolve', { how: 'retry' });
     await transfer.retriesOf('refund', 1);
     expect(await transfer.read()).toMatchObject({ status: 'RUNNING', step: 'compensation-stuck' });
@@ -69,7 +54,7 @@ describe.concurrent('a return that cannot finish', () => {
   });
 
   it('can be settled by hand', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     expect(await transfer.act('resolve', { how: 'settle', note: 'paid out in cash' })).toEqual({ accepted: true });
     expect(await transfer.result()).toMatchObject({
       outcome: 'settled',
@@ -81,7 +66,7 @@ describe.concurrent('a return that cannot finish', () => {
   });
 
   it('is not settled where the money was returned first', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     const gate = createGate({ at: 'entry' });
     transfer.handleCall('refund', gate.hold);
     await gate.reached;
@@ -96,7 +81,7 @@ describe.concurrent('a return that cannot finish', () => {
   });
 
   it('follows one operator at a time', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     const gate = createGate({ at: 'entry' });
     transfer.handleCall('settle', gate.hold);
     const first = transfer.answerOf('resolve', { how: 'settle', note: 'first' });
@@ -110,7 +95,7 @@ describe.concurrent('a return that cannot finish', () => {
   });
 
   it('is settled although the database goes away meanwhile', async () => {
-    const transfer = await beginStuck({ settle: failFirst(2) });
+    const transfer = await beginStuck(transfers, { calls: { settle: failFirst(2) } });
     await transfer.act('resolve', { how: 'settle', note: 'paid out in cash' });
     expect(await transfer.result()).toMatchObject({ outcome: 'settled' });
   });
