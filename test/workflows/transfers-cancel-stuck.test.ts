@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { breakBefore, createGate } from '../harness/adapter-calls.ts';
 import { inParallel } from '../harness/in-parallel.ts';
-import { beginFrozen, beginStuck } from '../harness/stuck-returns.ts';
+import { beginFrozen, beginStuck, retryOncePossible } from '../harness/stuck-returns.ts';
 import { openTransfers, type Transfer, type Transfers } from '../harness/transfers.ts';
 import { until } from '../harness/until.ts';
 import { temporalAddress } from '../servers/temporal.ts';
@@ -68,10 +68,11 @@ describe.concurrent('a cancel of a stuck transfer', () => {
   it('is refused where a deposit that was given up may still land', async () => {
     const { transfer, late } = await beginStuckBeforeDeposit();
     expect(await transfer.answerOf('cancel', {})).toBe('action-not-allowed');
-    late.open();
-    await late.passed;
-    await transfer.unfreeze('payer');
-    await transfer.act('resolve', { how: 'retry' });
+    await retryOncePossible(transfer, async () => {
+      late.open();
+      await late.passed;
+      await transfer.unfreeze('payer');
+    });
     expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
     expect(await transfer.balances()).toEqual({ payer: 3_750n, payee: 1_250n });
   });
@@ -97,10 +98,11 @@ describe.concurrent('cancels that wait when the transfer gets stuck', () => {
   it('are told that they came too late where the deposit that was given up lands', async () => {
     const { transfer, waiting, late } = await beginStuckBeforeDeposit({ cancels: 1 });
     await expectUnanswered(transfer, waiting);
-    late.open();
-    await late.passed;
-    await transfer.unfreeze('payer');
-    await transfer.act('resolve', { how: 'retry' });
+    await retryOncePossible(transfer, async () => {
+      late.open();
+      await late.passed;
+      await transfer.unfreeze('payer');
+    });
     expect(await Promise.all(waiting)).toEqual(['too-late']);
     expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
   });
@@ -108,8 +110,7 @@ describe.concurrent('cancels that wait when the transfer gets stuck', () => {
   it('are accepted once the money is back', async () => {
     const { transfer, waiting } = await beginCancelled(1);
     await expectUnanswered(transfer, waiting);
-    await transfer.unfreeze('payer');
-    await transfer.act('resolve', { how: 'retry' });
+    await retryOncePossible(transfer);
     expect(await Promise.all(waiting)).toEqual([{ accepted: true }]);
     expect(await transfer.result()).toMatchObject({ outcome: 'cancelled' });
     expect(await transfer.balances()).toEqual({ payer: 5_000n, payee: 0n });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Problem } from '../../src/problems.ts';
 import { createGate, failFirst } from '../harness/adapter-calls.ts';
 import { approver } from '../harness/instance-messages.ts';
-import { beginStuck } from '../harness/stuck-returns.ts';
+import { beginStuck, retryOncePossible } from '../harness/stuck-returns.ts';
 import {
   openTransfers,
   type Transfer,
@@ -258,8 +258,7 @@ describe.concurrent('the cancel action', () => {
     await transfer.handle.cancel();
     await transfer.retriesOf('refund', 1);
     expect(await transfer.read()).toMatchObject({ status: 'RUNNING', step: 'compensation-stuck' });
-    await transfer.unfreeze('payer');
-    await transfer.act('resolve', { how: 'retry' });
+    await retryOncePossible(transfer);
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
   });
 

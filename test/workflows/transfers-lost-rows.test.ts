@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problems } from '../../src/problems.ts';
 import { breakBefore, createGate, failFirst, passThrough } from '../harness/adapter-calls.ts';
 import { approver } from '../harness/instance-messages.ts';
-import { beginStuck } from '../harness/stuck-returns.ts';
+import { beginStuck, retryOncePossible } from '../harness/stuck-returns.ts';
 import { openTransfers, type TransferCall, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
@@ -137,8 +137,7 @@ describe.concurrent('an operator who changes their mind', () => {
     // What is kept for the key is final, so it must not ask for a repetition.
     expect(await settle()).toBe('action-failed');
     expect(problems['action-failed']).toMatchObject({ retryable: false, effect: 'unknown' });
-    await transfer.unfreeze('payer');
-    expect(await transfer.answerOf('resolve', { how: 'retry' })).toEqual({ accepted: true });
+    expect(await retryOncePossible(transfer)).toEqual({ accepted: true });
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated', reason: 'deposit-refused' });
     expect(await transfer.balances()).toEqual(untouched);
   });
@@ -147,6 +146,7 @@ describe.concurrent('an operator who changes their mind', () => {
     const transfer = await beginStuck(transfers, { calls: { settle: failFirst(Infinity) } });
     const settling = transfer.answerOf('resolve', { how: 'settle', note: 'no' });
     await transfer.retriesOf('settle', 2);
+    // No refund runs beside a settlement, so nothing returns the money before the operator's retry.
     await transfer.unfreeze('payer');
     expect(await transfer.answerOf('resolve', { how: 'retry' })).toEqual({ accepted: true });
     expect(await settling).toBe('action-failed');
