@@ -1,6 +1,6 @@
 import type { temporal } from '@temporalio/proto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createGate } from '../harness/adapter-calls.ts';
+import { beginStuck } from '../harness/stuck-returns.ts';
 import { openTransfers, type Transfer, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
@@ -60,13 +60,7 @@ describe.concurrent('the server is told to try for ever', () => {
   });
 
   it('each step of a transfer whose return is blocked', async () => {
-    const gate = createGate({ at: 'entry' });
-    const transfer = await transfers.begin({ minor: '1250', balance: 5_000n, calls: { deposit: gate.hold } });
-    await gate.reached;
-    await transfer.freeze('payee');
-    await transfer.freeze('payer');
-    gate.open();
-    await transfer.reaches('compensation-stuck');
+    const transfer = await beginStuck(transfers);
     await transfer.unfreeze('payer');
     expect((await scheduledBy(transfer)).map(limitsOf)).toEqual([
       { name: 'openTransfer', ...insisting },
@@ -79,13 +73,7 @@ describe.concurrent('the server is told to try for ever', () => {
   });
 
   it('a settlement', async () => {
-    const gate = createGate({ at: 'entry' });
-    const transfer = await transfers.begin({ minor: '1250', balance: 5_000n, calls: { deposit: gate.hold } });
-    await gate.reached;
-    await transfer.freeze('payee');
-    await transfer.freeze('payer');
-    gate.open();
-    await transfer.reaches('compensation-stuck');
+    const transfer = await beginStuck(transfers);
     await transfer.act('resolve', { how: 'settle', note: 'paid out in cash' });
     const settlements = (await scheduledBy(transfer)).filter(({ activityType }) => activityType?.name === 'settle');
     expect(settlements.map((settlement) => ({ ...limitsOf(settlement), gives: '' }))).toEqual([
