@@ -31,18 +31,6 @@ export const workflowBugs: readonly PlantedBug[] = [
     caughtBy: [test('transfers-retries'), 'each step of a transfer that completes'],
   },
   {
-    name: 'the undo is registered after the step',
-    edits: [
-      { file: transfers, find: '  undo.push(refund);\n', put: '' },
-      {
-        file: transfers,
-        find: '  const withdrawal = await cautious.withdraw(transfer);\n',
-        put: '  const withdrawal = await cautious.withdraw(transfer);\n  undo.push(refund);\n',
-      },
-    ],
-    caughtBy: [test('transfers-faults'), 'a withdrawal after its effect.?, the money is returned'],
-  },
-  {
     name: 'a cancel stops the compensation',
     edits: [
       {
