@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import type { ProblemCode } from '../problems.ts';
 import type { Principal } from '../tokens/authentication.ts';
 
@@ -15,15 +16,20 @@ export interface RequestFacts {
   instance?: string;
   /** True once the answer is a stream. A caller ends most streams by leaving. */
   isStream?: boolean;
+  /** What {@link routeOf} gives. */
+  route?: FastifyRequest['routeOptions'];
 }
 
-const known = new WeakMap<IncomingMessage, RequestFacts>();
+const known = Symbol('facts');
 
 /** The facts of a request, also of one that never reached the router. They begin with the id. */
-export function factsOf(request: IncomingMessage): RequestFacts {
-  const facts = known.get(request) ?? { id: idOf(request) };
-  known.set(request, facts);
-  return facts;
+export const factsOf = (request: IncomingMessage & { [known]?: RequestFacts }): RequestFacts =>
+  (request[known] ??= { id: idOf(request) });
+
+/** The route that serves a request. Fastify makes a new description each time it is asked. */
+export function routeOf(request: FastifyRequest): FastifyRequest['routeOptions'] {
+  const facts = factsOf(request.raw);
+  return (facts.route ??= request.routeOptions);
 }
 
 function idOf({ headers }: IncomingMessage): string {

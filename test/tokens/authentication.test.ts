@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { secretOf } from '../../src/config/secret.ts';
-import { principalOf } from '../../src/tokens/claims.ts';
+import { verifiedOf } from '../../src/tokens/claims.ts';
 import { createVerificationKeys } from '../../src/tokens/keys.ts';
 import { appKey, startApp } from '../harness/app.ts';
 import { probe } from '../harness/thing-operations.ts';
@@ -106,11 +106,12 @@ describe('the principal', () => {
   });
 
   it('cannot be changed, so that no request can touch the next', () => {
-    const principal = principalOf(claimsOf(), {
-      defaultTenant: 'default',
-      permissions: new Set(['things:read']),
-      nowMs: Date.now(),
-    });
+    const { principal } =
+      verifiedOf(claimsOf(), {
+        defaultTenant: 'default',
+        permissions: new Set(['things:read']),
+        nowMs: Date.now(),
+      }) ?? {};
     expect(principal).toBeDefined();
     expect(() => Object.assign(principal ?? {}, { tenant: 'other' })).toThrow(TypeError);
     expect(() => Object.assign(principal?.actor ?? {}, { sub: 'mallory' })).toThrow(TypeError);
