@@ -57,7 +57,7 @@ export function requestLinesOf(logger: Logger): RequestLines {
 }
 
 /** The names of members that may hold what nobody should read. */
-export const neverLogged = [
+export const neverLogged: readonly string[] = [
   'authorization',
   'cookie',
   'token',
