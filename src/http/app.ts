@@ -8,7 +8,7 @@ import { limitConnections } from './connection-limits.ts';
 import { noticeForwarding } from './forwarding.ts';
 import { type Guard, passAll } from './guards.ts';
 import { refuseWrongHost } from './host-header.ts';
-import { acceptOnlyJson } from './json-body.ts';
+import { acceptOnlyJson, inviteBody } from './json-body.ts';
 import { type Pressure, shedUnderPressure } from './pressure.ts';
 import { createRateLimits, type RateLimits } from './rate-limit.ts';
 import { refuseRepeatedParameters } from './request-target.ts';
@@ -77,5 +77,6 @@ async function createGuards(app: FastifyInstance, options: AppOptions): Promise<
     limit.bySubject,
     permit,
     refuseRepeatedParameters,
+    inviteBody,
   ];
 }

@@ -9,22 +9,29 @@ export interface RequestFacts {
   /** What the caller sent as `X-Request-Id` if that is harmless in a log, else a new id. */
   readonly id: string;
   /** Who asks, as soon as the token was found valid. */
-  principal?: Principal;
+  principal: Principal | undefined;
   /** The code of the problem that the request ended in. */
-  problem?: ProblemCode;
+  problem: ProblemCode | undefined;
   /** The instance that the request is about, where its address does not name it. */
-  instance?: string;
+  instance: string | undefined;
   /** True once the answer is a stream. A caller ends most streams by leaving. */
-  isStream?: boolean;
+  isStream: boolean;
   /** What {@link routeOf} gives. */
-  route?: FastifyRequest['routeOptions'];
+  route: FastifyRequest['routeOptions'] | undefined;
 }
 
 const known = Symbol('facts');
 
 /** The facts of a request, also of one that never reached the router. They begin with the id. */
 export const factsOf = (request: IncomingMessage & { [known]?: RequestFacts }): RequestFacts =>
-  (request[known] ??= { id: idOf(request) });
+  (request[known] ??= {
+    id: idOf(request),
+    principal: undefined,
+    problem: undefined,
+    instance: undefined,
+    isStream: false,
+    route: undefined,
+  });
 
 /** The route that serves a request. Fastify makes a new description each time it is asked. */
 export function routeOf(request: FastifyRequest): FastifyRequest['routeOptions'] {

@@ -27,7 +27,7 @@ export function logWhenOver(observers: RequestObservers, request: FastifyRequest
 /** Names, numbers and templates only: no address, header or body, which may hold what nobody should read. */
 function logRequest({ metrics, lines }: RequestObservers, request: FastifyRequest, reply: FastifyReply): void {
   const { operationId, process: processName, url } = routeOf(request).config;
-  const { id, principal, problem, isStream = false } = factsOf(request.raw);
+  const { id, principal, problem, isStream } = factsOf(request.raw);
   const status = reply.raw.writableFinished || isStream ? reply.statusCode : callerGone;
   const elapsedMs = reply.elapsedTime;
   lines.write(status >= 500 ? 'warn' : 'info', {
