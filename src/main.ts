@@ -68,7 +68,15 @@ export async function run(environment: Environment, options: RunOptions = {}): P
     const deadlines = deadlinesOf(config);
     const eagerStarts = coreMetricsPort === undefined ? undefined : createEagerStarts(observe);
     const cursorSecret = config.cursorSecret?.reveal();
-    const orchestration = openOrchestration({ temporal, deadlines, cursorSecret, eagerStarts, observe, logger });
+    const orchestration = openOrchestration({
+      temporal,
+      deadlines,
+      cursorSecret,
+      eagerStarts,
+      visibilityPerSecond: config.temporal.visibilityPerSecond,
+      observe,
+      logger,
+    });
     started.push('connection to Temporal', orchestration.close);
     checks.push(orchestration.checks.temporal, orchestration.checks.attributes);
 

@@ -20,7 +20,7 @@ async function start(options: Partial<JwksOptions> = {}, ...keys: readonly Signi
   const jwks = createJwks({
     url: server.url,
     algorithms: ['RS256', 'ES256', 'EdDSA'],
-    timeoutMs: 200,
+    timeoutMs: 20_000,
     logger: { warn: (line: unknown) => void warnings.push(line) },
     now: () => clock.ms,
     wallClock: () => clock.ms,
@@ -194,7 +194,7 @@ describe('an outage', () => {
   it.each<JwksMode>(['down', 'hang', 'error', 'html', 'huge', 'redirect', 'drip'])(
     'is also an issuer that answers like "%s"',
     async (mode) => {
-      const { server, clock, ask } = await start({}, es);
+      const { server, clock, ask } = await start({ timeoutMs: 3_000 }, es);
       expect(await ask(es)).toBe('found');
       server.mode = mode;
       clock.ms += 600_000;
