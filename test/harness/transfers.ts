@@ -45,6 +45,8 @@ export interface TransferOptions {
   readonly calls?: TransferCalls;
   /** Not given: the worker that all share. */
   readonly taskQueue?: string;
+  /** Not given: the one of all. */
+  readonly implementation?: Implementation;
   /** The transfer that is started again, as after Temporal has forgotten its first run. */
   readonly after?: { readonly transferId: string };
 }
@@ -90,8 +92,8 @@ export async function openTransfers(options: {
       approvalTimeout: approvalTimeoutMs,
     }),
   });
-  const startWorker = (taskQueue?: string, patchesAsleep?: readonly string[]) =>
-    workers.startWorker({ activities, taskQueue, patchesAsleep });
+  const startWorker = (taskQueue?: string, patchesAsleep?: readonly string[], workflowsPath?: string) =>
+    workers.startWorker({ activities, taskQueue, patchesAsleep, workflowsPath });
   const shared = await startWorker();
 
   async function balanceOf(accountId: string): Promise<bigint | undefined> {
@@ -125,7 +127,7 @@ export async function openTransfers(options: {
 
     const input: TransferInput = { transferId, from: payer, to: payee, amount: { currency, minor }, requestedBy };
     const handle = await workers.start({
-      workflow: implementation,
+      workflow: given.implementation ?? implementation,
       processName: 'transfers',
       taskQueue: given.taskQueue ?? shared.taskQueue,
       firstStep: 'opening',
