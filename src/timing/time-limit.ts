@@ -16,7 +16,7 @@ export function withTimeLimit<T>(
       },
       (error: unknown) => {
         clearTimeout(timer);
-        reject(error as Error);
+        reject(error);
       },
     );
   });
