@@ -7,6 +7,7 @@ import { Problem } from '../problems.ts';
 import { maxSkew, type Principal, verifiedOf } from './claims.ts';
 import { fieldsNamed } from './header-fields.ts';
 import { createPrincipalCache, type PrincipalCacheOptions } from './principal-cache.ts';
+import { isSignedBy } from './signature.ts';
 import type { VerificationKeys } from './verification-keys.ts';
 
 export type { Principal } from './claims.ts';
@@ -38,6 +39,7 @@ export async function createAuthentication(
   if (issuer === '' || audience === '' || algorithms.length === 0) throw new Error('authentication is not configured');
   const permissions = new Set(options.permissions);
   const decoded = decodedSchemaFor(algorithms);
+  const { header: headerSchema } = decoded.shape;
 
   await app.register(fastifyJwt, {
     secret: async (_request: FastifyRequest, token: unknown) => {
@@ -62,6 +64,7 @@ export async function createAuthentication(
     if (!compactForm.test(token)) throw refusal();
     // Before the token is verified: keys that come meanwhile may not be those that verified it.
     const current = keys.current();
+    await refuseForged(token, headerSchema, keys);
     const payload = await request.jwtVerify<object>().catch((error: unknown) => {
       throw error instanceof Problem ? error : refusal(error);
     });
@@ -113,6 +116,39 @@ function tokenOf({ raw, query }: FastifyRequest): string {
   return authorization.slice(scheme.length);
 }
 
+/**
+ * Throws for a token that its key did not sign, before more of it is read than its header: strangers send such tokens, and
+ * the plugin, which reads everything first, is dear. It verifies the signature of the others again.
+ */
+async function refuseForged(
+  token: string,
+  schema: ReturnType<typeof decodedSchemaFor>['shape']['header'],
+  keys: VerificationKeys,
+): Promise<void> {
+  const [header, payload] = token.split('.', 2);
+  const { data } = schema.safeParse(jsonOf(header));
+  if (data === undefined) throw refusal();
+  const question = {
+    alg: data.alg,
+    kid: data.kid,
+    get issuedAt() {
+      return issueTime.safeParse(jsonOf(payload)).data?.iat;
+    },
+  };
+  const key = await keys.keyFor(question).catch((error: unknown) => {
+    throw error instanceof Problem ? error : refusal(error);
+  });
+  if (!isSignedBy(key, data.alg, token)) throw refusal();
+}
+
+function jsonOf(part = ''): unknown {
+  try {
+    return JSON.parse(Buffer.from(part, 'base64url').toString());
+  } catch {
+    return undefined;
+  }
+}
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 // As long as a token is, it has fewer.
 const noLimits = { depth: maxTokenLength, members: maxTokenLength, values: maxTokenLength };
@@ -129,6 +165,8 @@ const isAmbiguous = (token: string): boolean =>
     }
   });
 
+const issueTime = z.object({ iat: z.number().optional().catch(undefined) });
+
 /** What counts before the signature; `crit` would demand an extension, and Portico knows none. */
 const decodedSchemaFor = (algorithms: readonly Algorithm[]) =>
   z.object({
@@ -141,7 +179,7 @@ const decodedSchemaFor = (algorithms: readonly Algorithm[]) =>
         .optional(),
       crit: z.never().optional(),
     }),
-    payload: z.object({ iat: z.number().optional().catch(undefined) }),
+    payload: issueTime,
   });
 
 const refusal = (cause?: unknown): Problem =>
