@@ -52,22 +52,26 @@ async function main(): Promise<number> {
   pin(process.pid, 'rest');
   build();
   if (!isPinned) console.log('There is one core or no taskset: the service has no core of its own.');
-  const bench = await openBench({ server, rounds, isShort });
   const results: Record<string, SuiteResult> = {};
-  try {
-    for (const name of wanted) {
-      const result = await suites[name]?.run(bench);
-      if (result === undefined) continue;
-      results[name] = result;
-      for (const table of result.tables) console.log(textOf(table));
-    }
-  } finally {
-    await endAll();
-    await bench.close();
+  for (const name of wanted) {
+    const result = await runSuite(name);
+    if (result !== undefined) results[name] = result;
   }
   const file = writeResults(`${wanted.join('-')}-${server}`, { ...facts(), server, rounds, isShort, results });
   console.log(`\n${file}\n`);
   return judge(Object.assign({}, ...Object.values(results).map(({ figures }) => figures)) as SuiteResult['figures']);
+}
+
+/** A suite has servers of its own: it leaves instances behind that would take the next one's time. */
+async function runSuite(name: string): Promise<SuiteResult | undefined> {
+  const bench = await openBench({ server, rounds, isShort });
+  try {
+    const result = await suites[name]?.run(bench);
+    for (const table of result?.tables ?? []) console.log(textOf(table));
+    return result;
+  } finally {
+    await bench.close();
+  }
 }
 
 function judge(figures: SuiteResult['figures']): number {

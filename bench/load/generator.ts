@@ -16,6 +16,7 @@ serveTasks(async ({ url, ...task }: LoadTask & { readonly url: string }) => {
   const client = clientOf(url);
   let known = 0;
   return runLoad(task, (kind, context) => {
+    if (typeof kind !== 'string') return () => client.send(kind);
     const request = kinds[kind as RequestKind];
     return (index) => client.send(request(context, kind === 'know' ? known++ : index));
   });

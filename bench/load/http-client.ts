@@ -5,6 +5,8 @@ export interface RawRequest {
   readonly text: string;
   /** What the answer's status must be. */
   readonly status: number;
+  /** Another that it may have. */
+  readonly or?: number;
 }
 
 interface Connection {
@@ -57,13 +59,14 @@ export function createHttpClient(url: string) {
   }
 
   return {
-    async send({ text, status }: RawRequest): Promise<string> {
+    async send({ text, status, or }: RawRequest): Promise<string> {
       const answer = await new Promise<Answer>((resolve, reject) => {
         const connection = free.pop() ?? open();
         connection.waiting = { resolve, reject };
         connection.socket.write(text, 'latin1');
       });
-      if (answer.status !== status) throw new Error(`answered ${answer.status}: ${answer.body.slice(0, 300)}`);
+      if (answer.status !== status && answer.status !== or)
+        throw new Error(`answered ${answer.status}: ${answer.body.slice(0, 300)}`);
       return answer.body;
     },
     close(): void {

@@ -22,23 +22,46 @@ const path = '/v1/user-grants';
 
 /** Each kind of request, as text for the wire, with the status that its answer must have. */
 export const kinds = {
-  start: (context: RequestContext, index: number) => post(context, 202, grantOf(freshKey(context, index))),
+  start: (context: RequestContext, index: number) => grant(context, freshKey(context, index)),
+  /** A start that waits for its result. */
+  result: (context: RequestContext, index: number) =>
+    post({ ...context, status: 200, body: grantOf(freshKey(context, index)), headers: ['prefer: wait=20'] }),
   /** Starts the known keys: `index` runs from 0. */
-  know: (context: RequestContext, index: number) => post(context, 202, grantOf(knownKey(context, index))),
-  again: (context: RequestContext, index: number) => post(context, 202, grantOf(knownKey(context, index))),
+  know: (context: RequestContext, index: number) => grant(context, knownKey(context, index)),
+  again: (context: RequestContext, index: number) => grant(context, knownKey(context, index)),
+  /** The same of an instance that has ended. */
+  replay: (context: RequestContext, index: number) =>
+    post({ ...context, status: 200, body: grantOf(knownKey(context, index)) }),
   mismatch: (context: RequestContext, index: number) =>
-    post(context, 422, { ...grantOf(knownKey(context, index)), name: 'Another' }),
-  read: (context: RequestContext, index: number) => ({
-    status: 200,
-    text: `GET ${path}/${knownKey(context, index)} HTTP/1.1\r\nhost: portico\r\nauthorization: Bearer ${context.token}\r\n\r\n`,
-  }),
+    post({ ...context, status: 422, body: { ...grantOf(knownKey(context, index)), name: 'Another' } }),
+  read: (context: RequestContext, index: number) => get(context.token, `${path}/${knownKey(context, index)}`),
 } satisfies Record<string, (context: RequestContext, index: number) => RawRequest>;
 
-/** A POST as a usual client sends it. */
-function post({ token }: RequestContext, status: number, body: unknown): RawRequest {
-  const text = JSON.stringify(body);
-  return {
-    status,
-    text: `POST ${path} HTTP/1.1\r\nhost: portico\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\n\r\n${text}`,
-  };
+const grant = ({ token }: RequestContext, userId: string): RawRequest =>
+  post({ token, status: 202, body: grantOf(userId) });
+
+const get = (token: string, target: string): RawRequest => ({
+  status: 200,
+  text: `GET ${target} HTTP/1.1\r\nhost: portico\r\nauthorization: Bearer ${token}\r\n\r\n`,
+});
+
+/** A POST as a usual client sends it. A text is sent as it is. */
+export function post(request: {
+  readonly token?: string;
+  readonly status: number;
+  readonly body: unknown;
+  readonly path?: string;
+  readonly headers?: readonly string[];
+}): RawRequest {
+  const { token, status, body, headers = [] } = request;
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const lines = [
+    `POST ${request.path ?? path} HTTP/1.1`,
+    'host: portico',
+    ...(token === undefined ? [] : [`authorization: Bearer ${token}`]),
+    'content-type: application/json',
+    `content-length: ${text.length}`,
+    ...headers,
+  ];
+  return { status, text: `${lines.join('\r\n')}\r\n\r\n${text}` };
 }

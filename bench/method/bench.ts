@@ -12,13 +12,20 @@ import { type Child, ownPids, startChild } from './children.ts';
 export interface Peer {
   readonly name: PeerName;
   readonly pid: number;
+  /** Calls to Temporal so far, of the kinds that requests make: by this peer or, where the server counts, by all. */
+  countRpcs(): Promise<number>;
   /** Makes a load of one kind of request. Rejects where an answer is not the expected one. */
-  load(kind: string, loop: ClosedLoop | OpenLoop): Promise<Window>;
+  load(kind: LoadTask['kind'], loop: ClosedLoop | OpenLoop): Promise<Window>;
+  /** Ends it; whoever asks for it again gets a new one. */
+  stop(): Promise<void>;
   /** Starts the keys that `again`, `mismatch` and `read` take. */
   know(keys: number): Promise<void>;
 }
 
-export type PeerName = 'api' | 'all' | 'client' | 'native' | 'raw' | 'classic' | 'express';
+/** A server with so many of the layers of a start. */
+export type Layer = `layer-${0 | 1 | 2 | 3 | 4 | 5}`;
+
+export type PeerName = 'api' | 'all' | 'limited' | Layer | 'client' | 'native' | 'raw' | 'classic' | 'express';
 
 export interface BenchOptions {
   readonly server: ServerName;
@@ -40,13 +47,22 @@ export async function openBench(options: BenchOptions) {
   const start = starterOf({ temporal, deployment });
 
   async function open(name: PeerName): Promise<Peer> {
-    const { pid, ask } = await start(name, generator);
+    const { pid, ask, adminUrl, stop } = await start(name, generator);
     const context = { token, prefix: `${name}-${randomUUID().slice(0, 8)}`, knownKeys: 1 };
-    const load = (kind: string, loop: ClosedLoop | OpenLoop, of: RequestContext) =>
+    const load = (kind: LoadTask['kind'], loop: ClosedLoop | OpenLoop, of: RequestContext) =>
       ask({ kind, loop, context: of, pids: ownPids() });
     return {
       name,
       pid,
+      async stop() {
+        peers.delete(name);
+        await stop();
+      },
+      async countRpcs() {
+        // A server that counts is the better witness.
+        const counts = await (temporal.counted?.() ?? countedAt(adminUrl ?? ''));
+        return Object.entries(counts).reduce((sum, [method, count]) => sum + (isOfRequest(method) ? count : 0), 0);
+      },
       load: (kind, loop) => load(kind, loop, context),
       async know(keys) {
         context.knownKeys = keys;
@@ -69,43 +85,70 @@ export async function openBench(options: BenchOptions) {
       return peer;
     },
     async close(): Promise<void> {
+      await generator.stop();
+      for (const peer of [...peers.values()]) await peer.then(({ stop }) => stop()).catch(() => undefined);
       await temporal.close();
       await deployment.close();
     },
   };
 }
 
+/** Health checks, gauges and polls of workers are no part of a request. */
+const isOfRequest = (method: string): boolean =>
+  /^(Start|Describe|Update|Signal|Query|GetWorkflow|PollWorkflowExecutionUpdate)/.test(method) &&
+  method !== 'DescribeNamespace';
+
+/** As the service itself counts them. */
+async function countedAt(adminUrl: string): Promise<Readonly<Record<string, number>>> {
+  const metrics = await (await fetch(new URL('/metrics', adminUrl))).text();
+  const counts: Record<string, number> = {};
+  const lines = metrics.matchAll(
+    /^portico_temporal_request_duration_seconds_count\{.*method="([A-Za-z]+)".*\} (\d+)$/gm,
+  );
+  for (const [, method = '', count] of lines) counts[method] = (counts[method] ?? 0) + Number(count);
+  return counts;
+}
+
 type Ask = (task: LoadTask) => Promise<Window>;
+
+interface Started {
+  readonly pid: number;
+  readonly ask: Ask;
+  readonly adminUrl?: string;
+  readonly stop: () => Promise<void>;
+}
 
 /** How each peer is started, and how a load is made on it. */
 function starterOf({ temporal, deployment }: { temporal: TemporalServer; deployment: Deployment }) {
   const place = 'service';
-  return async (name: PeerName, generator: Child): Promise<{ pid: number; ask: Ask }> => {
+  return async (name: PeerName, generator: Child): Promise<Started> => {
     const over =
       (url: string): Ask =>
       async (task) =>
         (await generator.ask({ ...task, url })) as Window;
     switch (name) {
       case 'api':
-      case 'all': {
-        const { pid, url } = await startPortico({
+      case 'all':
+      case 'limited': {
+        const more = name === 'limited' ? { ROLE: 'api', PORTICO_RATE_LIMIT_STARTS: '1' } : { ROLE: name };
+        const { url, ...portico } = await startPortico({
           ...{ folder: deployment.folder, place },
-          environment: { ...deployment.environment, ROLE: name, TEMPORAL_ADDRESS: temporal.address },
+          environment: { ...deployment.environment, TEMPORAL_ADDRESS: temporal.address, ...more },
         });
-        return { pid, ask: over(url) };
+        return { ...portico, ask: over(url) };
       }
       case 'client':
       case 'native':
       case 'raw': {
         const child = await startChild('bench/peers/direct.ts', { place, args: [name, temporal.address] });
-        return { pid: child.pid, ask: async (task) => (await child.ask(task)) as Window };
+        return { pid: child.pid, stop: child.stop, ask: async (task) => (await child.ask(task)) as Window };
       }
-      case 'classic':
-      case 'express': {
-        const args = [temporal.address, deployment.publicKeyFile];
+      default: {
+        const [file, layers = ''] = name.split('-');
+        const args = [temporal.address, deployment.publicKeyFile, layers];
         const log = openSync(`${deployment.folder}/${name}.log`, 'a');
-        const child = await startChild(`bench/peers/${name}.ts`, { place, args, output: log });
-        return { pid: child.pid, ask: over((child.hello as { readonly url: string }).url) };
+        const child = await startChild(`bench/peers/${file}.ts`, { place, args, output: log });
+        return { pid: child.pid, stop: child.stop, ask: over((child.hello as { readonly url: string }).url) };
       }
     }
   };

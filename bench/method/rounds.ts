@@ -1,3 +1,4 @@
+import type { LoadTask } from '../load/task.ts';
 import type { ClosedLoop, OpenLoop, Window } from '../load/window.ts';
 import { maxForeignShare, median, quantile, type Sample } from './arithmetic.ts';
 import type { Peer } from './bench.ts';
@@ -6,7 +7,7 @@ import type { Peer } from './bench.ts';
 export interface Contender {
   readonly name: string;
   readonly peer: Peer;
-  readonly kind: string;
+  readonly kind: LoadTask['kind'];
   readonly loop: ClosedLoop | OpenLoop;
 }
 

@@ -20,7 +20,7 @@ if (way === 'client') {
   const sends =
     way === 'native'
       ? directSends(new Client({ connection }))
-      : (_kind: string, context: LoadTask['context']) => (index: number) =>
+      : (_kind: unknown, context: LoadTask['context']) => (index: number) =>
           startRaw(connection, freshKey(context, index));
   serveTasks((task: LoadTask) => runLoad(task, sends), {});
 }

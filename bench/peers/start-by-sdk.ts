@@ -47,7 +47,7 @@ export async function startRaw(connection: ConnectionLike, key: string): Promise
 
 /** What a direct client does for each kind of request. */
 export function directSends(client: Client) {
-  return (kind: string, context: RequestContext) => {
+  return (kind: unknown, context: RequestContext) => {
     let known = 0;
     switch (kind) {
       case 'start':
@@ -62,7 +62,7 @@ export function directSends(client: Client) {
           await handle.result();
         };
       default:
-        throw new Error(`a direct client has no ${kind}`);
+        throw new Error(`a direct client has no ${String(kind)}`);
     }
   };
 }

@@ -12,7 +12,7 @@ export type ServerName = 'fake' | 'dev';
 export interface TemporalServer {
   readonly name: ServerName;
   readonly address: string;
-  /** How many calls of each method came since the last time it was asked; undefined where the server does not count. */
+  /** How many calls of each method came so far; undefined where the server does not count. */
   readonly counted?: () => Promise<Readonly<Record<string, number>>>;
   close(): Promise<void>;
 }
@@ -28,7 +28,7 @@ async function startFake(): Promise<TemporalServer> {
     name: 'fake',
     address,
     async counted() {
-      const response = await fetch(adminUrl, { method: 'POST' });
+      const response = await fetch(adminUrl);
       return (await response.json()) as Record<string, number>;
     },
     close: child.stop,

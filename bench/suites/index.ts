@@ -1,6 +1,10 @@
 import type { Bench } from '../method/bench.ts';
 import type { SuiteResult } from '../method/report.ts';
 import type { ServerName } from '../servers/temporal.ts';
+import { duplicates } from './duplicates.ts';
+import { layers } from './layers.ts';
+import { reads } from './reads.ts';
+import { refusals } from './refusals.ts';
 import { starts } from './starts.ts';
 
 interface Suite {
@@ -11,5 +15,9 @@ interface Suite {
 
 /** The suites by name. */
 export const suites: Readonly<Record<string, Suite>> = {
+  duplicates: { run: duplicates, servers: ['fake', 'dev'] },
+  layers: { run: layers, servers: ['fake'] },
+  reads: { run: reads, servers: ['fake', 'dev'] },
+  refusals: { run: refusals, servers: ['fake', 'dev'] },
   starts: { run: starts, servers: ['fake', 'dev'] },
 };
