@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { openBench } from './method/bench.ts';
+import { type Bench, openBench } from './method/bench.ts';
 import { build } from './method/build.ts';
 import { endAll, isPinned, pin } from './method/children.ts';
 import { exitCodeOf, gateLine, gates, isJudged, verdictOf } from './method/gates.ts';
@@ -22,7 +22,7 @@ const { values } = parseArgs({
 });
 const server = values.server as ServerName;
 const isShort = values.short;
-const rounds = Number(values.rounds ?? (isShort ? 3 : 7));
+const rounds = Number(values.rounds ?? (isShort ? 2 : 7));
 const wanted = values.suite.split(',');
 
 /** No run may go on for longer, whatever hangs. */
@@ -52,26 +52,30 @@ async function main(): Promise<number> {
   pin(process.pid, 'rest');
   build();
   if (!isPinned) console.log('There is one core or no taskset: the service has no core of its own.');
-  const results: Record<string, SuiteResult> = {};
-  for (const name of wanted) {
-    const result = await runSuite(name);
-    if (result !== undefined) results[name] = result;
-  }
+  const results = await runSuites();
   const file = writeResults(`${wanted.join('-')}-${server}`, { ...facts(), server, rounds, isShort, results });
   console.log(`\n${file}\n`);
   return judge(Object.assign({}, ...Object.values(results).map(({ figures }) => figures)) as SuiteResult['figures']);
 }
 
-/** A suite has servers of its own: it leaves instances behind that would take the next one's time. */
-async function runSuite(name: string): Promise<SuiteResult | undefined> {
-  const bench = await openBench({ server, rounds, isShort });
+/** On a real server a suite leaves instances behind that would take the next one's time: it has servers of its own. */
+async function runSuites(): Promise<Record<string, SuiteResult>> {
+  const results: Record<string, SuiteResult> = {};
+  let bench: Bench | undefined;
   try {
-    const result = await suites[name]?.run(bench);
-    for (const table of result?.tables ?? []) console.log(textOf(table));
-    return result;
+    for (const name of wanted) {
+      bench ??= await openBench({ server, rounds, isShort });
+      const result = await suites[name]?.run(bench);
+      if (result !== undefined) results[name] = result;
+      for (const table of result?.tables ?? []) console.log(textOf(table));
+      if (server === 'fake') continue;
+      await bench.close();
+      bench = undefined;
+    }
   } finally {
-    await bench.close();
+    await bench?.close();
   }
+  return results;
 }
 
 function judge(figures: SuiteResult['figures']): number {

@@ -5,8 +5,8 @@ export interface RawRequest {
   readonly text: string;
   /** What the answer's status must be. */
   readonly status: number;
-  /** Another that it may have. */
-  readonly or?: number;
+  /** Others that it may have: then it is refused, which is no failure. */
+  readonly or?: readonly number[];
 }
 
 interface Connection {
@@ -59,15 +59,16 @@ export function createHttpClient(url: string) {
   }
 
   return {
-    async send({ text, status, or }: RawRequest): Promise<string> {
+    /** Whether it was answered as it should. Rejects where the answer is neither that nor a refusal. */
+    async send({ text, status, or = [] }: RawRequest): Promise<boolean> {
       const answer = await new Promise<Answer>((resolve, reject) => {
         const connection = free.pop() ?? open();
         connection.waiting = { resolve, reject };
         connection.socket.write(text, 'latin1');
       });
-      if (answer.status !== status && answer.status !== or)
+      if (answer.status !== status && !or.includes(answer.status))
         throw new Error(`answered ${answer.status}: ${answer.body.slice(0, 300)}`);
-      return answer.body;
+      return answer.status === status;
     },
     close(): void {
       for (const { socket } of all) socket.destroy();

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readTimes, type Use, useBetween } from '../method/processor-time.ts';
 
-/** One request, from its sending to its whole answer. Rejects where the answer is not the one that is expected. */
+/** One request, from its sending to its whole answer. Gives `false` where it was refused; rejects where it failed. */
 export type Send = (index: number) => Promise<unknown>;
 
 export interface ClosedLoop {
@@ -16,6 +16,7 @@ export interface ClosedLoop {
 
 /** What one window saw. */
 export interface Window {
+  /** Without those that were refused. */
   readonly requests: number;
   readonly use: Use;
   /** Milliseconds of each request, in the order of their ends. */
@@ -35,8 +36,8 @@ export async function closedLoop(send: Send, loop: ClosedLoop, pids: readonly nu
     while (!state.isOver && state.sent < maxRequests) {
       state.sent += 1;
       const sentAtMs = performance.now();
-      await send(nextIndex++);
-      if (state.isOpen) latencies.push(performance.now() - sentAtMs);
+      const isDone = (await send(nextIndex++)) !== false;
+      if (state.isOpen && isDone) latencies.push(performance.now() - sentAtMs);
     }
   };
   const all = Promise.all(Array.from({ length: callers }, call)).catch((error: unknown) => {
@@ -57,6 +58,8 @@ export async function closedLoop(send: Send, loop: ClosedLoop, pids: readonly nu
 
 export interface OpenLoop {
   readonly perSecond: number;
+  /** What is due while so many are under way is refused unsent. Not given: the window fails at 2,000. */
+  readonly maxUnderWay?: number;
   readonly rampMs: number;
   readonly windowMs: number;
 }
@@ -74,6 +77,8 @@ export async function openLoop(send: Send, loop: OpenLoop, pids: readonly number
   const underWay = new Set<Promise<unknown>>();
   let failure: Error | undefined;
   let before = readTimes(pids);
+  let isOpen = false;
+  let requests = 0;
   const startedAtMs = performance.now();
   const total = Math.floor((perSecond * (rampMs + windowMs)) / 1_000);
   const first = Math.floor((perSecond * rampMs) / 1_000);
@@ -81,10 +86,16 @@ export async function openLoop(send: Send, loop: OpenLoop, pids: readonly number
     const dueAtMs = startedAtMs + Math.ceil((index * 1_000) / perSecond);
     for (let restMs = dueAtMs - performance.now(); restMs > 0; restMs = dueAtMs - performance.now())
       await sleep(restMs);
-    if (index === first) before = readTimes(pids);
+    if (index === first) {
+      before = readTimes(pids);
+      isOpen = true;
+    }
+    if (underWay.size >= (loop.maxUnderWay ?? Number.POSITIVE_INFINITY)) continue;
     if (underWay.size > maxUnderWay) throw new Error(`${underWay.size} requests wait for their answers`);
     const call = send(nextIndex++)
-      .then(() => {
+      .then((answer) => {
+        if (answer === false) return;
+        if (isOpen) requests += 1;
         if (index >= first) latencies.push(performance.now() - dueAtMs);
       })
       .catch((error: unknown) => {
@@ -93,9 +104,12 @@ export async function openLoop(send: Send, loop: OpenLoop, pids: readonly number
       .finally(() => underWay.delete(call));
     underWay.add(call);
   }
+  // Answers after the last request was due are none of the rate, but of the latencies.
+  const use = useBetween(before, readTimes(pids));
+  isOpen = false;
   await Promise.all(underWay);
   if (failure !== undefined) throw failure;
-  return { requests: latencies.length, use: useBetween(before, readTimes(pids)), latencies };
+  return { requests, use, latencies };
 }
 
 const failureOf = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

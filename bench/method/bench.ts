@@ -12,6 +12,8 @@ import { type Child, ownPids, startChild } from './children.ts';
 export interface Peer {
   readonly name: PeerName;
   readonly pid: number;
+  /** Where it serves HTTP; empty where it does not. */
+  readonly url: string;
   /** Calls to Temporal so far, of the kinds that requests make: by this peer or, where the server counts, by all. */
   countRpcs(): Promise<number>;
   /** Makes a load of one kind of request. Rejects where an answer is not the expected one. */
@@ -25,7 +27,7 @@ export interface Peer {
 /** A server with so many of the layers of a start. */
 export type Layer = `layer-${0 | 1 | 2 | 3 | 4 | 5}`;
 
-export type PeerName = 'api' | 'all' | 'limited' | Layer | 'client' | 'native' | 'raw' | 'classic' | 'express';
+export type PeerName = 'api' | 'all' | 'limited' | Layer | 'own' | 'client' | 'native' | 'raw' | 'classic' | 'express';
 
 export interface BenchOptions {
   readonly server: ServerName;
@@ -47,13 +49,14 @@ export async function openBench(options: BenchOptions) {
   const start = starterOf({ temporal, deployment });
 
   async function open(name: PeerName): Promise<Peer> {
-    const { pid, ask, adminUrl, stop } = await start(name, generator);
+    const { pid, ask, url = '', adminUrl, stop } = await start(name, generator);
     const context = { token, prefix: `${name}-${randomUUID().slice(0, 8)}`, knownKeys: 1 };
     const load = (kind: LoadTask['kind'], loop: ClosedLoop | OpenLoop, of: RequestContext) =>
       ask({ kind, loop, context: of, pids: ownPids() });
     return {
       name,
       pid,
+      url,
       async stop() {
         peers.delete(name);
         await stop();
@@ -114,6 +117,7 @@ type Ask = (task: LoadTask) => Promise<Window>;
 interface Started {
   readonly pid: number;
   readonly ask: Ask;
+  readonly url?: string;
   readonly adminUrl?: string;
   readonly stop: () => Promise<void>;
 }
@@ -131,17 +135,23 @@ function starterOf({ temporal, deployment }: { temporal: TemporalServer; deploym
       case 'all':
       case 'limited': {
         const more = name === 'limited' ? { ROLE: 'api', PORTICO_RATE_LIMIT_STARTS: '1' } : { ROLE: name };
-        const { url, ...portico } = await startPortico({
+        const portico = await startPortico({
           ...{ folder: deployment.folder, place },
           environment: { ...deployment.environment, TEMPORAL_ADDRESS: temporal.address, ...more },
         });
-        return { ...portico, ask: over(url) };
+        return { ...portico, ask: over(portico.url) };
       }
       case 'client':
       case 'native':
       case 'raw': {
         const child = await startChild('bench/peers/direct.ts', { place, args: [name, temporal.address] });
         return { pid: child.pid, stop: child.stop, ask: async (task) => (await child.ask(task)) as Window };
+      }
+      case 'own': {
+        if (temporal.own === undefined) throw new Error(`the ${temporal.name} server has no HTTP API`);
+        const { pid, url } = temporal.own;
+        const ask = over(url);
+        return { pid, stop: () => Promise.resolve(), ask: (task) => ask({ ...task, kind: 'own' }) };
       }
       default: {
         const [file, layers = ''] = name.split('-');

@@ -48,10 +48,10 @@ export const gates: readonly Gate[] = [
   cost('7-wait', 'RPCs of a wait that ends in time, beyond its long poll', 1, 0),
   cost('8', 'repeated start p50 ÷ fresh start p50', 1, 0.5),
   cost('9', 'read p50 ÷ direct describe p50', 1.3, 1.1),
-  cost('10-401', 'CPU of a 401 ÷ an accepted start', 0.5, 0.25, 0.9),
-  cost('10-400', 'CPU of a 400 ÷ an accepted start', 0.5, 0.25, 0.9),
+  cost('10-401', 'CPU of a 401 ÷ an accepted start', 0.5, 0.25, 1),
+  cost('10-400', 'CPU of a 400 ÷ an accepted start', 0.5, 0.25, 1),
   cost('10-413', 'CPU of a 413 ÷ an accepted start', 0.5, 0.25, 1.2),
-  cost('10-429', 'CPU of a 429 ÷ an accepted start', 0.5, 0.25, 0.9),
+  cost('10-429', 'CPU of a 429 ÷ an accepted start', 0.5, 0.25, 1),
   count('10-rpc', 'RPCs of refused requests', 0),
   cost('11-api', 'api ready ÷ a bare Fastify', 2, 1.4),
   cost('11-all', 'all ready ÷ a bare Fastify and an idle worker', 1.5, 1.1),
@@ -64,6 +64,9 @@ export const gates: readonly Gate[] = [
   cost('14-open', 'start p50 beside 50,000 open instances ÷ beside 1,000', 1.5, 1.1),
   cost('14-list', 'list page 1,000 ÷ page 1', 1.5, 1.1),
   cost('14-entries', 'balance of an account with 1,000,000 entries ÷ with 10', 1.5, 1.1),
+  cost('15-events', 'history events of a transfer ÷ those of its first implementation', 0.6, 0.35),
+  cost('15-tasks', 'workflow tasks of a transfer ÷ those of its first implementation', 0.6, 0.35),
+  cost('15-writes', 'writing transactions of a transfer ÷ those of its first implementation', 0.5, 0.5),
 ];
 
 /** Judges by the floor. A figure from too few quiet windows is neither a pass nor a fail; a count is never noisy. */

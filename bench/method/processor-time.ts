@@ -61,3 +61,12 @@ function busyMs(): number {
     return 0;
   }
 }
+/** Resident memory of a process in bytes; zero where it is gone. */
+export function residentBytes(pid: number): number {
+  try {
+    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+    return Number(kilobytes ?? 0) * 1_024;
+  } catch {
+    return 0;
+  }
+}

@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Runtime } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { serveTasks } from '../load/child.ts';
 import { freshKey } from '../load/requests.ts';
 import { type LoadTask, runLoad } from '../load/task.ts';
@@ -15,7 +15,7 @@ if (way === 'client') {
   const sends = directSends(new Client({ connection: await Connection.connect({ address }) }));
   serveTasks((task: LoadTask) => runLoad(task, sends), {});
 } else {
-  Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} } });
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
   const connection = await NativeConnection.connect({ address });
   const sends =
     way === 'native'

@@ -23,11 +23,17 @@ export async function startPortico(options: {
     const line = lines.split('\n').find((each) => each.includes('"msg":"portico runs"'));
     return line === undefined ? undefined : (JSON.parse(line) as { readonly url: string; readonly adminUrl: string });
   });
-  await until(async () => {
-    const response = await fetch(new URL('/healthz', addresses.adminUrl));
-    return (await response.text()).includes('"status":"healthy"') ? true : undefined;
-  });
-  return { ...addresses, pid, readyMs: performance.now() - startedAtMs, stop: () => endProgram(child) };
+  const answers = (path: string, is: (text: string, status: number) => boolean) =>
+    until(async () => {
+      const response = await fetch(new URL(path, addresses.adminUrl));
+      return is(await response.text(), response.status) ? true : undefined;
+    });
+  await answers('/readyz', (_, status) => status === 200);
+  const servesAtMs = performance.now();
+  await answers('/healthz', (text) => text.includes('"status":"healthy"'));
+  // HTTP serves before everything behind it is there; a worker that polls needs all of it.
+  const readyAtMs = environment['ROLE'] === 'api' ? servesAtMs : performance.now();
+  return { ...addresses, pid, readyMs: readyAtMs - startedAtMs, stop: () => endProgram(child) };
 }
 
 async function until<T>(ask: () => T | undefined | Promise<T | undefined>): Promise<T> {

@@ -12,6 +12,8 @@ export type ServerName = 'fake' | 'dev';
 export interface TemporalServer {
   readonly name: ServerName;
   readonly address: string;
+  /** Its own process and its own HTTP API; undefined where it has none. */
+  readonly own?: { readonly pid: number; readonly url: string };
   /** How many calls of each method came so far; undefined where the server does not count. */
   readonly counted?: () => Promise<Readonly<Record<string, number>>>;
   close(): Promise<void>;
@@ -39,12 +41,14 @@ async function startFake(): Promise<TemporalServer> {
 async function startDev(): Promise<TemporalServer> {
   const folder = mkdtempSync(join(tmpdir(), 'portico-bench-temporal-'));
   const cliPath = await provideTemporalCli({ environment: process.env, log: console.error });
-  const server = await startDevServer({ cliPath, port: await freePort(), logFile: join(folder, 'server.log') });
+  const [port, httpPort] = [await freePort(), await freePort()];
+  const server = await startDevServer({ cliPath, port, httpPort, logFile: join(folder, 'server.log') });
   pin(server.pid, 'rest');
   watchProcess(server.pid);
   return {
     name: 'dev',
     address: server.address,
+    own: { pid: server.pid, url: `http://127.0.0.1:${httpPort}` },
     async close() {
       await server.end();
       rmSync(folder, { recursive: true, force: true });

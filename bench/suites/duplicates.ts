@@ -15,9 +15,9 @@ export async function duplicates(bench: Bench): Promise<SuiteResult> {
   const rpcs = isReal ? await withWorkers(bench) : {};
   const api = await bench.peer('api');
   await api.know(knownKeys);
-  const loop = { callers: 1, rampMs: 50, windowMs: bench.isShort ? 400 : 1_000 };
+  const loop = { callers: 1, rampMs: 50, windowMs: bench.isShort ? 100 : 1_000 };
   const contenders = ['start', 'again', 'mismatch'].map((kind): Contender => ({ name: kind, peer: api, kind, loop }));
-  await warmUp(contenders, 1_000);
+  await warmUp(contenders, bench.isShort ? 100 : 1_000);
   const rounds = await inRounds(contenders, bench.rounds);
   const of = (kind: string) => rounds.get(kind) ?? [];
   for (const { name } of contenders) rpcs[name] = await rpcsOf(api, name);

@@ -22,13 +22,19 @@ const names = {
   raw: 'raw service over NativeConnection',
   classic: 'Fastify, describe then start',
   express: 'Express, start by the SDK',
+  own: "Temporal's own HTTP API",
 } as const satisfies Partial<Record<PeerName, string>>;
 
-const callers = 64;
-
-/** Fresh starts: the rate and the cost of each peer at its peak, and latencies at half of that. */
+/**
+ * Fresh starts: the rate and the cost of each peer at its peak, and latencies at half of that. On a real server also
+ * what one caller waits for; no worker runs beside them.
+ */
 export async function starts(bench: Bench): Promise<SuiteResult> {
-  const wanted = bench.isShort ? (['api', 'all', 'client'] as const) : (Object.keys(names) as (keyof typeof names)[]);
+  const isReal = bench.temporal.name !== 'fake';
+  const wanted = (Object.keys(names) as (keyof typeof names)[]).filter((name) =>
+    bench.isShort ? ['api', 'all', 'client'].includes(name) : isReal ? name !== 'all' : name !== 'own',
+  );
+  const callers = isReal ? 16 : 64;
   const peers: Peer[] = [];
   for (const name of wanted) peers.push(await bench.peer(name));
   const loop = { callers, rampMs: 200, windowMs: bench.isShort ? 500 : 1_000 };
@@ -37,6 +43,7 @@ export async function starts(bench: Bench): Promise<SuiteResult> {
   const closed = await inRounds(contenders, bench.rounds);
   const of = (name: PeerName) => closed.get(name) ?? [];
   const peakOf = (name: PeerName) => figureOf(rates(of(name))).value;
+  const single = isReal ? await inRounds(contenders.map(withOneCaller), bench.rounds) : undefined;
   const open = bench.isShort
     ? undefined
     : await inRounds(
@@ -55,6 +62,9 @@ export async function starts(bench: Bench): Promise<SuiteResult> {
       cell(figureOf(costs(windows, peer.pid))),
       restCell(windows, peer.pid),
       foreignCell(windows),
+      ...(single === undefined
+        ? []
+        : [0.5, 0.99].map((share) => cell(figureOf(latenciesAt(single.get(peer.name) ?? [], share)), 1))),
       ...(open === undefined ? [] : [0.5, 0.99].map((share) => cell(figureOf(latenciesAt(atHalf, share)), 1))),
     ];
   };
@@ -74,8 +84,31 @@ export async function starts(bench: Bench): Promise<SuiteResult> {
         rows: peers.map(row),
       },
     ],
-    figures: bench.temporal.name === 'fake' ? figuresOf(closed, peers) : { '4': rateRatio(closed, 'api', 'client') },
+    figures:
+      single === undefined ? figuresOf(closed, peers) : { '4': rateRatio(closed, 'api', 'client'), ...addedBy(single) },
   };
+}
+
+const withOneCaller = (contender: Contender): Contender => ({
+  ...contender,
+  loop: { callers: 1, rampMs: 100, windowMs: 1_500 },
+});
+
+/** What one caller waits longer for the service than for the client, as a part of what the client takes at its median. */
+function addedBy(rounds: Rounds): Record<string, Figure> {
+  const at = (name: PeerName, share: number) => latenciesAt(rounds.get(name) ?? [], share);
+  const direct = at('client', 0.5);
+  const added = (share: number): Figure => {
+    const ratio = ratioOf(
+      at('api', share).map((sample, round) => ({
+        value: sample.value - (at('client', share)[round]?.value ?? Number.NaN),
+        isQuiet: sample.isQuiet && at('client', share)[round]?.isQuiet === true,
+      })),
+      direct,
+    );
+    return ratio;
+  };
+  return { '5-p50': added(0.5), '5-p99': added(0.99) };
 }
 
 const rateRatio = (rounds: Rounds, above: PeerName, below: PeerName): Figure =>
