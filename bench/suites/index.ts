@@ -6,6 +6,7 @@ import { layers } from './layers.ts';
 import { overload } from './overload.ts';
 import { reads } from './reads.ts';
 import { refusals } from './refusals.ts';
+import { soak } from './soak.ts';
 import { startUp } from './start-up.ts';
 import { starts } from './starts.ts';
 import { transfers } from './transfers.ts';
@@ -24,6 +25,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   overload: { run: overload, servers: ['fake'] },
   reads: { run: reads, servers: ['fake', 'dev'] },
   refusals: { run: refusals, servers: ['fake', 'dev'] },
+  soak: { run: soak, servers: ['fake'] },
   'start-up': { run: startUp, servers: ['fake', 'dev'] },
   starts: { run: starts, servers: ['fake', 'dev'] },
   transfers: { run: transfers, servers: ['dev'] },
