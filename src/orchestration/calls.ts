@@ -1,4 +1,5 @@
 import type { Client, Connection, ConnectionLike } from '@temporalio/client';
+import type { VisibilityTurn } from './visibility-ration.ts';
 
 /** What bounds one call to Temporal. */
 export interface CallLimits {
@@ -21,6 +22,8 @@ export interface CallDependencies {
   readonly connection: Connection;
   readonly namespace: string;
   readonly deadlines: Deadlines;
+  /** Not given: Temporal alone limits questions to its visibility store. */
+  readonly visibilityTurn?: VisibilityTurn | undefined;
 }
 
 /** Runs the calls that `call` makes over the connection within limits. Every call to Temporal goes through here. */

@@ -31,18 +31,6 @@ export const workflowBugs: readonly PlantedBug[] = [
     caughtBy: [test('transfers-retries'), 'each step of a transfer that completes'],
   },
   {
-    name: 'the undo is registered after the step',
-    edits: [
-      { file: transfers, find: '  undo.push(refund);\n', put: '' },
-      {
-        file: transfers,
-        find: '  const withdrawal = await cautious.withdraw(transfer);\n',
-        put: '  const withdrawal = await cautious.withdraw(transfer);\n  undo.push(refund);\n',
-      },
-    ],
-    caughtBy: [test('transfers-faults'), 'a withdrawal after its effect.?, the money is returned'],
-  },
-  {
     name: 'a cancel stops the compensation',
     edits: [
       {
@@ -51,7 +39,8 @@ export const workflowBugs: readonly PlantedBug[] = [
         put: 'CancellationScope.cancellable(async () => {',
       },
     ],
-    caughtBy: [test('transfers-cancel'), 'while the money is refunded a cancel by Temporal'],
+    caughtBy: [test('transfers-cancel'), 'by Temporal changes nothing while the return of the money is stuck'],
+    hangs: true,
   },
   {
     name: 'a cancelled activity is not waited for',

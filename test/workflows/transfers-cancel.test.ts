@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Problem } from '../../src/problems.ts';
 import { createGate, failFirst } from '../harness/adapter-calls.ts';
 import { approver } from '../harness/instance-messages.ts';
+import { beginStuck, retryOncePossible } from '../harness/stuck-returns.ts';
 import {
   openTransfers,
   type Transfer,
@@ -253,17 +254,11 @@ describe.concurrent('the cancel action', () => {
   });
 
   it('by Temporal changes nothing while the return of the money is stuck', async () => {
-    const { transfer, gate } = await beginHeld('deposit');
-    await gate.reached;
-    await transfer.freeze('payee');
-    await transfer.freeze('payer');
-    gate.open();
-    await transfer.reaches('compensation-stuck');
+    const transfer = await beginStuck(transfers);
     await transfer.handle.cancel();
     await transfer.retriesOf('refund', 1);
     expect(await transfer.read()).toMatchObject({ status: 'RUNNING', step: 'compensation-stuck' });
-    await transfer.unfreeze('payer');
-    await transfer.act('resolve', { how: 'retry' });
+    await retryOncePossible(transfer);
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
   });
 

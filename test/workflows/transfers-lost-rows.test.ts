@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problems } from '../../src/problems.ts';
 import { breakBefore, createGate, failFirst, passThrough } from '../harness/adapter-calls.ts';
 import { approver } from '../harness/instance-messages.ts';
-import { openTransfers, type TransferCall, type TransferCalls, type Transfers } from '../harness/transfers.ts';
+import { beginStuck, retryOncePossible } from '../harness/stuck-returns.ts';
+import { openTransfers, type TransferCall, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 let transfers: Transfers;
@@ -16,20 +17,11 @@ const untouched = { payer: 5_000n, payee: 0n };
 const ledgerLost = { outcome: 'compensated', reason: 'ledger-lost' };
 
 /** A transfer that is held before a call, so that rows are lost meanwhile. */
-async function heldBefore(call: TransferCall, calls: TransferCalls = {}) {
+async function heldBefore(call: TransferCall) {
   const gate = createGate({ at: 'entry' });
-  const transfer = await transfers.begin({ minor: '1250', balance: 5_000n, calls: { ...calls, [call]: gate.hold } });
+  const transfer = await transfers.begin({ minor: '1250', balance: 5_000n, calls: { [call]: gate.hold } });
   await gate.reached;
   return { transfer, gate };
-}
-
-async function beginStuck(calls: TransferCalls = {}) {
-  const { transfer, gate } = await heldBefore('deposit', calls);
-  await transfer.freeze('payee');
-  await transfer.freeze('payer');
-  gate.open();
-  await transfer.reaches('compensation-stuck');
-  return transfer;
 }
 
 const storedOutcomeOf = async (transferId: string) =>
@@ -103,7 +95,7 @@ describe.concurrent('a database that lost rows of a transfer', () => {
   });
 
   it.each(['money', 'everything'] as const)('while its return is stuck (%s): it ends by itself', async (loss) => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     await transfers.loseRows(transfer.transferId, loss);
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
     expect(await transfer.balances()).toEqual(untouched);
@@ -111,7 +103,7 @@ describe.concurrent('a database that lost rows of a transfer', () => {
   });
 
   it('before it is settled: nothing is settled, and it ends', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     const gate = createGate({ at: 'entry' });
     transfer.handleCall('settle', gate.hold);
     const answer = transfer.answerOf('resolve', { how: 'settle', note: 'paid out in cash' });
@@ -124,7 +116,7 @@ describe.concurrent('a database that lost rows of a transfer', () => {
   });
 
   it('after it was settled: the transfer does not end settled', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     const gate = createGate({ at: 'entry' });
     transfer.handleCall('endTransfer', gate.hold);
     await transfer.act('resolve', { how: 'settle', note: 'paid out in cash' });
@@ -138,23 +130,23 @@ describe.concurrent('a database that lost rows of a transfer', () => {
 
 describe.concurrent('an operator who changes their mind', () => {
   it('returns the money where it could not be settled', async () => {
-    const transfer = await beginStuck({ settle: breakBefore });
+    const transfer = await beginStuck(transfers, { calls: { settle: breakBefore } });
     const settle = () => transfer.answerOf('resolve', { how: 'settle', note: 'no' }, approver, 'one-key');
     expect(await settle()).toBe('action-failed');
     transfer.handleCall('settle', passThrough);
     // What is kept for the key is final, so it must not ask for a repetition.
     expect(await settle()).toBe('action-failed');
     expect(problems['action-failed']).toMatchObject({ retryable: false, effect: 'unknown' });
-    await transfer.unfreeze('payer');
-    expect(await transfer.answerOf('resolve', { how: 'retry' })).toEqual({ accepted: true });
+    expect(await retryOncePossible(transfer)).toEqual({ accepted: true });
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated', reason: 'deposit-refused' });
     expect(await transfer.balances()).toEqual(untouched);
   });
 
   it('returns the money while the settlement is still tried', async () => {
-    const transfer = await beginStuck({ settle: failFirst(Infinity) });
+    const transfer = await beginStuck(transfers, { calls: { settle: failFirst(Infinity) } });
     const settling = transfer.answerOf('resolve', { how: 'settle', note: 'no' });
     await transfer.retriesOf('settle', 2);
+    // No refund runs beside a settlement, so nothing returns the money before the operator's retry.
     await transfer.unfreeze('payer');
     expect(await transfer.answerOf('resolve', { how: 'retry' })).toEqual({ accepted: true });
     expect(await settling).toBe('action-failed');
@@ -163,7 +155,7 @@ describe.concurrent('an operator who changes their mind', () => {
   });
 
   it('settles after all, once that can be done', async () => {
-    const transfer = await beginStuck({ settle: breakBefore });
+    const transfer = await beginStuck(transfers, { calls: { settle: breakBefore } });
     expect(await transfer.answerOf('resolve', { how: 'settle', note: 'first' })).toBe('action-failed');
     transfer.handleCall('settle', passThrough);
     expect(await transfer.answerOf('resolve', { how: 'settle', note: 'second' })).toEqual({ accepted: true });
@@ -176,8 +168,12 @@ describe.concurrent('an outcome that cannot be recorded', () => {
     const transfer = await transfers.begin({ minor: '1250', balance: 5_000n, calls: { endTransfer: breakBefore } });
     await transfer.reaches('ending-stuck');
     expect(await transfer.answerOf('resolve', { how: 'settle', note: 'no' })).toBe('action-not-allowed');
-    transfer.handleCall('endTransfer', passThrough);
+    // Temporal repeats the ending as well, so its attempt is held until the operator is answered.
+    const gate = createGate({ at: 'entry' });
+    transfer.handleCall('endTransfer', gate.hold);
+    await gate.reached;
     expect(await transfer.answerOf('resolve', { how: 'retry' })).toEqual({ accepted: true });
+    gate.open();
     expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
     expect(await storedOutcomeOf(transfer.transferId)).toBe('completed');
   });

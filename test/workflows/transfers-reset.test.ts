@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGate, failFirst, passThrough } from '../harness/adapter-calls.ts';
 import { approver } from '../harness/instance-messages.ts';
+import { retryOncePossible } from '../harness/stuck-returns.ts';
 import { openTransfers, type Transfer, type TransferCalls, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
@@ -168,8 +169,7 @@ describe.concurrent('a transfer that was reset', () => {
     await transfer.freeze('payer');
     await transfer.act('reject', {});
     await transfer.reaches('compensation-stuck');
-    await transfer.unfreeze('payer');
-    await transfer.act('resolve', { how: 'retry' });
+    await retryOncePossible(transfer);
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
     stalled.open();
     await stalled.passed;

@@ -1,6 +1,6 @@
 import type { temporal } from '@temporalio/proto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createGate } from '../harness/adapter-calls.ts';
+import { beginStuck } from '../harness/stuck-returns.ts';
 import { openTransfers, type Transfer, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
@@ -45,13 +45,19 @@ const insisting = {
 };
 const cautious = { ...insisting, gives: 'unexpected,blocked' };
 
+/** A first step that is given up is followed by one that is not. */
+const first = () =>
+  transfers.implementation === 'transfers'
+    ? { name: 'openTransfer', ...insisting }
+    : { name: 'transferAtOnce', ...cautious };
+
 describe.concurrent('the server is told to try for ever', () => {
   it('each step of a transfer that completes', async () => {
     const transfer = await transfers.begin({ minor: '1000001', balance: 5_000_000n });
     await transfer.reaches('awaiting-approval');
     await transfer.act('approve', {});
     expect((await scheduledBy(transfer)).map(limitsOf)).toEqual([
-      { name: 'openTransfer', ...insisting },
+      first(),
       { name: 'recordApproval', ...insisting },
       { name: 'withdraw', ...cautious },
       { name: 'deposit', ...cautious },
@@ -60,16 +66,10 @@ describe.concurrent('the server is told to try for ever', () => {
   });
 
   it('each step of a transfer whose return is blocked', async () => {
-    const gate = createGate({ at: 'entry' });
-    const transfer = await transfers.begin({ minor: '1250', balance: 5_000n, calls: { deposit: gate.hold } });
-    await gate.reached;
-    await transfer.freeze('payee');
-    await transfer.freeze('payer');
-    gate.open();
-    await transfer.reaches('compensation-stuck');
+    const transfer = await beginStuck(transfers);
     await transfer.unfreeze('payer');
     expect((await scheduledBy(transfer)).map(limitsOf)).toEqual([
-      { name: 'openTransfer', ...insisting },
+      first(),
       { name: 'withdraw', ...cautious },
       { name: 'deposit', ...cautious },
       { name: 'refund', ...cautious },
@@ -79,13 +79,7 @@ describe.concurrent('the server is told to try for ever', () => {
   });
 
   it('a settlement', async () => {
-    const gate = createGate({ at: 'entry' });
-    const transfer = await transfers.begin({ minor: '1250', balance: 5_000n, calls: { deposit: gate.hold } });
-    await gate.reached;
-    await transfer.freeze('payee');
-    await transfer.freeze('payer');
-    gate.open();
-    await transfer.reaches('compensation-stuck');
+    const transfer = await beginStuck(transfers);
     await transfer.act('resolve', { how: 'settle', note: 'paid out in cash' });
     const settlements = (await scheduledBy(transfer)).filter(({ activityType }) => activityType?.name === 'settle');
     expect(settlements.map((settlement) => ({ ...limitsOf(settlement), gives: '' }))).toEqual([

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createGate } from '../harness/adapter-calls.ts';
 import { approver } from '../harness/instance-messages.ts';
+import { beginStuck } from '../harness/stuck-returns.ts';
 import { openTransfers, type Transfers } from '../harness/transfers.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
@@ -16,19 +16,8 @@ beforeAll(async () => {
 });
 afterAll(() => transfers.close());
 
-async function beginStuck() {
-  const gate = createGate({ at: 'entry' });
-  const transfer = await transfers.begin({ minor: '1250', balance: 5_000n, calls: { deposit: gate.hold } });
-  await gate.reached;
-  await transfer.freeze('payee');
-  await transfer.freeze('payer');
-  gate.open();
-  await transfer.reaches('compensation-stuck');
-  return transfer;
-}
-
 async function beginProposed() {
-  const transfer = await beginStuck();
+  const transfer = await beginStuck(transfers);
   expect(await transfer.act('resolve', settlement, proposer)).toEqual({ accepted: true, awaits: 'confirmation' });
   await transfer.reaches('settlement-proposed');
   return transfer;
@@ -93,7 +82,7 @@ describe.concurrent('a settlement that needs two persons', () => {
   });
 
   it('is not confirmed before it is proposed', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     expect(await transfer.answerOf('confirm', {}, second)).toBe('action-not-allowed');
     await transfer.unfreeze('payer');
     await transfer.result();

@@ -1,7 +1,12 @@
+import proto from '@temporalio/proto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGate, failFirst, passThrough } from '../harness/adapter-calls.ts';
-import { openTransfers, type TransferCalls, type Transfers } from '../harness/transfers.ts';
+import { beginStuck, retryOncePossible } from '../harness/stuck-returns.ts';
+import { openTransfers, type Transfer, type Transfers } from '../harness/transfers.ts';
+import { until } from '../harness/until.ts';
 import { temporalAddress } from '../servers/temporal.ts';
+
+const { PENDING_ACTIVITY_STATE_SCHEDULED } = proto.temporal.api.enums.v1.PendingActivityState;
 
 let transfers: Transfers;
 
@@ -12,32 +17,23 @@ afterAll(() => transfers.close());
 
 const returned = { payer: 5_000n, payee: 0n };
 
-/** A transfer whose payee refuses the money and whose payer cannot take it back. */
-async function beginStuck(calls: TransferCalls = {}) {
-  const gate = createGate({ at: 'entry' });
-  const transfer = await transfers.begin({
-    minor: '1250',
-    balance: 5_000n,
-    calls: { ...calls, deposit: gate.hold },
-  });
-  await gate.reached;
-  await transfer.freeze('payee');
-  await transfer.freeze('payer');
-  gate.open();
-  await transfer.reaches('compensation-stuck');
-  return transfer;
-}
+/** Resolves once the next attempt of the return is that one or a later one, and none is under way. */
+const waitsForAttempt = (transfer: Transfer, attempt: number) =>
+  until(
+    async () => (await transfer.handle.describe()).raw.pendingActivities?.[0],
+    (pending) => pending?.state === PENDING_ACTIVITY_STATE_SCHEDULED && (pending.attempt ?? 0) >= attempt,
+  );
 
 describe.concurrent('a return that cannot finish', () => {
   it('finishes by itself once the payer can take the money', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     await transfer.unfreeze('payer');
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated', reason: 'deposit-refused' });
     expect(await transfer.balances()).toEqual(returned);
   });
 
   it('keeps trying without adding to history', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     await transfer.retriesOf('refund', 2);
     const before = (await transfer.eventTypes()).length;
     await transfer.retriesOf('refund', 2);
@@ -47,9 +43,9 @@ describe.concurrent('a return that cannot finish', () => {
   });
 
   it('is tried again at once when an operator says so', async () => {
-    const transfer = await beginStuck();
-    // The next attempt by itself is more than ten seconds away.
-    await transfer.retriesOf('refund', 6);
+    const transfer = await beginStuck(transfers);
+    // The eighth attempt by itself is more than ten seconds away.
+    await waitsForAttempt(transfer, 8);
     await transfer.unfreeze('payer');
     expect(await transfer.act('resolve', { how: 'retry' })).toEqual({ accepted: true });
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
@@ -59,17 +55,16 @@ describe.concurrent('a return that cannot finish', () => {
   });
 
   it('stays stuck, and open to the operator, where the retry is blocked as well', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     await transfer.act('resolve', { how: 'retry' });
     await transfer.retriesOf('refund', 1);
     expect(await transfer.read()).toMatchObject({ status: 'RUNNING', step: 'compensation-stuck' });
-    await transfer.unfreeze('payer');
-    await transfer.act('resolve', { how: 'retry' });
+    await retryOncePossible(transfer);
     expect(await transfer.result()).toMatchObject({ outcome: 'compensated' });
   });
 
   it('can be settled by hand', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     expect(await transfer.act('resolve', { how: 'settle', note: 'paid out in cash' })).toEqual({ accepted: true });
     expect(await transfer.result()).toMatchObject({
       outcome: 'settled',
@@ -81,7 +76,7 @@ describe.concurrent('a return that cannot finish', () => {
   });
 
   it('is not settled where the money was returned first', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     const gate = createGate({ at: 'entry' });
     transfer.handleCall('refund', gate.hold);
     await gate.reached;
@@ -96,7 +91,7 @@ describe.concurrent('a return that cannot finish', () => {
   });
 
   it('follows one operator at a time', async () => {
-    const transfer = await beginStuck();
+    const transfer = await beginStuck(transfers);
     const gate = createGate({ at: 'entry' });
     transfer.handleCall('settle', gate.hold);
     const first = transfer.answerOf('resolve', { how: 'settle', note: 'first' });
@@ -110,7 +105,7 @@ describe.concurrent('a return that cannot finish', () => {
   });
 
   it('is settled although the database goes away meanwhile', async () => {
-    const transfer = await beginStuck({ settle: failFirst(2) });
+    const transfer = await beginStuck(transfers, { calls: { settle: failFirst(2) } });
     await transfer.act('resolve', { how: 'settle', note: 'paid out in cash' });
     expect(await transfer.result()).toMatchObject({ outcome: 'settled' });
   });
