@@ -27,7 +27,8 @@ export interface Peer {
 /** A server with so many of the layers of a start. */
 export type Layer = `layer-${0 | 1 | 2 | 3 | 4 | 5}`;
 
-export type PeerName = 'api' | 'all' | 'limited' | Layer | 'own' | 'client' | 'native' | 'raw' | 'classic' | 'express';
+export type PeerName =
+  'api' | 'all' | 'at-once' | 'limited' | Layer | 'own' | 'client' | 'native' | 'raw' | 'classic' | 'express';
 
 export interface BenchOptions {
   readonly server: ServerName;
@@ -122,6 +123,16 @@ interface Started {
   readonly stop: () => Promise<void>;
 }
 
+/** Beside those that all processes of the service have. */
+const settingsOf = {
+  api: { ROLE: 'api' },
+  all: { ROLE: 'all' },
+  /** All new transfers take the way of one commit. */
+  'at-once': { ROLE: 'all', PORTICO_TRANSFERS_AT_ONCE_SHARE: '1' },
+  /** Refuses nearly all starts. */
+  limited: { ROLE: 'api', PORTICO_RATE_LIMIT_STARTS: '1' },
+} as const satisfies Partial<Record<PeerName, Readonly<Record<string, string>>>>;
+
 /** How each peer is started, and how a load is made on it. */
 function starterOf({ temporal, deployment }: { temporal: TemporalServer; deployment: Deployment }) {
   const place = 'service';
@@ -133,8 +144,9 @@ function starterOf({ temporal, deployment }: { temporal: TemporalServer; deploym
     switch (name) {
       case 'api':
       case 'all':
+      case 'at-once':
       case 'limited': {
-        const more = name === 'limited' ? { ROLE: 'api', PORTICO_RATE_LIMIT_STARTS: '1' } : { ROLE: name };
+        const more = settingsOf[name];
         const portico = await startPortico({
           ...{ folder: deployment.folder, place },
           environment: { ...deployment.environment, TEMPORAL_ADDRESS: temporal.address, ...more },

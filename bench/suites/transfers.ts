@@ -1,59 +1,60 @@
 import { Client, Connection } from '@temporalio/client';
-import { transfersV1 } from '../../src/catalog/transfers.ts';
 import { withClient } from '../../test/servers/postgres.ts';
-import { exactFigure, figureOf, median } from '../method/arithmetic.ts';
+import { exactFigure, figureOf, median, ratioOf } from '../method/arithmetic.ts';
 import type { Bench } from '../method/bench.ts';
 import { cell, type SuiteResult } from '../method/report.ts';
-import { foreignCell, inRounds, latenciesAt, rates, warmUp } from '../method/rounds.ts';
+import { type Contender, foreignCell, inRounds, latenciesAt, warmUp } from '../method/rounds.ts';
 
-/** What a plain transfer took when it was an activity for each of its four steps. */
-const first = { events: 33, tasks: 5, writes: 4 };
+/** The ways of a transfer, with the workflow that takes each. */
+const ways = [
+  { name: 'all', label: 'step by step', workflow: 'transfers' },
+  { name: 'at-once', label: 'by one commit', workflow: 'transfersAtOnce' },
+] as const;
 
 const counted = 20;
 
-/** A plain transfer from its start to `completed`: how long that takes, and what it asks of Temporal and PostgreSQL. */
+/**
+ * A plain transfer from its start to `completed`, by both of its implementations: how long that takes, and what it asks of
+ * Temporal and PostgreSQL. The workers of both processes share the work.
+ */
 export async function transfers(bench: Bench): Promise<SuiteResult> {
-  const all = await bench.peer('all');
-  await openAccounts(bench, all.url);
-  const one = { name: 'one', peer: all, kind: 'transfer', loop: { callers: 1, rampMs: 100, windowMs: 2_000 } };
-  const many = { ...one, name: 'many', loop: { callers: 16, rampMs: 300, windowMs: 2_000 } };
-  await warmUp([one], 2_000);
-  const writesBefore = await writesSoFar(bench);
-  const loop = { callers: 1, rampMs: 0, windowMs: 60_000, maxRequests: counted };
-  const { requests } = await all.load('transfer', loop);
-  const writes = ((await writesSoFar(bench)) - writesBefore) / requests;
-  const { events, tasks } = await historiesOf(bench);
-  const rounds = await inRounds([one, many], bench.rounds);
-  const rows = [one, many].map(({ name, loop: { callers } }) => {
-    const windows = rounds.get(name) ?? [];
-    return [
-      `${callers} at a time`,
-      ...[0.5, 0.99].map((share) => cell(figureOf(latenciesAt(windows, share)), 1)),
-      cell(figureOf(rates(windows)), 1),
-      foreignCell(windows),
-    ];
-  });
+  const contenders: Contender[] = [];
+  const counts = new Map<string, readonly [events: number, tasks: number, writes: number]>();
+  for (const { name, workflow } of ways) {
+    const peer = await bench.peer(name);
+    if (contenders.length === 0) await openAccounts(bench, peer.url);
+    const contender = { name, peer, kind: 'transfer', loop: { callers: 1, rampMs: 100, windowMs: 2_000 } };
+    contenders.push(contender);
+    await warmUp([contender], 2_000);
+    const before = await writesSoFar(bench);
+    const loop = { callers: 1, rampMs: 0, windowMs: 60_000, maxRequests: counted };
+    const { requests } = await peer.load('transfer', loop);
+    const writes = ((await writesSoFar(bench)) - before) / requests;
+    counts.set(name, [...(await historiesOf(bench, workflow)), Math.round(writes)]);
+  }
+  const rounds = await inRounds(contenders, bench.rounds);
+  const at = (name: string, share: number) => latenciesAt(rounds.get(name) ?? [], share);
+  const ratio = (index: 0 | 1 | 2) =>
+    exactFigure((counts.get('at-once')?.[index] ?? Number.NaN) / (counts.get('all')?.[index] ?? Number.NaN));
+  const rows = ways.map(({ name, label }) => [
+    label,
+    ...[0.5, 0.99].map((share) => cell(figureOf(at(name, share)), 1)),
+    ...(counts.get(name) ?? []).map(String),
+    foreignCell(rounds.get(name) ?? []),
+  ]);
   return {
     tables: [
       {
-        title: `Transfers from start to end, role all, ${bench.temporal.name} server`,
-        head: ['', 'p50 ms', 'p99 ms', 'a second', 'foreign CPU'],
+        title: `Transfers from start to end by one caller, role all, ${bench.temporal.name} server`,
+        head: ['', 'p50 ms', 'p99 ms', 'history events', 'workflow tasks', 'writing transactions', 'foreign CPU'],
         rows,
-      },
-      {
-        title: 'What one transfer takes',
-        head: ['', 'now', 'at first'],
-        rows: [
-          ['history events', String(events), String(first.events)],
-          ['workflow tasks', String(tasks), String(first.tasks)],
-          ['writing transactions', writes.toFixed(1), String(first.writes)],
-        ],
       },
     ],
     figures: {
-      '15-events': exactFigure(events / first.events),
-      '15-tasks': exactFigure(tasks / first.tasks),
-      '15-writes': exactFigure(Math.round(writes) / first.writes),
+      '15-latency': ratioOf(at('at-once', 0.5), at('all', 0.5)),
+      '15-events': ratio(0),
+      '15-tasks': ratio(1),
+      '15-writes': ratio(2),
     },
   };
 }
@@ -65,11 +66,11 @@ const writesSoFar = (bench: Bench): Promise<number> =>
     return Number(rows[0]?.next);
   });
 
-async function historiesOf(bench: Bench): Promise<{ events: number; tasks: number }> {
+async function historiesOf(bench: Bench, workflow: string): Promise<[events: number, tasks: number]> {
   const connection = await Connection.connect({ address: bench.temporal.address });
   const client = new Client({ connection });
   const [events, tasks]: [number[], number[]] = [[], []];
-  const query = `PorticoProcess = '${transfersV1.name}' AND ExecutionStatus = 'Completed'`;
+  const query = `WorkflowType = '${workflow}' AND ExecutionStatus = 'Completed'`;
   for await (const { workflowId } of client.workflow.list({ query, pageSize: counted })) {
     const history = await client.workflow.getHandle(workflowId).fetchHistory();
     events.push(history.events?.length ?? 0);
@@ -77,7 +78,7 @@ async function historiesOf(bench: Bench): Promise<{ events: number; tasks: numbe
     if (events.length === counted) break;
   }
   await connection.close();
-  return { events: median(events), tasks: median(tasks) };
+  return [median(events), median(tasks)];
 }
 
 async function openAccounts({ token }: Bench, url: string): Promise<void> {
