@@ -43,6 +43,30 @@ export const workflowBugs: readonly PlantedBug[] = [
     hangs: true,
   },
   {
+    name: 'no cancel stops a transfer at once',
+    edits: [
+      {
+        file: 'workflows/transfers/beginning.ts',
+        find: 'await forward.run(() => cautious',
+        put: 'await (() => cautious',
+      },
+      { file: 'workflows/transfers/beginning.ts', find: 'transferAtOnce(order));', put: 'transferAtOnce(order))();' },
+    ],
+    caughtBy: [test('transfers-at-once'), 'stops it while its database is away'],
+    hangs: true,
+  },
+  {
+    name: 'a transfer at once that was given up is not opened',
+    edits: [
+      {
+        file: 'workflows/transfers/beginning.ts',
+        find: 'if (error instanceof TemporalFailure) return open();',
+        put: "if (error instanceof TemporalFailure) return { state: 'conflict' };",
+      },
+    ],
+    caughtBy: [test('transfers-at-once'), 'is completed by steps where a defect stops it'],
+  },
+  {
     name: 'a cancelled activity is not waited for',
     edits: [{ file: money, find: "'WAIT_CANCELLATION_COMPLETED'", put: "'TRY_CANCEL'" }],
     caughtBy: [test('transfers-cancel'), 'comes too late where the deposit lands'],
