@@ -130,7 +130,7 @@ export const settings = z.object({
   PORTICO_MAX_EVENT_LOOP_DELAY: duration('0s', '1m')
     .prefault('200ms')
     .describe(
-      'Mean delay of the event loop above which reads and lists are shed, and starts above five times as much; 0s for no limit.',
+      'Mean delay of the event loop above which reads and lists are shed, and starts above five times as much; 0s for no limit, as `npm start` sets it.',
     ),
   PORTICO_MAX_EVENT_LOOP_UTILIZATION: wholeNumber(0, 100)
     .prefault('0')

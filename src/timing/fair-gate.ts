@@ -1,5 +1,3 @@
-export type FairGate = ReturnType<typeof createFairGate>;
-
 /**
  * A gate with slots. Who finds none free waits in a lane. A slot that comes free goes to the lanes in turn, and within a
  * lane to who came first, so that a long lane delays its own. `slots` is asked at each entry and each leave.

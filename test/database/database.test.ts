@@ -168,7 +168,8 @@ describe.skipIf(postgresSkipReason() !== undefined)('a PostgreSQL in trouble', (
   });
 
   it.concurrent('gives connections to the lanes in turn, so that much in one does not hold up another', async () => {
-    const database = connect(url, 1);
+    // Nobody loses patience, also on a slow machine.
+    const database = connectDatabase({ url, poolMax: 1, connectTimeoutMs: 60_000, logger: silentLogger });
     const ended: string[] = [];
     const run = (lane: string) =>
       database

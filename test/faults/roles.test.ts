@@ -26,6 +26,9 @@ const startMs = 8_000;
 /** Temporal hands tasks to polls. One that a stopping worker has just given up loses its task, which is repeated later. */
 const pollsOfWorker = 10;
 
+/** What the making of the workflow bundle takes on two cores that have something else to do as well. */
+const usualPaceMs = 3_000;
+
 describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes of their own', () => {
   let deployment: Deployment;
   let server: TestTemporalServer;
@@ -193,8 +196,10 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
       balancer.stop();
       expect(failed).toEqual([]);
       // A task that a stopping worker has taken is repeated after ten seconds, and an action is told before: it is in doubt.
+      // On a machine that takes seconds to make the bundle, the steps of many take as long without any stop.
       const doubts = mix.retried.filter((why) => why === '504 outcome-unknown').length;
-      expect(doubts).toBeLessThanOrEqual(pollsOfWorker * stops.worker);
+      const slowness = Math.max(1, deployment.paceMs / usualPaceMs);
+      expect(doubts).toBeLessThanOrEqual(pollsOfWorker * stops.worker * slowness);
       expect(mix.retried.length - doubts, mix.retried.join()).toBe(0);
 
       const { url } = await first('api').ready();
