@@ -135,7 +135,7 @@ export const moneyBugs: readonly PlantedBug[] = [
   {
     name: 'a transfer at once locks the payer before the payee, whatever their ids',
     edits: [{ file: atOnceSql, find: 'order by account_id for', put: 'order by account_id = of_payer desc for' }],
-    caughtBy: ['test/adapters/ledger/at-once-races.test.ts', 'run against each other without a deadlock'],
+    caughtBy: ['test/adapters/ledger/at-once-races.test.ts', 'lock the account of the lower id first'],
   },
   {
     name: 'a transfer at once asks for no approval',
@@ -145,7 +145,7 @@ export const moneyBugs: readonly PlantedBug[] = [
   {
     name: 'a transfer at once does not look at what the payer has',
     edits: [{ file: atOnceSql, find: ' and (account_id = of_payee or balance_minor >= of_amount)', put: '' }],
-    caughtBy: [atOnceTest, 'embedded is only opened where the payer has too little'],
+    caughtBy: [atOnceTest, 'is only opened where .*the payer has too little'],
   },
   {
     name: 'a COMMIT that is answered by ROLLBACK counts',

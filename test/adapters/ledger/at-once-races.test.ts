@@ -107,6 +107,26 @@ describe.skipIf(postgresSkipReason() !== undefined)('transfers at once under con
     expect(await auditAtRest()).toEqual([]);
   });
 
+  it.each([
+    { from: 'payer', to: 'payee' },
+    { from: 'payee', to: 'payer' },
+  ])('lock the account of the lower id first, where $from pays', async (parties) => {
+    const patient = connectDatabase({ url: patientUrl(url), poolMax: 2, logger: silentLogger });
+    const tenant = await openTenant(database);
+    await createTransferRecords(database).transferAtOnce({ ...openingOf(tenant, { transferId: 'before' }), result });
+    const lock = await lockAccount(url, { tenant, accountId: 'payee' });
+    const late = createTransferRecords(patient).transferAtOnce({ ...openingOf(tenant, parties), result });
+    await until(
+      () => waitingStatements(url),
+      (count) => count === 1,
+    );
+    const free = "select account_id from accounts where tenant = $1 and account_id = 'payer' for update skip locked";
+    expect(await database.query(free, [tenant])).toHaveLength(1);
+    await lock.release();
+    expect(await late).toMatchObject({ state: 'ended' });
+    await patient.close();
+  });
+
   it('never take more than there is, however many ask for it at the same time', async () => {
     const { transferAtOnce } = createTransferRecords(database);
     const tenant = await openTenant(database);
