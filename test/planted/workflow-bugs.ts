@@ -131,8 +131,8 @@ export const workflowBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: transfers,
-        find: '    CancellationScope.nonCancellable(() => persistent.openTransfer(',
-        put: '    CancellationScope.cancellable(() => persistent.openTransfer(',
+        find: 'CancellationScope.nonCancellable(() => persistent.openTransfer(',
+        put: 'CancellationScope.cancellable(() => persistent.openTransfer(',
       },
     ],
     caughtBy: [test('transfers-cancel'), 'Temporal.*in the permanent row as well, while the database is away'],
