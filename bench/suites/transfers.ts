@@ -59,7 +59,7 @@ export async function transfers(bench: Bench): Promise<SuiteResult> {
   };
 }
 
-/** Only a transaction that writes gets a number. */
+/** Only a transaction that writes gets a number, and so does the block of a function that may be undone by itself. */
 const writesSoFar = (bench: Bench): Promise<number> =>
   withClient(bench.deployment.databaseUrl, async (client) => {
     const { rows } = await client.query<{ next: string }>('select pg_snapshot_xmax(pg_current_snapshot()) as next');
