@@ -19,8 +19,8 @@ const place = 'service';
 const idleMs = 4_000;
 
 /**
- * From the start of a process to its first request and its first poll, beside a Fastify without anything and an idle
- * worker, and the memory of those that have nothing to do. The workflow bundle is built beforehand for all of them.
+ * Measures the time from the start of a process to its first request and its first poll, and its memory when idle. The
+ * peers are a bare Fastify and an idle worker. The workflow bundle is built beforehand for all of them.
  */
 export async function startUp(bench: Bench): Promise<SuiteResult> {
   const { address } = bench.temporal;

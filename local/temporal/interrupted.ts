@@ -13,9 +13,9 @@ export interface InterruptedOptions {
 const timesInARow = 3;
 
 /**
- * Replaces a development server whose SQLite is interrupted. A statement that is cut at the wrong moment leaves the one
- * connection in a state in which it answers "interrupted" to every later one, for ever, while the server's health is
- * SERVING. That was seen on machines which were short of processor time. The database itself is whole.
+ * Replaces a development server whose SQLite is interrupted. The server has one connection to it. A statement that is
+ * cut at the wrong moment makes every later one fail with "interrupted", for ever. The server's health is SERVING all the
+ * while. That was seen on machines short of processor time. The database itself is whole.
  */
 export function watchInterrupted({ isInterrupted, replace, onFailure, everyMs = 2_000 }: InterruptedOptions) {
   const stopping = new AbortController();

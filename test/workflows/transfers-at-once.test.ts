@@ -10,6 +10,7 @@ import {
 } from '../harness/adapter-calls.ts';
 import { retryOncePossible } from '../harness/stuck-returns.ts';
 import { openTransfers, type Transfer, type Transfers } from '../harness/transfers.ts';
+import { waysToCancel } from '../harness/ways-to-cancel.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 let transfers: Transfers;
@@ -143,27 +144,7 @@ describe.concurrent('a transfer at once', () => {
   });
 });
 
-/** Both ways to cancel. Each resolves once history holds the cancel; `answer` is what the caller learns later, if anything. */
-const ways = [
-  {
-    way: 'the action',
-    cancel: async (transfer: Transfer) => {
-      const answer = transfer.answerOf('cancel', {});
-      await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
-      return { answer };
-    },
-  },
-  {
-    way: 'Temporal',
-    cancel: async (transfer: Transfer) => {
-      await transfer.handle.cancel();
-      await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED');
-      return { answer: undefined };
-    },
-  },
-];
-
-describe.concurrent.each(ways)('a cancel by $way of a transfer at once', ({ cancel }) => {
+describe.concurrent.each(waysToCancel)('a cancel by $way of a transfer at once', ({ cancel }) => {
   it('stops it while its database is away, and the caller is answered once that is certain', async () => {
     const transfer = await begin(failFirst(Infinity));
     await transfer.retriesOf('transferAtOnce', 2);

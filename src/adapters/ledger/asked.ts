@@ -10,13 +10,16 @@ export type AskedColumns = {
 };
 
 /** What a start asks for. */
-interface Asked {
+export interface Asked {
   readonly from: string;
   readonly to: string;
+  /** ISO 4217. */
   readonly currency: string;
+  /** Minor units, positive. */
   readonly amountMinor: bigint;
   readonly reference?: string | undefined;
   readonly requestedBy?: string | undefined;
+  /** `{scheme}.{digest}` of the request. */
   readonly fingerprint: string;
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Database, Queryable } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
 import type { Actor } from '../../definition/envelope.ts';
-import { type AskedColumns, isSame } from './asked.ts';
+import { type Asked, type AskedColumns, isSame } from './asked.ts';
 import { readTransfer, type TransferKey } from './phases.ts';
 import { type MoneyStanding, standingAgainst } from './standing.ts';
 
@@ -15,18 +15,8 @@ export const transferGrants = {
 } satisfies Grants;
 
 /** The facts of a transfer that its permanent row keeps. */
-export interface TransferOpening extends TransferKey {
-  readonly from: string;
-  readonly to: string;
-  /** ISO 4217. */
-  readonly currency: string;
-  /** Minor units, positive. */
-  readonly amountMinor: bigint;
-  readonly reference?: string | undefined;
-  readonly requestedBy?: string | undefined;
+export interface TransferOpening extends TransferKey, Asked {
   readonly startedBy: Actor;
-  /** `{scheme}.{digest}` of the request. */
-  readonly fingerprint: string;
   readonly approvalRequired: boolean;
 }
 
