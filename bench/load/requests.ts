@@ -70,7 +70,7 @@ export const kinds = {
 const grant = ({ token }: RequestContext, userId: string): RawRequest =>
   post({ token, status: 202, body: grantOf(userId) });
 
-const get = (token: string, target: string): RawRequest => ({
+export const get = (token: string, target: string): RawRequest => ({
   status: 200,
   text: `GET ${target} HTTP/1.1\r\nhost: portico\r\nauthorization: Bearer ${token}\r\n\r\n`,
 });

@@ -34,6 +34,8 @@ export interface BenchOptions {
   readonly server: ServerName;
   readonly rounds: number;
   readonly isShort: boolean;
+  /** Of the sizes that goals name, from 0 to 1: instances, events, entries, pages. */
+  readonly scale: number;
 }
 
 export type Bench = Awaited<ReturnType<typeof openBench>>;

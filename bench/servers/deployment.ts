@@ -56,6 +56,9 @@ export async function openDeployment() {
       PORTICO_RATE_LIMIT_REFUSALS: '100000',
       PORTICO_RATE_LIMIT_STARTS: '100000',
       PORTICO_RATE_LIMIT_READS: '100000',
+      PORTICO_RATE_LIMIT_ACTIONS: '100000',
+      PORTICO_RATE_LIMIT_LISTS: '100000',
+      PORTICO_VISIBILITY_LIMIT: '10000',
       PORTICO_DRAIN_DELAY: '0s',
     },
     /** A token that may do everything, as an issuer would sign it. */

@@ -1,8 +1,11 @@
 import type { Bench } from '../method/bench.ts';
 import type { SuiteResult } from '../method/report.ts';
 import type { ServerName } from '../servers/temporal.ts';
+import { depth } from './depth.ts';
 import { duplicates } from './duplicates.ts';
+import { history } from './history.ts';
 import { layers } from './layers.ts';
+import { open } from './open.ts';
 import { overload } from './overload.ts';
 import { reads } from './reads.ts';
 import { refusals } from './refusals.ts';
@@ -20,6 +23,9 @@ interface Suite {
 
 /** The suites by name. */
 export const suites: Readonly<Record<string, Suite>> = {
+  depth: { run: depth, servers: ['dev'] },
+  history: { run: history, servers: ['dev'] },
+  open: { run: open, servers: ['dev'] },
   duplicates: { run: duplicates, servers: ['fake', 'dev'] },
   layers: { run: layers, servers: ['fake'] },
   overload: { run: overload, servers: ['fake'] },

@@ -1,6 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { withClient } from '../../test/servers/postgres.ts';
 import { exactFigure, figureOf, median, ratioOf } from '../method/arithmetic.ts';
+import { openAccounts } from '../method/ask.ts';
 import type { Bench } from '../method/bench.ts';
 import { cell, type SuiteResult } from '../method/report.ts';
 import { type Contender, foreignCell, inRounds, latenciesAt, warmUp } from '../method/rounds.ts';
@@ -22,7 +23,7 @@ export async function transfers(bench: Bench): Promise<SuiteResult> {
   const counts = new Map<string, readonly [events: number, tasks: number, writes: number]>();
   for (const { name, workflow } of ways) {
     const peer = await bench.peer(name);
-    if (contenders.length === 0) await openAccounts(bench, peer.url);
+    if (contenders.length === 0) await openAccounts(bench, { url: peer.url, ids: ['a', 'b'] });
     const contender = { name, peer, kind: 'transfer', loop: { callers: 1, rampMs: 100, windowMs: 2_000 } };
     contenders.push(contender);
     await warmUp([contender], 2_000);
@@ -79,15 +80,4 @@ async function historiesOf(bench: Bench, workflow: string): Promise<[events: num
   }
   await connection.close();
   return [median(events), median(tasks)];
-}
-
-async function openAccounts({ token }: Bench, url: string): Promise<void> {
-  for (const id of ['a', 'b']) {
-    const response = await fetch(new URL(`/v1/accounts/${id}`, url), {
-      method: 'PUT',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ currency: 'EUR', openingBalance: { minor: '1000000000' } }),
-    });
-    if (!response.ok) throw new Error(`the account was answered ${response.status}`);
-  }
 }
