@@ -1,6 +1,7 @@
 import type { Bench } from '../method/bench.ts';
 import type { SuiteResult } from '../method/report.ts';
 import type { ServerName } from '../servers/temporal.ts';
+import { accounts } from './accounts.ts';
 import { depth } from './depth.ts';
 import { duplicates } from './duplicates.ts';
 import { history } from './history.ts';
@@ -23,6 +24,7 @@ interface Suite {
 
 /** The suites by name. */
 export const suites: Readonly<Record<string, Suite>> = {
+  accounts: { run: accounts, servers: ['dev'] },
   depth: { run: depth, servers: ['dev'] },
   history: { run: history, servers: ['dev'] },
   open: { run: open, servers: ['dev'] },
