@@ -14,6 +14,14 @@ export type RequestKind = keyof typeof kinds;
 /** The payload of every start by every peer. */
 export const grantOf = (userId: string) => ({ userId, name: 'Ann Example', locale: 'en' });
 
+/** A transfer between the accounts `a` and `b`, below every limit. */
+export const transferOf = (transferId: string) => ({
+  transferId,
+  from: 'a',
+  to: 'b',
+  amount: { currency: 'EUR', minor: '1' },
+});
+
 export const freshKey = ({ prefix }: RequestContext, index: number): string => `${prefix}-${index}`;
 export const knownKey = ({ prefix, knownKeys }: RequestContext, index: number): string =>
   `${prefix}-known-${index % knownKeys}`;
@@ -38,12 +46,7 @@ export const kinds = {
   transfer: ({ token, ...context }: RequestContext, index: number) =>
     post({
       ...{ token, status: 200, path: '/v1/transfers', headers: ['prefer: wait=20'] },
-      body: {
-        transferId: freshKey({ token, ...context }, index),
-        from: 'a',
-        to: 'b',
-        amount: { currency: 'EUR', minor: '1' },
-      },
+      body: transferOf(freshKey({ token, ...context }, index)),
     }),
   /** A start by Temporal's own HTTP API, with the payload that the others send. */
   own: (context: RequestContext, index: number) => {

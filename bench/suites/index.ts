@@ -4,6 +4,7 @@ import type { ServerName } from '../servers/temporal.ts';
 import { accounts } from './accounts.ts';
 import { depth } from './depth.ts';
 import { duplicates } from './duplicates.ts';
+import { eager } from './eager.ts';
 import { history } from './history.ts';
 import { layers } from './layers.ts';
 import { open } from './open.ts';
@@ -15,6 +16,7 @@ import { startUp } from './start-up.ts';
 import { starts } from './starts.ts';
 import { transfers } from './transfers.ts';
 import { waits } from './waits.ts';
+import { worker } from './worker.ts';
 
 interface Suite {
   readonly run: (bench: Bench) => Promise<SuiteResult>;
@@ -26,6 +28,7 @@ interface Suite {
 export const suites: Readonly<Record<string, Suite>> = {
   accounts: { run: accounts, servers: ['dev'] },
   depth: { run: depth, servers: ['dev'] },
+  eager: { run: eager, servers: ['dev'] },
   history: { run: history, servers: ['dev'] },
   open: { run: open, servers: ['dev'] },
   duplicates: { run: duplicates, servers: ['fake', 'dev'] },
@@ -38,4 +41,5 @@ export const suites: Readonly<Record<string, Suite>> = {
   starts: { run: starts, servers: ['fake', 'dev'] },
   transfers: { run: transfers, servers: ['dev'] },
   waits: { run: waits, servers: ['dev'] },
+  worker: { run: worker, servers: ['dev'] },
 };
