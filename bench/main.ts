@@ -8,7 +8,7 @@ import type { ServerName } from './servers/temporal.ts';
 import { suites } from './suites/index.ts';
 
 /**
- * `npm run bench -- --suite NAME[,NAME] --server fake|dev [--rounds N] [--scale S] [--short]`: what the service costs beside
+ * `npm run bench -- --suite NAME[,NAME] --server fake|dev|cluster [--rounds N] [--scale S] [--short]`: what the service costs beside
  * Temporal's own SDK. It needs nothing that runs, leaves nothing behind, and ends with one line for each goal. Exit code
  * 0: passed. 1: a figure is beyond its floor. 2: it could not be run. 3: too much else ran on this machine, or
  * `--scale` made it less than the goals ask for.
