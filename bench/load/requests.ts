@@ -1,4 +1,5 @@
 import type { RawRequest } from './http-client.ts';
+import { tokenOfUnknownKey } from './unknown-key.ts';
 
 /** What the requests of a run have in common. */
 export interface RequestContext {
@@ -67,6 +68,16 @@ export const kinds = {
       },
     });
   },
+  /** A start of as many bytes as a process may take where it is told to. */
+  large: (context: RequestContext, index: number) => {
+    const body = JSON.stringify(grantOf(freshKey(context, index)));
+    return { ...post({ ...context, status: 202, body: body.padEnd(65_536) }), or: [429, 503] };
+  },
+  /** Refused because its key may be too new to be known, or, now and then after the keys were fetched, as unknown. */
+  young: (_context: RequestContext) => ({
+    ...post({ token: tokenOfUnknownKey(), status: 503, body: grantOf('refused') }),
+    or: [401],
+  }),
   read: (context: RequestContext, index: number) => get(context.token, `${path}/${knownKey(context, index)}`),
 } satisfies Record<string, (context: RequestContext, index: number) => RawRequest>;
 

@@ -35,6 +35,8 @@ export type PeerName =
   | 'at-once'
   | 'api-at-once'
   | 'limited'
+  | 'key-set'
+  | 'large'
   | Layer
   | 'own'
   | 'client'
@@ -144,6 +146,9 @@ const settingsOf = {
   'at-once': { ROLE: 'all', PORTICO_TRANSFERS_AT_ONCE_SHARE: '1' },
   'api-at-once': { ROLE: 'api', PORTICO_TRANSFERS_AT_ONCE_SHARE: '1' },
   /** Refuses nearly all starts. */
+  /** Fetches the issuer's keys. */
+  'key-set': { ROLE: 'api' },
+  large: { ROLE: 'api' },
   limited: { ROLE: 'api', PORTICO_RATE_LIMIT_STARTS: '1' },
 } as const satisfies Partial<Record<PeerName, Readonly<Record<string, string>>>>;
 
@@ -160,11 +165,14 @@ function starterOf({ temporal, deployment }: { temporal: TemporalServer; deploym
       case 'all':
       case 'at-once':
       case 'api-at-once':
-      case 'limited': {
-        const more = settingsOf[name];
+      case 'limited':
+      case 'key-set':
+      case 'large': {
+        const environment = name === 'key-set' ? deployment.environmentWithKeySet : deployment.environment;
         const portico = await startPortico({
           ...{ folder: deployment.folder, place },
-          environment: { ...deployment.environment, TEMPORAL_ADDRESS: temporal.address, ...more },
+          ...(name === 'large' ? { program: 'bench/peers/large-bodies.ts' } : {}),
+          environment: { ...environment, TEMPORAL_ADDRESS: temporal.address, ...settingsOf[name] },
         });
         return { ...portico, ask: over(portico.url) };
       }

@@ -66,9 +66,11 @@ function go(folder: string, args: readonly string[]): string {
     maxBuffer: 1 << 24,
   });
   if (error === undefined && status === 0) return stdout;
+  const isAbsent = error !== undefined && 'code' in error && error.code === 'ENOENT';
+  const reason = isAbsent ? 'there is no Go' : (error?.message ?? `go ended with ${String(status)}`);
   throw new StartError(
     [
-      `Temporal's server ${version} could not be built: ${error?.message ?? `go ended with ${String(status)}`}.`,
+      `Temporal's server ${version} could not be built: ${reason}.`,
       'The server `cluster` needs Go on PATH, and Go its module proxy. Without them use --server dev.',
     ].join('\n'),
   );
