@@ -26,7 +26,7 @@ export interface ClusterPrograms {
 
 /**
  * The programs from Portico's cache folder. Where they are not there they are built by Go, from the sources that Go's
- * module proxy offers; that takes three minutes on an idle machine with two cores, and 5 GB of Go's own caches. Throws a
+ * module proxy offers; that takes three minutes on an idle machine with two cores, and some gigabytes of Go's own caches. Throws a
  * StartError that says what is missing.
  */
 export function provideClusterPrograms(): ClusterPrograms {
