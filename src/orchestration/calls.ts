@@ -1,4 +1,5 @@
-import type { Client, Connection, ConnectionLike } from '@temporalio/client';
+import type { Client, ConnectionLike } from '@temporalio/client';
+import type { Connection } from './services.ts';
 
 /** What bounds one call to Temporal. */
 export interface CallLimits {

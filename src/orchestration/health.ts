@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Connection, ConnectionLike } from '@temporalio/client';
+import type { ConnectionLike } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { withTimeLimit } from '../timing/time-limit.ts';
 import { within } from './calls.ts';
+import type { Connection } from './services.ts';
 
 /**
  * How a connection answers the question whether Temporal's frontend serves. An `unhealthy` connection carries answers of

@@ -1,10 +1,10 @@
-import type { Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { type CallLimits, within } from './calls.ts';
 import { decode } from './codec.ts';
 import { isInstanceMissing, readProblemOf } from './failures.ts';
 import { type InstanceRef, parseWorkflowId, workflowIdOf } from './identity.ts';
 import { readAttributes } from './search-attributes.ts';
+import type { Connection } from './services.ts';
 
 /** One instance as Temporal knows it without asking any code of its own. */
 export interface InstanceSnapshot {

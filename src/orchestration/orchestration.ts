@@ -17,7 +17,7 @@ export function openOrchestration(options: {
 }) {
   const { temporal, deadlines, cursorSecret, eagerStarts, observe, logger } = options;
   const { namespace } = temporal;
-  const { connection, health, close } = createConnection({ settings: temporal.connection, observe });
+  const { connection, health, close } = createConnection({ settings: temporal.connection, namespace, observe });
   const attributes = ensureSearchAttributes({ connection, namespace, logger });
 
   return {

@@ -1,4 +1,3 @@
-import type { Connection } from '@temporalio/client';
 import { firstStepOf } from '../definition/definition.ts';
 import { Problem } from '../problems.ts';
 import { refOf } from './address.ts';
@@ -6,6 +5,7 @@ import { type CallDependencies, type CallLimits, within } from './calls.ts';
 import { alreadyStartedRequestId, beforeSending, mutationProblemOf } from './failures.ts';
 import { fingerprintInRequestId, fingerprintOf } from './identity.ts';
 import { describeInstance, type InstanceSnapshot } from './instances.ts';
+import type { Connection } from './services.ts';
 import { type RawStart, type StartCall, toRawStart } from './start-request.ts';
 
 /** How a start ended. Whether the caller's own request created the instance is in `kind`, and nowhere else. */
