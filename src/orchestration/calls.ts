@@ -24,7 +24,10 @@ export interface CallDependencies {
   readonly deadlines: Deadlines;
 }
 
-/** Runs the calls that `call` makes over the connection within limits. Every call to Temporal goes through here. */
+/**
+ * Runs the calls that `call` makes over the connection within limits: those of the SDK's clients, and those over a native
+ * connection.
+ */
 export function within<T>(
   connection: Pick<ConnectionLike, 'withDeadline' | 'withAbortSignal'>,
   { deadlineMs, signal }: CallLimits,

@@ -39,7 +39,7 @@ export function createConnection(options: {
     headers: headersFor(settings, target, namespace),
     isRetryable: isWorthRetrying,
     isRefusal,
-    observe: (path, code, seconds) => observe(methodOf(path), grpcStatus[code] ?? 'UNKNOWN', seconds),
+    observe: (path, code, seconds) => observe(methodOf(path), nameOf(code), seconds),
     errorOf: (path, failure, isWithoutEffect) =>
       grpcErrorFrom(failure, { isWithoutEffect: isWithoutEffect && !asksForAnswer(path) }),
   });
@@ -59,6 +59,8 @@ export function createConnection(options: {
     },
   };
 }
+
+const nameOf = (code: number): string => (grpcStatus as Readonly<Record<number, string>>)[code] ?? 'UNKNOWN';
 
 const methodOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 

@@ -63,7 +63,9 @@ export const isWorthRetrying = ({ code }: { readonly code: number }): boolean =>
 /** True for a status with which the server says that it did not do what this one attempt asked for. */
 export const isRefusal = (status: GrpcStatus): boolean => refusals.has(status.code) || isDefiniteLimit(status);
 
-type GrpcStatus = Pick<GrpcError, 'code' | 'details' | 'metadata'>;
+interface GrpcStatus extends Pick<GrpcError, 'details' | 'metadata'> {
+  readonly code: number;
+}
 
 const { ResourceExhaustedCause, ResourceExhaustedScope } = proto.temporal.api.enums.v1;
 const { RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT: tooOften, RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT: tooManyAtOnce } =
@@ -92,7 +94,8 @@ export function isInFlightCap(error: unknown): boolean {
 }
 
 function limitOf(status: GrpcStatus) {
-  if (status.code !== grpcCode.RESOURCE_EXHAUSTED) return undefined;
+  const exhausted: number = grpcCode.RESOURCE_EXHAUSTED;
+  if (status.code !== exhausted) return undefined;
   const detail = detailOf(status, 'ResourceExhaustedFailure');
   return detail === undefined ? undefined : ResourceExhaustedFailure.decode(detail);
 }

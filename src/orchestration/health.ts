@@ -3,6 +3,7 @@ import type { ConnectionLike } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { withTimeLimit } from '../timing/time-limit.ts';
 import { within } from './calls.ts';
+import { methods } from './methods.ts';
 import type { Connection } from './services.ts';
 
 /**
@@ -13,7 +14,7 @@ export type Health = 'healthy' | 'unhealthy' | 'silent';
 
 export type HealthWatch = ReturnType<typeof watchHealth>;
 
-/** A connection of either kind: grpc-js or native. */
+/** A connection of either kind: ours or native. */
 type AnyConnection = Pick<Connection, 'healthService'> & Pick<ConnectionLike, 'withDeadline' | 'withAbortSignal'>;
 
 interface HealthAnswer {
@@ -90,13 +91,18 @@ async function answerOf(connection: AnyConnection): Promise<HealthAnswer> {
 
 const silence: HealthAnswer = { health: 'silent', reason: `Temporal does not answer within ${answerLimitMs} ms` };
 
+const question = { service: 'temporal.api.workflowservice.v1.WorkflowService' };
+
+const isOurs = (connection: AnyConnection): connection is Connection => 'call' in connection;
+
 /** Asks once. `too-late-to-tell`: the timer that ended it was late itself. */
 async function probe(connection: AnyConnection): Promise<HealthAnswer | 'too-late-to-tell'> {
   const askedAtMs = performance.now();
   // The call's own deadline comes later: it frees what a silent connection holds, and decides nothing.
-  const call = within(connection, { deadlineMs: 2 * answerLimitMs }, () =>
-    connection.healthService.check({ service: 'temporal.api.workflowservice.v1.WorkflowService' }),
-  );
+  const limits = { deadlineMs: 2 * answerLimitMs };
+  const call = isOurs(connection)
+    ? connection.call(methods.checkHealth, question, limits)
+    : within(connection, limits, () => connection.healthService.check(question));
   const answer = call.then<HealthAnswer, HealthAnswer>(
     ({ status }) =>
       status === SERVING

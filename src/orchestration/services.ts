@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ConnectionLike } from '@temporalio/client';
 import proto from '@temporalio/proto';
+import type { CallLimits } from './calls.ts';
+import type { Method } from './methods.ts';
 import type { UnaryCalls } from './transport/unary.ts';
 
 const { WorkflowService } = proto.temporal.api.workflowservice.v1;
@@ -20,6 +22,8 @@ type RpcImpl = Parameters<typeof WorkflowService.create>[0];
 /** A connection to Temporal that is not native. */
 export interface Connection extends ConnectionLike {
   readonly healthService: proto.grpc.health.v1.Health;
+  /** Calls a method within limits, without the scope that the SDK's clients need. */
+  call<Request, Response>(method: Method<Request, Response>, request: Request, limits: CallLimits): Promise<Response>;
 }
 
 /** Temporal's services over our transport, with limits as the SDK's clients set them: by a scope around the calls. */
@@ -36,6 +40,8 @@ export function createServices(calls: UnaryCalls): Connection {
     };
 
   return {
+    call: async ({ path, encode, decode }, request, { deadlineMs, signal }) =>
+      decode(await calls.call({ path, message: encode(request), deadlineMs, signal })),
     workflowService: WorkflowService.create(rpcOf('temporal.api.workflowservice.v1.WorkflowService')),
     operatorService: OperatorService.create(rpcOf('temporal.api.operatorservice.v1.OperatorService')),
     healthService: Health.create(rpcOf('grpc.health.v1.Health')),
