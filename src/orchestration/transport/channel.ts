@@ -18,7 +18,10 @@ export function createChannel(connect: () => Socket) {
   let isClosed = false;
 
   const sessions = createSessions(connect, {
-    onRoom: () => waiters.serve(sessions.withRoom),
+    onRoom() {
+      waiters.serve(sessions.withRoom);
+      if (waiters.count() > 0) openIfNeeded();
+    },
     onLeft: () => {
       if (!isClosed && sessions.count() === 0) sessions.open();
     },
