@@ -6,8 +6,6 @@ export interface Waiter {
   readonly onFailure: (reason: string) => void;
 }
 
-export type Waiters = ReturnType<typeof createWaiters>;
-
 /** The requests that wait for a connection, or for room on one, in the order they came. */
 export function createWaiters() {
   const waiters = new Set<Waiter>();
