@@ -2,7 +2,10 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    // What takes long and repeats other tests has a script of its own: `npm run test:long`.
+    ...(process.env['PORTICO_TEST_LONG'] === '1'
+      ? { include: ['test/long/*.test.ts'] }
+      : { include: ['test/**/*.test.ts'], exclude: ['test/long/**'] }),
     // Generous: a slow machine is no failure, and what must happen is awaited for half as long.
     testTimeout: 360_000,
     hookTimeout: 360_000,

@@ -1,6 +1,7 @@
+import type { z } from 'zod';
 import type { Ledger, Refunded, Settled } from '../src/adapters/ledger/ledger.ts';
 import type { TransferKey } from '../src/adapters/ledger/phases.ts';
-import type { TransferRecords } from '../src/adapters/ledger/records.ts';
+import type { TransferOpened, TransferOpening, TransferRecords } from '../src/adapters/ledger/records.ts';
 import type { Settlement, Settlements, SettlementTold } from '../src/adapters/ledger/settlements.ts';
 import type { MoneyStanding } from '../src/adapters/ledger/standing.ts';
 import { transferSettings } from '../src/catalog/transfer-settings.ts';
@@ -52,27 +53,22 @@ interface Dependencies {
  */
 export function createTransferActivities(dependencies: Dependencies) {
   const { ledger, transferRecords, settlements, settingsOf } = dependencies;
-  const { approvalLimits, approvalTimeout: approvalTimeoutMs } = settingsOf(transferSettings);
+  const settings = settingsOf(transferSettings);
+
   return {
     /** Writes the permanent row, or reads the one that exists. The approval limit of the first opening counts. */
-    openTransfer: ({ input, ...order }: TransferOrder) =>
-      typed(async (): Promise<Opening> => {
-        const { amount, ...parties } = input;
-        const amountMinor = BigInt(amount.minor);
-        const limitMinor = approvalLimits.get(amount.currency);
-        const approvalRequired = limitMinor === undefined || amountMinor > limitMinor;
-        const row = await transferRecords.openTransfer({
-          ...parties,
-          ...order,
-          currency: amount.currency,
-          amountMinor,
-          approvalRequired,
-        });
-        if (row.state === 'conflict') return { state: 'conflict' };
-        if (row.state === 'ended') return { state: 'ended', result: transferOutput.parse(row.result) };
-        const approval = row.approvedBy !== undefined ? 'given' : row.approvalRequired ? 'required' : 'not-required';
-        const { startedBy: firstStartedBy } = row;
-        return { state: 'open', approval, firstStartedBy, approvalTimeoutMs };
+    openTransfer: (order: TransferOrder) =>
+      typed(async () => openingOf(await transferRecords.openTransfer(rowOf(order, settings)), settings)),
+
+    /**
+     * Writes the permanent row as `openTransfer` does. Where the row is new, nobody has to approve the transfer and both
+     * accounts take it, the same commit completes it. Otherwise nothing has moved, and the other steps follow.
+     */
+    transferAtOnce: (order: TransferOrder) =>
+      typed(async () => {
+        const { transferId, amount } = order.input;
+        const result: TransferOutput = { outcome: 'completed', transferId, amount };
+        return openingOf(await transferRecords.transferAtOnce({ ...rowOf(order, settings), result }), settings);
       }),
 
     /** Writes into the permanent row who approved. The first approval stands. `unrecorded`: the row is missing. */
@@ -115,6 +111,23 @@ export function createTransferActivities(dependencies: Dependencies) {
           : answer;
       }),
   };
+}
+
+type Settings = z.output<typeof transferSettings>;
+
+function rowOf({ input, ...order }: TransferOrder, { approvalLimits }: Settings): TransferOpening {
+  const { amount, ...parties } = input;
+  const amountMinor = BigInt(amount.minor);
+  const limitMinor = approvalLimits.get(amount.currency);
+  const approvalRequired = limitMinor === undefined || amountMinor > limitMinor;
+  return { ...parties, ...order, currency: amount.currency, amountMinor, approvalRequired };
+}
+
+function openingOf(row: TransferOpened, { approvalTimeout: approvalTimeoutMs }: Settings): Opening {
+  if (row.state === 'conflict') return { state: 'conflict' };
+  if (row.state === 'ended') return { state: 'ended', result: transferOutput.parse(row.result) };
+  const approval = row.approvedBy !== undefined ? 'given' : row.approvalRequired ? 'required' : 'not-required';
+  return { state: 'open', approval, firstStartedBy: row.startedBy, approvalTimeoutMs };
 }
 
 async function refundWith({ ledger, settlements }: Dependencies, transfer: TransferKey): Promise<Refund> {

@@ -19,9 +19,12 @@ function run() {
     setTimeout(() => child.kill('SIGKILL'), Number(patience));
   };
   process.on('disconnect', () => child.kill('SIGKILL'));
+  // Whatever else ends this process must not leave the child behind.
+  process.on('exit', () => child.kill('SIGKILL'));
   process.on('message', end);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, end);
-  child.once('spawn', () => process.send({ pid: child.pid }));
+  // Nobody is told where the channel has ended meanwhile; its end kills the child.
+  child.once('spawn', () => process.send({ pid: child.pid }, () => undefined));
   child.once('error', (error) => {
     console.error(error.message);
     process.exit(127);

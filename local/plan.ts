@@ -73,8 +73,8 @@ export function missingIn(given: Given): Missing {
 export const defaultsFor = ({ temporal, database }: Missing): Given => ({
   // All work waits for the one connection that the embedded database has.
   ...(database ? { PORTICO_DATABASE_CONNECT_TIMEOUT: '5s' } : {}),
-  // No balancer sends requests to a laptop.
-  ...(temporal && database ? { PORTICO_DRAIN_DELAY: '0s' } : {}),
+  // No balancer sends requests to a laptop, and nobody else there takes what is shed.
+  ...(temporal && database ? { PORTICO_DRAIN_DELAY: '0s', PORTICO_MAX_EVENT_LOOP_DELAY: '0s' } : {}),
 });
 
 const placeholdersFor = ({ temporal, database, developmentKey, cursorSecret }: Missing): Environment => ({

@@ -7,6 +7,7 @@ import { runCommand } from './commands/command-line.ts';
 import { type Config, type Environment, parseConfig, readEnvironment } from './config/config.ts';
 import { checkCatalog } from './definition/check-catalog.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
+import { withShares } from './definition/implementation.ts';
 import { startAdminListener } from './http/admin.ts';
 import type { ReadinessCheck } from './http/readiness.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
@@ -40,9 +41,10 @@ export interface Running {
  * port. Temporal and PostgreSQL need not be there yet: `/healthz` says what is missing.
  */
 export async function run(environment: Environment, options: RunOptions = {}): Promise<Running> {
-  const definitions = options.definitions ?? catalog;
-  checkCatalog(definitions);
-  const config = parseConfig(environment, definitions);
+  const declared = options.definitions ?? catalog;
+  checkCatalog(declared);
+  const config = parseConfig(environment, declared);
+  const definitions = withShares(declared, config.settingsOf);
   const logger = options.logger ?? createLogger({ level: config.logLevel });
   const metrics = createMetrics({ version, role: config.role });
   const temporal = temporalSettingsOf(temporalEnvironmentOf(config));
@@ -66,7 +68,15 @@ export async function run(environment: Environment, options: RunOptions = {}): P
     const deadlines = deadlinesOf(config);
     const eagerStarts = coreMetricsPort === undefined ? undefined : createEagerStarts(observe);
     const cursorSecret = config.cursorSecret?.reveal();
-    const orchestration = openOrchestration({ temporal, deadlines, cursorSecret, eagerStarts, observe, logger });
+    const orchestration = openOrchestration({
+      temporal,
+      deadlines,
+      cursorSecret,
+      eagerStarts,
+      visibilityPerSecond: config.temporal.visibilityPerSecond,
+      observe,
+      logger,
+    });
     started.push('connection to Temporal', orchestration.close);
     checks.push(orchestration.checks.temporal, orchestration.checks.attributes);
 

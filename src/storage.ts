@@ -22,12 +22,17 @@ export function openStorage(options: {
   const { config, logger, onSchemaWait } = options;
   const { url, poolMax, connectTimeoutMs } = config.database;
   const database = connectDatabase({ url: url.reveal(), poolMax, connectTimeoutMs, logger, onSchemaWait });
+  const adaptersIn = (lane: string) =>
+    createAdapters({ database: database.inLane(lane), settingsOf: config.settingsOf });
   const ping = () => database.ping(pingTimeoutMs);
   const closing = new AbortController();
   const warned = warnOfLossyCommits(database, logger, closing.signal);
 
   return {
-    adapters: createAdapters({ database, settingsOf: config.settingsOf }),
+    /** For requests: they wait for a connection in another line than the steps of processes. */
+    adapters: adaptersIn('requests'),
+    /** For the activities of processes, and for the reconciler. */
+    workAdapters: adaptersIn('work'),
 
     checks: {
       database: { name: 'database', check: ping, remedy: 'see that PostgreSQL runs and that DATABASE_URL names it' },

@@ -36,7 +36,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
   const { config, eagerStarts, gateway, logger, metrics, storage, temporal } = options;
   const runtime = installRuntime({ logger, metricsPort: options.coreMetricsPort });
   const dependencies = {
-    ...storage.adapters,
+    ...storage.workAdapters,
     gateway,
     settingsOf: config.settingsOf,
   };
@@ -58,7 +58,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
       if (signal.aborted) return;
       reconciliation ??= startReconciliation({
         definitions: options.definitions,
-        reconciliations: reconciliationsIn(storage.adapters, config.settingsOf),
+        reconciliations: reconciliationsIn(storage.workAdapters, config.settingsOf),
         gateway,
         metrics: metrics.money,
         logger,

@@ -1,3 +1,3 @@
 // Only workflow functions are exported here: the actions of two processes may have the same name.
-export { transfers } from './transfers.ts';
+export { transfers, transfersAtOnce } from './transfers.ts';
 export { userGrants } from './user-grants.ts';

@@ -19,6 +19,7 @@ import { handleCancels } from './instance/cancellation.ts';
 import { createCompensation } from './instance/compensation.ts';
 import { handleResolutions } from './instance/resolution.ts';
 import { endWith, enterStep } from './instance/steps.ts';
+import { type Begin, byCompleting, byOpening } from './transfers/beginning.ts';
 import {
   type Compensate,
   type Ending,
@@ -41,16 +42,28 @@ export const proposal = defineQuery<Proposal>('proposal');
  * Moves money between two accounts, or leaves both untouched: open, above a limit wait for a second person, withdraw,
  * deposit. A cancel, by the action or by Temporal, is honoured while the money can still be refunded.
  */
-export async function transfers({ input, context }: Envelope<TransferInput>): Promise<TransferOutput> {
+export async function transfers(envelope: Envelope<TransferInput>): Promise<TransferOutput> {
+  return transferBy(byOpening, envelope);
+}
+
+/**
+ * The same contract. Where nobody has to approve the transfer and both accounts take it, its first step completes it;
+ * otherwise the steps of {@link transfers} follow.
+ */
+export async function transfersAtOnce(envelope: Envelope<TransferInput>): Promise<TransferOutput> {
+  return transferBy(byCompleting, envelope);
+}
+
+async function transferBy(begin: Begin, { input, context }: Envelope<TransferInput>): Promise<TransferOutput> {
   const { tenant, startedBy, fingerprint } = context;
   const transfer = { tenant, transferId: input.transferId };
   const resultOf = (ending: Ending) => ({ ...ending, transferId: input.transferId, amount: input.amount });
   const { forward, decisions, cancels, refund, storing } = handleActions(transfer);
 
   // The permanent row is written even after a cancel: every outcome is stored in it.
-  const open = () =>
-    CancellationScope.nonCancellable(() => persistent.openTransfer({ ...transfer, input, startedBy, fingerprint }));
-  const opening = await open();
+  const order = { ...transfer, input, startedBy, fingerprint };
+  const open = () => CancellationScope.nonCancellable(() => persistent.openTransfer(order));
+  const opening = await begin({ order, open, forward });
   if (opening.state !== 'open' || opening.approval !== 'required') decisions.refuse();
   if (opening.state !== 'open') {
     cancels.answer('too-late');

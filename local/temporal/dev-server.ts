@@ -10,6 +10,8 @@ export interface DevServerOptions {
   /** Where its state is kept. Not given: in memory. No two servers may have the same file: they corrupt it. */
   readonly databaseFile?: string;
   readonly port: number;
+  /** Where it offers its own HTTP API. Not given: on a free port. */
+  readonly httpPort?: number;
   /** Not given: no Web UI. */
   readonly uiPort?: number;
   /** Dynamic configuration of Temporal, over what every server here has. */
@@ -82,11 +84,12 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   }
 }
 
-function argumentsOf({ databaseFile, port, uiPort, dynamicConfig }: DevServerOptions): string[] {
+function argumentsOf({ databaseFile, port, httpPort, uiPort, dynamicConfig }: DevServerOptions): string[] {
   return [
     ...['server', 'start-dev'],
     ...(databaseFile === undefined ? [] : ['--db-filename', databaseFile]),
     ...['--ip', host, '--port', String(port)],
+    ...(httpPort === undefined ? [] : ['--http-port', String(httpPort)]),
     ...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]),
     ...Object.entries(searchAttributes).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
     ...Object.entries({ ...limits, ...dynamicConfig }).flatMap(([name, value]) => [

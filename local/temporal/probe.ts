@@ -48,6 +48,18 @@ export const listenerAt = (
     (error: unknown) => (isGrpcServiceError(error) && error.code === status.DEADLINE_EXCEEDED ? 'mute' : 'another'),
   );
 
+/** Whether a server says that its database is interrupted. False where it is away, or silent for `timeoutMs`. */
+export const isInterruptedAt = (address: string, { timeoutMs }: { timeoutMs: number }): Promise<boolean> =>
+  withConnection(address, timeoutMs, ({ workflowService }) =>
+    workflowService.describeNamespace({ namespace: 'default' }),
+  ).then(
+    () => false,
+    (error: unknown) => isGrpcServiceError(error) && saysInterrupted(error.details),
+  );
+
+/** SQLite's own words for its result code 9, as the server passes them on. */
+export const saysInterrupted = (details: string): boolean => /\binterrupted \(9\)/.test(details);
+
 // gRPC's ServingStatus.
 const serving = 1;
 

@@ -4,9 +4,10 @@ import { freePort } from '../../src/worker/free-port.ts';
 import { identityOf } from '../processes.ts';
 import { provideTemporalCli } from './cli.ts';
 import { type DevServer, DevServerError, host, startDevServer } from './dev-server.ts';
+import { watchInterrupted } from './interrupted.ts';
 import { choosePorts, isFree, readRecord, type ServerPorts, writeRecord } from './ports.ts';
 import { waitForPrevious } from './previous.ts';
-import { keepForDays } from './probe.ts';
+import { isInterruptedAt, keepForDays } from './probe.ts';
 
 export interface TemporalOptions {
   /** The server keeps its database, its log and its ports in the folder `temporal` below. Lock the folder first. */
@@ -15,6 +16,8 @@ export interface TemporalOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The port of the server. Not given: that of last time, or a free one. */
   readonly port?: number | undefined;
+  /** Whether the server at an address calls its database interrupted. Not given: it is asked. */
+  readonly isInterrupted?: (address: string) => Promise<boolean>;
   /** Receives lines for a person. */
   readonly log: (line: string) => void;
   /** Gives up an installation or a start that is under way. */
@@ -30,6 +33,7 @@ export interface Temporal {
 }
 
 const retentionDays = 30;
+const probeLimitMs = 5_000;
 
 /**
  * Runs a Temporal server on the database of this state folder, on the ports of last time where they are free. Throws a
@@ -40,11 +44,26 @@ export async function provideTemporal(options: TemporalOptions): Promise<Tempora
   mkdirSync(join(stateDir, 'temporal'), { recursive: true, mode: 0o700 });
   const folder = realpathSync(join(stateDir, 'temporal'));
   await waitForPrevious(folder, signal);
-  const { server, ports } = await start(folder, options);
+  const cliPath = await provideTemporalCli(options);
+  const given = { ...options, folder, cliPath };
+  let { server, ports } = await start(given);
+  const { isInterrupted = (address: string) => isInterruptedAt(address, { timeoutMs: probeLimitMs }) } = options;
+  const watch = watchInterrupted({
+    isInterrupted: () => isInterrupted(server.address),
+    async replace() {
+      options.log('The Temporal server calls its database interrupted. It is started again on the same database.');
+      await server.end();
+      ({ server, ports } = await startOn(ports, given));
+    },
+    onFailure: (error) => options.log(`The Temporal server could not be started again: ${String(error)}`),
+  });
   return {
     address: server.address,
     uiAddress: `http://${host}:${ports.uiPort}`,
-    stop: server.end,
+    async stop() {
+      await watch.stop();
+      await server.end();
+    },
   };
 }
 
@@ -53,23 +72,24 @@ interface Started {
   readonly ports: ServerPorts;
 }
 
-async function start(folder: string, options: TemporalOptions): Promise<Started> {
-  const cliPath = await provideTemporalCli(options);
-  const ports = await choosePorts(folder, options.port);
+interface Given extends TemporalOptions {
+  readonly folder: string;
+  readonly cliPath: string;
+}
+
+async function start(given: Given): Promise<Started> {
+  const ports = await choosePorts(given.folder, given.port);
   try {
-    return await startOn(ports, { ...options, folder, cliPath });
+    return await startOn(ports, given);
   } catch (error) {
     // Somebody else may have taken a port since we looked.
     const wereFree = (await isFree(ports.port)) && (await isFree(ports.uiPort));
-    if (!(error instanceof DevServerError) || wereFree || options.port !== undefined) throw error;
-    return startOn({ port: await freePort(), uiPort: await freePort() }, { ...options, folder, cliPath });
+    if (!(error instanceof DevServerError) || wereFree || given.port !== undefined) throw error;
+    return startOn({ port: await freePort(), uiPort: await freePort() }, given);
   }
 }
 
-async function startOn(
-  ports: ServerPorts,
-  { folder, cliPath, log, signal }: TemporalOptions & { folder: string; cliPath: string },
-): Promise<Started> {
+async function startOn(ports: ServerPorts, { folder, cliPath, log, signal }: Given): Promise<Started> {
   const last = readRecord(folder);
   if (last !== undefined && last.port !== ports.port) log(`Temporal moves from port ${last.port} to ${ports.port}.`);
   const logFile = join(folder, 'server.log');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { amountsByCurrency, duration, oneOf } from '../config/kinds.ts';
+import { amountsByCurrency, duration, oneOf, share } from '../config/kinds.ts';
 import { currencyCodes } from '../definition/currencies.ts';
 
 /** What an operator sets for transfers. */
@@ -15,6 +15,11 @@ export const transferSettings = z.object({
       'Who may settle a transfer by hand or release money from suspense: one person alone, or one who proposes and another who confirms.',
     ),
   approvalTimeout: duration('1s', '365d').prefault('72h').describe('How long such a transfer waits before it expires.'),
+  atOnceShare: share
+    .prefault('0')
+    .describe(
+      'The share of new transfers that one commit may complete. Raise it from 0 once no worker of an earlier release is left.',
+    ),
   reconcile: oneOf('resume', 'report')
     .prefault('resume')
     .describe('What workers do with transfers that stopped before their end: resume them, or only report them.'),

@@ -110,6 +110,7 @@ export const transfersV1 = defineProcess<typeof workflows>()({
   effects: 'two-phase rows in the ledger, deduplicated for ever',
   permanentRow: { rows: 'transfers', conflict: 'conflict' },
   workflow: 'transfers',
+  implementations: [{ workflow: 'transfersAtOnce', when: { shareSetting: 'atOnceShare' } }],
   taskQueue: 'money',
   key: { from: 'body', field: 'transferId' },
   input: transferInput,

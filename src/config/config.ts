@@ -109,6 +109,7 @@ const configOf = (values: Settings, given: Given, settingsOf: SettingsOf) => ({
     namespace: values.TEMPORAL_NAMESPACE,
     startDeadlineMs: values.PORTICO_START_DEADLINE,
     readDeadlineMs: values.PORTICO_READ_DEADLINE,
+    visibilityPerSecond: values.PORTICO_VISIBILITY_LIMIT,
     /** Every `TEMPORAL_` variable that was given, for `@temporalio/envconfig`. */
     environment: temporalEnvironmentOf(given),
   },

@@ -25,6 +25,11 @@ export const wholeNumber = (min: number, max: number) =>
     return value >= min && value <= max ? value : undefined;
   });
 
+/** A part of the whole: `0`, `0.05`, `1`. */
+export const share = parsed('a number from 0 to 1, such as 0.1', (text) =>
+  /^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$/.test(text) ? Number(text) : undefined,
+);
+
 export const port = wholeNumber(0, 65_535);
 
 /** `EUR:1000000,JPY:1500000`: an amount in minor units for each currency, of those in `codes`, that is listed. */

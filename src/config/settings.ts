@@ -117,6 +117,11 @@ export const settings = z.object({
   PORTICO_RATE_LIMIT_LISTS: perSecond
     .prefault('10')
     .describe('The same for lists, which Temporal itself serves sparingly.'),
+  PORTICO_VISIBILITY_LIMIT: wholeNumber(0, 10_000)
+    .prefault('10')
+    .describe(
+      "Lists and counts a second that this process asks of Temporal's visibility store, for all tenants, which take turns; 0 for no limit. A server grants a namespace ten unless told otherwise: divide what yours grants by the number of processes.",
+    ),
   PORTICO_START_DEADLINE: duration('100ms', '30s')
     .prefault('3s')
     .describe('How long Temporal may take for a start or an action.'),
@@ -125,7 +130,7 @@ export const settings = z.object({
   PORTICO_MAX_EVENT_LOOP_DELAY: duration('0s', '1m')
     .prefault('200ms')
     .describe(
-      'Mean delay of the event loop above which reads and lists are shed, and starts above five times as much; 0s for no limit.',
+      'Mean delay of the event loop above which reads and lists are shed, and starts above five times as much; 0s for no limit, as `npm start` sets it.',
     ),
   PORTICO_MAX_EVENT_LOOP_UTILIZATION: wholeNumber(0, 100)
     .prefault('0')

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { Problem } from '../problems.ts';
+import { createFairGate } from '../timing/fair-gate.ts';
 import { withTimeLimit } from '../timing/time-limit.ts';
 import { databaseFailureOf, type SchemaWait, schemaWaitOf, unavailable } from './failures.ts';
 
@@ -27,7 +28,22 @@ export interface Transaction extends Queryable {
   rollBack(): void;
 }
 
-export type Database = ReturnType<typeof connectDatabase>;
+export interface Database extends Queryable {
+  /**
+   * Runs `work` in one READ COMMITTED transaction and commits, unless the work throws or calls `rollBack`.
+   * Resolves only after the server has confirmed the COMMIT. Never retries: the caller repeats with the same key.
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Resolves when the database answers within `timeoutMs` milliseconds, else rejects as `database-unavailable`. */
+  ping(timeoutMs: number): Promise<void>;
+  /**
+   * The same database, for other work. Where all connections are in use, the lanes get them in turn, so that much work in
+   * one lane does not hold up another.
+   */
+  inLane(lane: string): Database;
+  /** Waits for what runs, then closes every connection, for all lanes. */
+  close(): Promise<void>;
+}
 
 /** A transaction that takes longer is given up with its connection. Well below the ten seconds a money activity has. */
 const transactionLimitMs = 6_000;
@@ -40,7 +56,7 @@ const transactionLimitMs = 6_000;
  * `Problem('database-unavailable')`, which is retryable with the same key; its effect is `unknown` where a COMMIT or a writing statement was sent and never answered.
  * Every other SQL error rejects as the driver's `DatabaseError`.
  */
-export function connectDatabase(options: DatabaseOptions) {
+export function connectDatabase(options: DatabaseOptions): Database {
   const { url, poolMax, connectTimeoutMs = 2_000, logger, onSchemaWait = () => undefined } = options;
   const pool = new pg.Pool({ ...poolOptionsOf(url), max: poolMax, connectionTimeoutMillis: connectTimeoutMs });
   // A client that is checked out reports its dead socket on itself: unheard, that would end the process.
@@ -50,10 +66,16 @@ export function connectDatabase(options: DatabaseOptions) {
   // The client's own listener has told it already.
   pool.on('error', () => undefined);
 
-  async function checkOut(): Promise<pg.PoolClient> {
+  // Whoever passes the gate finds a connection free, or room for a new one.
+  const gate = createFairGate({ slots: () => poolMax });
+
+  async function checkOut(lane: string): Promise<pg.PoolClient> {
+    const isAdmitted = await gate.enter(lane, connectTimeoutMs);
+    if (!isAdmitted) throw unavailable(new Error(`no connection was free within ${connectTimeoutMs} ms`));
     try {
       return await pool.connect();
     } catch (cause) {
+      gate.leave();
       throw unavailable(cause);
     }
   }
@@ -63,29 +85,24 @@ export function connectDatabase(options: DatabaseOptions) {
     if (wait !== undefined) onSchemaWait(wait);
   }
 
-  async function query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    const client = await checkOut();
-    try {
-      const { rows } = await run<Row>(client, text, { values, unknownEffect: !isReading(text) });
-      client.release();
-      return rows;
-    } catch (error) {
-      tellSchemaWait(error);
-      giveBack(client, error);
-      throw error;
-    }
-  }
+  const openLane = (lane: string): Database => ({
+    async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+      const client = await checkOut(lane);
+      try {
+        const { rows } = await run<Row>(client, text, { values, unknownEffect: !isReading(text) });
+        client.release();
+        return rows;
+      } catch (error) {
+        tellSchemaWait(error);
+        giveBack(client, error);
+        throw error;
+      } finally {
+        gate.leave();
+      }
+    },
 
-  return {
-    /** Runs one statement by itself. */
-    query,
-
-    /**
-     * Runs `work` in one READ COMMITTED transaction and commits, unless the work throws or calls `rollBack`.
-     * Resolves only after the server has confirmed the COMMIT. Never retries: the caller repeats with the same key.
-     */
-    async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-      const client = await checkOut();
+    async transaction(work) {
+      const client = await checkOut(lane);
       try {
         const result = await within(transactionLimitMs, runTransaction(client, work), { unknownEffect: true });
         client.release();
@@ -94,19 +111,19 @@ export function connectDatabase(options: DatabaseOptions) {
         tellSchemaWait(error);
         await abandon(client, error);
         throw error;
+      } finally {
+        gate.leave();
       }
     },
 
-    /** Resolves when the database answers within `timeoutMs` milliseconds, else rejects as `database-unavailable`. */
-    async ping(timeoutMs: number): Promise<void> {
-      await within(timeoutMs, query('select 1'));
+    async ping(timeoutMs) {
+      await within(timeoutMs, pings.query('select 1'));
     },
-
-    /** Waits for what runs, then closes every connection. */
-    async close(): Promise<void> {
-      await pool.end();
-    },
-  };
+    inLane: openLane,
+    close: () => pool.end(),
+  });
+  const pings = openLane('pings');
+  return openLane('main');
 }
 
 function poolOptionsOf(url: string): pg.PoolConfig {

@@ -71,6 +71,11 @@ function faultsOf(definition: ProcessDefinition): string[] {
         ? [`the rule of ${workflow} names the unknown field ${when.field}`]
         : [],
     ),
+    ...definition.implementations.flatMap(({ workflow, when }) =>
+      'shareSetting' in when && !isShare(definition.settings.shape[when.shareSetting])
+        ? [`the rule of ${workflow} names ${when.shareSetting}, which is no setting of a share`]
+        : [],
+    ),
     ...definition.implementations
       .filter(({ when }) => 'share' in when && !(when.share >= 0 && when.share <= 1))
       .map(({ workflow }) => `the share of ${workflow} is not between 0 and 1`),
@@ -86,6 +91,9 @@ function isOptional(definition: ProcessDefinition, field: string): boolean {
   const schema = definition.input.shape[field] as z.ZodType | undefined;
   return schema?.safeParse(undefined).success ?? false;
 }
+
+const isShare = (setting: z.ZodType | undefined): boolean =>
+  setting?.safeParse('0.5').data === 0.5 && !setting.safeParse('2').success;
 
 /** True where a dotted path such as `amount.currency` leads to a field. */
 function hasField(schema: unknown, path: string): boolean {

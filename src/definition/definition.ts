@@ -47,6 +47,8 @@ export type BusinessKey =
 /** Which new starts a second implementation takes. Running instances keep the implementation they began with. */
 export type ImplementationRule =
   | { readonly share: number }
+  /** The share is what this setting of the process says: operators change it without a release. */
+  | { readonly shareSetting: string }
   | { readonly tenants: readonly string[] }
   | { readonly field: string; readonly equals: string };
 

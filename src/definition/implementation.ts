@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { SettingsOf } from '../config/process-settings.ts';
 import type { ImplementationRule, ProcessDefinition } from './definition.ts';
 
 interface NewStart {
@@ -14,8 +16,23 @@ interface NewStart {
 export const implementationOf = (definition: ProcessDefinition, start: NewStart): string =>
   definition.implementations.find(({ when }) => fits(when, start))?.workflow ?? definition.workflow;
 
+/** The same definitions, with the shares that settings give. Call it once, before any start. */
+export const withShares = (
+  definitions: readonly ProcessDefinition[],
+  settingsOf: SettingsOf,
+): readonly ProcessDefinition[] =>
+  definitions.map((definition) => ({
+    ...definition,
+    implementations: definition.implementations.map(({ workflow, when }) => ({
+      workflow,
+      when:
+        'shareSetting' in when ? { share: z.number().parse(settingsOf(definition.settings)[when.shareSetting]) } : when,
+    })),
+  }));
+
 function fits(rule: ImplementationRule, { tenant, key, input }: NewStart): boolean {
   if ('tenants' in rule) return rule.tenants.includes(tenant);
+  if ('shareSetting' in rule) throw new Error(`nobody has read the setting ${rule.shareSetting}`);
   if ('field' in rule) return valueAt(input, rule.field) === rule.equals;
   return positionOf(tenant, key) < rule.share;
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type AuthenticationOptions, createAuthentication, requirePermission } from '../tokens/authentication.ts';
-import { factsOf } from './request-facts.ts';
+import { factsOf, routeOf } from './request-facts.ts';
 import { publicPermission } from './route-config.ts';
 
 /**
@@ -10,13 +10,18 @@ import { publicPermission } from './route-config.ts';
 export async function createAccess(app: FastifyInstance, options: AuthenticationOptions) {
   const verify = await createAuthentication(app, options);
   return {
-    async authenticate(request: FastifyRequest): Promise<void> {
-      if (!isPublic(request)) factsOf(request.raw).principal = await verify(request);
+    authenticate(request: FastifyRequest): Promise<void> | undefined {
+      if (isPublic(request)) return undefined;
+      const facts = factsOf(request.raw);
+      const principal = verify(request);
+      if (principal instanceof Promise) return principal.then((verified) => void (facts.principal = verified));
+      facts.principal = principal;
+      return undefined;
     },
     permit(request: FastifyRequest): void {
-      if (!isPublic(request)) requirePermission(factsOf(request.raw).principal, request.routeOptions.config.permission);
+      if (!isPublic(request)) requirePermission(factsOf(request.raw).principal, routeOf(request).config.permission);
     },
   };
 }
 
-const isPublic = ({ routeOptions }: FastifyRequest): boolean => routeOptions.config.permission === publicPermission;
+const isPublic = (request: FastifyRequest): boolean => routeOf(request).config.permission === publicPermission;

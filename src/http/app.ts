@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { AuthenticationOptions } from '../tokens/authentication.ts';
@@ -6,8 +6,9 @@ import { createAccess } from './access.ts';
 import { refuseWhileClosing } from './closing.ts';
 import { limitConnections } from './connection-limits.ts';
 import { noticeForwarding } from './forwarding.ts';
+import { type Guard, passAll } from './guards.ts';
 import { refuseWrongHost } from './host-header.ts';
-import { acceptOnlyJson } from './json-body.ts';
+import { acceptOnlyJson, inviteBody } from './json-body.ts';
 import { type Pressure, shedUnderPressure } from './pressure.ts';
 import { createRateLimits, type RateLimits } from './rate-limit.ts';
 import { refuseRepeatedParameters } from './request-target.ts';
@@ -54,20 +55,15 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   guardRoutes(app);
   acceptOnlyJson(app);
   const guards = await createGuards(app, options);
-  app.addHook('onRequest', async (request, reply) => {
-    for (const guard of guards) await guard(request, reply);
-  });
+  app.addHook('onRequest', passAll(guards));
   return app;
 }
-
-/** Throws a problem, or lets the request pass. */
-type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void> | void;
 
 /** What a request passes before its body is read, in this order. */
 async function createGuards(app: FastifyInstance, options: AppOptions): Promise<readonly Guard[]> {
   const notClosing = refuseWhileClosing(app, options.isDraining);
   const shed = await shedUnderPressure(app, options.pressure);
-  const limit = await createRateLimits(app, options.rateLimits);
+  const limit = createRateLimits(app.log, options.rateLimits);
   const knownRoute = refuseUnknownRoutes(app);
   const { authenticate, permit } = await createAccess(app, options.authentication);
   return [
@@ -81,5 +77,6 @@ async function createGuards(app: FastifyInstance, options: AppOptions): Promise<
     limit.bySubject,
     permit,
     refuseRepeatedParameters,
+    inviteBody,
   ];
 }

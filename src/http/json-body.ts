@@ -1,6 +1,7 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { faultOfJson, type JsonFault } from '../json-text.ts';
 import { Problem } from '../problems.ts';
+import { routeOf } from './request-facts.ts';
 import { awaitsContinue } from './request-target.ts';
 
 const limits = { depth: 32, members: 1_000, values: 2_000 };
@@ -28,15 +29,16 @@ export function acceptOnlyJson(app: FastifyInstance): void {
       });
     }
   });
-  app.addHook('preParsing', (request, reply, _payload, done) => {
-    const isTooLong = Number(request.headers['content-length']) > request.routeOptions.bodyLimit;
-    if (hasContentCoding(request)) done(refusedCoding());
-    else if (isTooLong) done(new Problem('body-too-large'));
-    else {
-      if (awaitsContinue(request.raw)) reply.raw.writeContinue();
-      done(null);
-    }
-  });
+}
+
+/**
+ * The guard that throws for a body that nobody is going to read, and invites the others that wait to be invited. To be
+ * passed last.
+ */
+export function inviteBody(request: FastifyRequest, reply: FastifyReply): void {
+  if (hasContentCoding(request)) throw refusedCoding();
+  if (Number(request.headers['content-length']) > routeOf(request).bodyLimit) throw new Problem('body-too-large');
+  if (awaitsContinue(request.raw)) reply.raw.writeContinue();
 }
 
 const hasContentCoding = ({ headers }: FastifyRequest): boolean =>

@@ -2,6 +2,7 @@ import { totalmem } from 'node:os';
 import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../problems.ts';
+import { routeOf } from './request-facts.ts';
 
 /** Above these, requests are shed; 0 for no limit. */
 export interface Pressure {
@@ -35,7 +36,7 @@ export async function shedUnderPressure(
   });
   return (request) => {
     if (!app.isUnderPressure()) return;
-    const { cost } = request.routeOptions.config;
+    const { cost } = routeOf(request).config;
     const isDear = cost === 'start' || cost === 'action';
     if (isDear && !isFarBeyond(limits, app.memoryUsage())) return;
     // Jitter, so that those who were refused together do not come back together.

@@ -1,8 +1,11 @@
-import rateLimit from '@fastify/rate-limit';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { normalizeIP } from '@fastify/rate-limit';
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import type { Cost } from '../operations/operation.ts';
 import { Problem } from '../problems.ts';
-import { factsOf } from './request-facts.ts';
+import type { Principal } from '../tokens/authentication.ts';
+import { createCounter } from './fixed-window.ts';
+import type { Guard } from './guards.ts';
+import { factsOf, routeOf } from './request-facts.ts';
 
 /** Requests a second, averaged over ten; 0 for no limit. They count in this process alone. */
 export interface RateLimits extends Readonly<Record<Cost, number>> {
@@ -14,85 +17,105 @@ export interface RateLimits extends Readonly<Record<Cost, number>> {
 
 const windowSeconds = 10;
 
-type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
-
 /**
  * Guards that throw `rate-limited`. One limits by address, one by tenant and subject with a limit for each cost; the
  * latter lets pass whoever is not known. `unlessRefusedOften` stands around the guard that looks at the token, and keeps
  * away from it an address of which too many tokens were refused.
  */
-export async function createRateLimits(
-  app: FastifyInstance,
+export function createRateLimits(
+  log: Pick<FastifyBaseLogger, 'warn'>,
   limits: RateLimits,
-): Promise<{ byAddress: Guard; bySubject: Guard; unlessRefusedOften: (authenticate: Guard) => Guard }> {
-  await app.register(rateLimit, { global: false });
-  const byCost: Readonly<Record<Cost, Guard>> = {
-    start: createLimit(app, limits.start, subjectOf),
-    action: createLimit(app, limits.action, subjectOf),
-    read: createLimit(app, limits.read, subjectOf),
-    list: createLimit(app, limits.list, subjectOf),
+): { byAddress: Guard; bySubject: Guard; unlessRefusedOften: (authenticate: Guard) => Guard } {
+  const addressOf = createAddresses();
+  const byCost: Readonly<Record<Cost, ReturnType<typeof createSubjectLimit>>> = {
+    start: createSubjectLimit(limits.start),
+    action: createSubjectLimit(limits.action),
+    read: createSubjectLimit(limits.read),
+    list: createSubjectLimit(limits.list),
   };
   return {
-    byAddress: createLimit(app, limits.address),
-    bySubject: async (request, reply) => {
-      const { cost } = request.routeOptions.config;
-      if (cost !== undefined && factsOf(request.raw).principal !== undefined) await byCost[cost](request, reply);
+    byAddress: createAddressLimit(limits.address, addressOf),
+    bySubject: (request, reply) => {
+      const { cost } = routeOf(request).config;
+      const { principal } = factsOf(request.raw);
+      if (cost !== undefined && principal !== undefined) byCost[cost](principal, reply);
     },
-    unlessRefusedOften: createRefusalLimit(app, limits.refusals),
+    unlessRefusedOften: createRefusalLimit(log, limits.refusals, addressOf),
   };
 }
 
-const windowOf = (perSecond: number) => ({ max: perSecond * windowSeconds, timeWindow: windowSeconds * 1_000 });
+const counterOf = (perSecond: number) =>
+  createCounter({ max: perSecond * windowSeconds, windowMs: windowSeconds * 1_000 });
 
-function createLimit(
-  app: FastifyInstance,
-  perSecond: number,
-  keyGenerator?: (request: FastifyRequest) => string,
-): Guard {
-  if (perSecond === 0) return () => Promise.resolve();
-  const count = app.createRateLimit({
-    ...windowOf(perSecond),
-    ...(keyGenerator === undefined ? {} : { keyGenerator }),
-  });
-  return async (request, reply) => {
-    const counted = await count(request);
-    if (counted.isAllowed) return;
-    if (keyGenerator !== undefined) {
-      reply.headers({
-        'RateLimit-Limit': counted.max,
-        'RateLimit-Remaining': counted.remaining,
-        'RateLimit-Reset': counted.ttlInSeconds,
-      });
-    }
-    if (counted.isExceeded) throw new Problem('rate-limited', { retryAfterMs: counted.ttl });
+function createAddressLimit(perSecond: number, addressOf: (request: FastifyRequest) => string): Guard {
+  if (perSecond === 0) return () => undefined;
+  const { count } = counterOf(perSecond);
+  return (request) => {
+    const { isExceeded, leftMs } = count(addressOf(request));
+    if (isExceeded) throw new Problem('rate-limited', { retryAfterMs: leftMs });
+  };
+}
+
+function createSubjectLimit(perSecond: number): (principal: Principal, reply: FastifyReply) => void {
+  if (perSecond === 0) return () => undefined;
+  const { max, count } = counterOf(perSecond);
+  return (principal, reply) => {
+    const { isExceeded, remaining, leftMs } = count(subjectOf(principal));
+    reply.header('RateLimit-Limit', max);
+    reply.header('RateLimit-Remaining', remaining);
+    reply.header('RateLimit-Reset', Math.ceil(leftMs / 1_000));
+    if (isExceeded) throw new Problem('rate-limited', { retryAfterMs: leftMs });
   };
 }
 
 /** Counts refusals alone: whoever has a valid token uses nothing up. Warns once, in case the address is a balancer's. */
-function createRefusalLimit(app: FastifyInstance, perSecond: number): (authenticate: Guard) => Guard {
+function createRefusalLimit(
+  log: Pick<FastifyBaseLogger, 'warn'>,
+  perSecond: number,
+  addressOf: (request: FastifyRequest) => string,
+): (authenticate: Guard) => Guard {
   if (perSecond === 0) return (authenticate) => authenticate;
-  const count = app.createRateLimit(windowOf(perSecond));
+  const { count, look } = counterOf(perSecond);
   let isTold = false;
   const tellOnce = () => {
-    if (!isTold) app.log.warn('an address has reached the limit of refused tokens: PORTICO_RATE_LIMIT_REFUSALS');
+    if (!isTold) log.warn('an address has reached the limit of refused tokens: PORTICO_RATE_LIMIT_REFUSALS');
     isTold = true;
   };
-  return (authenticate) => async (request, reply) => {
-    const seen = await count(request, { increment: false });
-    if (!seen.isAllowed && seen.remaining === 0) {
+  const counted = (error: unknown, address: string): unknown => {
+    if (error instanceof Problem && error.isRefusal) count(address);
+    return error;
+  };
+  return (authenticate) => (request, reply) => {
+    const address = addressOf(request);
+    const { remaining, leftMs } = look(address);
+    if (remaining === 0) {
       tellOnce();
-      throw new Problem('rate-limited', { retryAfterMs: seen.ttl });
+      throw new Problem('rate-limited', { retryAfterMs: leftMs });
     }
     try {
-      await authenticate(request, reply);
+      return authenticate(request, reply)?.catch((error: unknown) => {
+        throw counted(error, address);
+      });
     } catch (error) {
-      if (error instanceof Problem && error.isRefusal) await count(request);
-      throw error;
+      throw counted(error, address);
     }
   };
 }
 
-function subjectOf(request: FastifyRequest): string {
-  const { principal } = factsOf(request.raw);
-  return JSON.stringify([principal?.tenant, principal?.actor.iss, principal?.actor.sub]);
+/** No tenant and no subject has a line break in it. */
+const subjectOf = ({ tenant, actor }: Principal): string => `${tenant}\n${actor.sub}\n${actor.iss}`;
+
+const maxAddressesKnown = 5_000;
+
+/** Gives the address that a request counts for: one /64 of IPv6 is one caller. Parsing costs more than remembering. */
+function createAddresses(): (request: FastifyRequest) => string {
+  const known = new Map<string, string>();
+  return ({ ip }) => {
+    const found = known.get(ip);
+    if (found !== undefined) return found;
+    if (known.size >= maxAddressesKnown) known.clear();
+    const address = normalizeIP(ip);
+    known.set(ip, address);
+    return address;
+  };
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import type { ProblemCode } from '../problems.ts';
 import type { Principal } from '../tokens/authentication.ts';
 
@@ -8,22 +9,34 @@ export interface RequestFacts {
   /** What the caller sent as `X-Request-Id` if that is harmless in a log, else a new id. */
   readonly id: string;
   /** Who asks, as soon as the token was found valid. */
-  principal?: Principal;
+  principal: Principal | undefined;
   /** The code of the problem that the request ended in. */
-  problem?: ProblemCode;
+  problem: ProblemCode | undefined;
   /** The instance that the request is about, where its address does not name it. */
-  instance?: string;
+  instance: string | undefined;
   /** True once the answer is a stream. A caller ends most streams by leaving. */
-  isStream?: boolean;
+  isStream: boolean;
+  /** What {@link routeOf} gives. */
+  route: FastifyRequest['routeOptions'] | undefined;
 }
 
-const known = new WeakMap<IncomingMessage, RequestFacts>();
+const known = Symbol('facts');
 
 /** The facts of a request, also of one that never reached the router. They begin with the id. */
-export function factsOf(request: IncomingMessage): RequestFacts {
-  const facts = known.get(request) ?? { id: idOf(request) };
-  known.set(request, facts);
-  return facts;
+export const factsOf = (request: IncomingMessage & { [known]?: RequestFacts }): RequestFacts =>
+  (request[known] ??= {
+    id: idOf(request),
+    principal: undefined,
+    problem: undefined,
+    instance: undefined,
+    isStream: false,
+    route: undefined,
+  });
+
+/** The route that serves a request. Fastify makes a new description each time it is asked. */
+export function routeOf(request: FastifyRequest): FastifyRequest['routeOptions'] {
+  const facts = factsOf(request.raw);
+  return (facts.route ??= request.routeOptions);
 }
 
 function idOf({ headers }: IncomingMessage): string {

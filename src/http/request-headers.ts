@@ -23,12 +23,14 @@ export function carriedBy(headers: IncomingHttpHeaders, operation: Declared, max
 
 /** Whether an operation understands what a request may carry. What it requires it understands. */
 export const understands = (operation: Declared, feature: RequestFeature): boolean =>
-  [...(operation.understands ?? []), ...(operation.requires ?? [])].includes(feature);
+  operation.understands?.includes(feature) === true ||
+  (feature === 'idempotency-key' && operation.requires?.includes(feature) === true);
 
 /** A preference that cannot be understood is ignored (RFC 7240, 2). */
 function waitMsOf(headers: IncomingHttpHeaders, maxWaitMs: number): number {
   const prefer = headers['prefer'];
-  const text = Array.isArray(prefer) ? prefer.join(',') : (prefer ?? '');
+  if (prefer === undefined) return 0;
+  const text = Array.isArray(prefer) ? prefer.join(',') : prefer;
   // Preferences stand between commas; what follows a semicolon are parameters of one.
   const [wait] = text.split(',').filter((preference) => /^\s*wait\s*=/i.test(preference));
   const [, quoted, bare] = /=\s*(?:"(\d{1,6})"|(\d{1,6}))\s*(?:$|;)/.exec(wait ?? '') ?? [];

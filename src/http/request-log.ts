@@ -1,48 +1,53 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../observability/metrics.ts';
+import type { RequestLines } from '../observability/request-lines.ts';
 import { methods } from './methods.ts';
-import { factsOf } from './request-facts.ts';
+import { factsOf, routeOf } from './request-facts.ts';
 
 /** The status that logs and metrics show where the caller went away before the answer was written. */
 const callerGone = 499;
 
-type RequestMetrics = Pick<Metrics, 'observeRequest'>;
+/** What is told of each request, and to whom. */
+export interface RequestObservers {
+  readonly metrics: Pick<Metrics, 'observeRequest'>;
+  readonly lines: RequestLines;
+}
 
 /** Writes one line and one observation for a request, when its answer is written or its caller is gone. */
-export function logWhenOver(metrics: RequestMetrics, request: FastifyRequest, reply: FastifyReply): void {
+export function logWhenOver(observers: RequestObservers, request: FastifyRequest, reply: FastifyReply): void {
   let isOver = false;
   const once = () => {
-    if (!isOver) logRequest(metrics, request, reply);
+    if (!isOver) logRequest(observers, request, reply);
     isOver = true;
   };
-  reply.raw.once('finish', once);
-  reply.raw.once('close', once);
+  reply.raw.on('finish', once);
+  reply.raw.on('close', once);
 }
 
 /** Names, numbers and templates only: no address, header or body, which may hold what nobody should read. */
-function logRequest(metrics: RequestMetrics, request: FastifyRequest, reply: FastifyReply): void {
-  const { operationId, process: processName, url } = request.routeOptions.config;
-  const { principal, problem, isStream = false } = factsOf(request.raw);
+function logRequest({ metrics, lines }: RequestObservers, request: FastifyRequest, reply: FastifyReply): void {
+  const { operationId, process: processName, url } = routeOf(request).config;
+  const { id, principal, problem, isStream } = factsOf(request.raw);
   const status = reply.raw.writableFinished || isStream ? reply.statusCode : callerGone;
-  const line = {
+  const elapsedMs = reply.elapsedTime;
+  lines.write(status >= 500 ? 'warn' : 'info', {
+    requestId: id,
     method: request.method,
     operation: operationId,
     process: processName,
     instanceId: instanceIdOf(request),
     status,
     problem,
-    durationMs: Math.round(reply.elapsedTime),
+    durationMs: Math.round(elapsedMs),
     tenant: principal?.tenant,
     subject: principal?.actor.sub,
     issuer: principal?.actor.iss,
-  };
-  if (status >= 500) request.log.warn(line, 'request');
-  else request.log.info(line, 'request');
+  });
   metrics.observeRequest({
     method: methodLabel(request.method),
     route: routeLabel(url),
     status,
-    seconds: reply.elapsedTime / 1_000,
+    seconds: elapsedMs / 1_000,
   });
 }
 
@@ -51,10 +56,9 @@ const instanceId = /^[A-Za-z0-9._:-]{1,128}$/;
 /** The instance a request is about, once its caller is known: from the address, or from who found it. */
 function instanceIdOf(request: FastifyRequest): string | undefined {
   const { principal, instance } = factsOf(request.raw);
-  if (request.routeOptions.config.process === undefined || principal === undefined) return undefined;
-  const { id } = { id: undefined, ...Object(request.params) } as { id: unknown };
-  const candidate = id ?? instance;
-  return typeof candidate === 'string' && instanceId.test(candidate) ? candidate : undefined;
+  if (routeOf(request).config.process === undefined || principal === undefined) return undefined;
+  const { id = instance } = Object(request.params) as { readonly id?: unknown };
+  return typeof id === 'string' && instanceId.test(id) ? id : undefined;
 }
 
 const methodLabels: ReadonlySet<string> = new Set([...methods, 'OPTIONS']);
@@ -62,5 +66,13 @@ const methodLabels: ReadonlySet<string> = new Set([...methods, 'OPTIONS']);
 /** From a closed set, since a caller can send some forty methods. */
 const methodLabel = (method: string): string => (methodLabels.has(method) ? method : 'other');
 
+// Of each route one.
+const routeLabels = new Map<string, string>();
+
 /** `/v1/transfers/{id}`; `none` where no route was found. */
-const routeLabel = (url: string | undefined): string => url?.replaceAll(/:(\w+)/g, '{$1}') ?? 'none';
+function routeLabel(url: string | undefined): string {
+  if (url === undefined) return 'none';
+  const label = routeLabels.get(url) ?? url.replaceAll(/:(\w+)/g, '{$1}');
+  routeLabels.set(url, label);
+  return label;
+}

@@ -6,15 +6,18 @@ import { Problem } from '../problems.ts';
 /** The path of a request target, without query. */
 export const pathOf = (url: string): string => /^[^?#]*/.exec(url)?.[0] ?? '';
 
+const noQuery: Record<string, unknown> = Object.freeze(Object.create(null) as Record<string, unknown>);
+
 /** Reads a query string. A parameter that is there twice becomes an array, for {@link refuseRepeatedParameters} to see. */
-export const parseQuery = (text: string): Record<string, unknown> => parse(text);
+export const parseQuery = (text: string): Record<string, unknown> => (text === '' ? noQuery : parse(text));
 
 /** Throws `invalid-request` if a parameter is there twice: readers disagree on which one counts. */
 export function refuseRepeatedParameters({ query }: FastifyRequest): void {
-  const repeated = Object.entries(Object(query) as object).filter(([, value]) => Array.isArray(value));
+  const parameters = Object(query) as Readonly<Record<string, unknown>>;
+  const repeated = Object.keys(parameters).filter((name) => Array.isArray(parameters[name]));
   if (repeated.length === 0) return;
   throw new Problem('invalid-request', {
-    errors: repeated.map(([name]) => ({ parameter: name.slice(0, 128), message: 'must not be repeated' })),
+    errors: repeated.map((name) => ({ parameter: name.slice(0, 128), message: 'must not be repeated' })),
   });
 }
 

@@ -32,6 +32,7 @@ export const longestAnswerMs = (options: Omit<RouteOptions, 'services'>): number
 export function registerRoutes(app: FastifyInstance, operations: readonly Operation[], options: RouteOptions): void {
   const sendStream = createStreams(app);
   for (const operation of operations) {
+    const answerInTime = createAnswering(operation, options);
     app.route({
       method: operation.method,
       url: operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -45,9 +46,10 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
       schema: { response: replySchemasOf(operation) },
       handler: async (request, reply) => {
         const control = controlOf(reply);
-        const answer = await answerInTime(operation, request, control, options);
+        const answer = await answerInTime(request, control);
         const { stream: mediaType = '' } = declarationOf(operation, answer);
-        reply.code(answer.status).headers(answer.headers ?? {});
+        reply.code(answer.status);
+        if (answer.headers !== undefined) reply.headers(answer.headers);
         if (answer.stream === undefined) return reply.send(answer.body);
         return sendStream({ request, reply, stream: answer.stream, mediaType, control });
       },
@@ -65,26 +67,24 @@ function controlOf({ raw }: FastifyReply): AbortController {
     if (!raw.writableFinished) control.abort();
   };
   if (raw.destroyed) abortIfUnwritten();
-  else raw.once('close', abortIfUnwritten);
+  else raw.on('close', abortIfUnwritten);
   return control;
 }
 
-/** What the operation answers, or a problem once its time is up. What a late handler still gives is dropped. */
-async function answerInTime(
-  operation: Operation,
-  request: FastifyRequest,
-  control: AbortController,
-  options: RouteOptions,
-): Promise<Answer> {
+/** Gives what the operation answers, or a problem once its time is up. What a late handler still gives is dropped. */
+function createAnswering(operation: Operation, options: RouteOptions) {
   const limitMs = limitMsOf(operation.cost, options) + (understands(operation, 'prefer-wait') ? options.maxWaitMs : 0);
-  const answered = answerOf(operation, request, control.signal, options);
-  try {
-    return await withTimeLimit(answered, limitMs, () => latenessOf(operation));
-  } catch (error) {
-    control.abort(error);
-    answered.then(endStream, () => undefined);
-    throw error;
-  }
+  const onLate = () => latenessOf(operation);
+  return async (request: FastifyRequest, control: AbortController): Promise<Answer> => {
+    const answered = answerOf(operation, request, control.signal, options);
+    try {
+      return await withTimeLimit(answered, limitMs, onLate);
+    } catch (error) {
+      control.abort(error);
+      answered.then(endStream, () => undefined);
+      throw error;
+    }
+  };
 }
 
 /** What belongs to no process asks the database alone. */
@@ -106,23 +106,50 @@ async function answerOf(
   return await operation.handle(call, services);
 }
 
-const noParams = z.object({});
 const noQuery = z.strictObject({});
+const nothing: Readonly<Record<string, never>> = Object.freeze({});
+
+/** The parameters in the address. An operation that declares none gets none. */
+const paramsOf = ({ params }: Operation, request: FastifyRequest): Call['params'] =>
+  params === undefined ? nothing : (parsePart('params', params, request.params) as Call['params']);
+
+/** The query. An operation that declares none refuses any. */
+function queryOf({ query }: Operation, request: FastifyRequest): unknown {
+  if (query === undefined && isEmpty(request.query)) return nothing;
+  return parsePart('query', query ?? noQuery, request.query);
+}
+
+function isEmpty(value: unknown): boolean {
+  for (const _name in Object(value) as object) return false;
+  return true;
+}
 
 /** The body as it came; an empty object in place of none, where the operation says so. */
 const bodyOf = ({ bodyIsOptional }: Operation, { body }: FastifyRequest): unknown =>
   bodyIsOptional === true && body === undefined ? {} : body;
 
-const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSignal, maxWaitMs: number): Call => ({
-  ...carriedBy(request.headers, operation, maxWaitMs),
-  get principal() {
-    const { principal } = factsOf(request.raw);
-    if (principal === undefined) throw new Error('a public operation has no principal');
-    return principal;
-  },
-  params: parsePart('params', operation.params ?? noParams, request.params),
-  query: parsePart('query', operation.query ?? noQuery, request.query),
-  body: operation.body === undefined ? undefined : parsePart('body', operation.body, bodyOf(operation, request)),
-  rawBody: bodyOf(operation, request),
-  signal,
-});
+const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSignal, maxWaitMs: number): Call => {
+  const carried = carriedBy(request.headers, operation, maxWaitMs);
+  const { principal } = factsOf(request.raw);
+  const call = {
+    waitMs: carried.waitMs,
+    idempotencyKey: carried.idempotencyKey,
+    ifMatch: carried.ifMatch,
+    ifNoneMatch: carried.ifNoneMatch,
+    lastEventId: carried.lastEventId,
+    traceparent: carried.traceparent,
+    principal,
+    params: paramsOf(operation, request),
+    query: queryOf(operation, request),
+    body: operation.body === undefined ? undefined : parsePart('body', operation.body, bodyOf(operation, request)),
+    rawBody: bodyOf(operation, request),
+    signal,
+  };
+  return principal === undefined
+    ? Object.defineProperty(call as Call, 'principal', { get: throwNobody })
+    : (call as Call);
+};
+
+function throwNobody(): never {
+  throw new Error('a public operation has no principal');
+}

@@ -1,11 +1,19 @@
-import { fastify, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
-import type { Logger } from '../observability/logger.ts';
+import {
+  fastify,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
+import { type Logger, requestLinesOf } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Problem } from '../problems.ts';
 import { createClientErrors } from './client-errors.ts';
 import { handleError } from './error-handler.ts';
 import { factsOf } from './request-facts.ts';
 import { logWhenOver } from './request-log.ts';
+import { lazyChildOf } from './request-logger.ts';
 import { parseQuery } from './request-target.ts';
 import { securityHeaders, strictTransport } from './security-headers.ts';
 import { closeUnusedConnections } from './unused-connections.ts';
@@ -28,12 +36,14 @@ interface ServerOptions {
 export function createServer({ logger, metrics, trustProxy = [], ...limits }: ServerOptions): FastifyInstance {
   const clientErrors = createClientErrors(metrics ?? { observeRequest: () => undefined }, logger);
   const loggerInstance: FastifyBaseLogger = logger;
+  const observers = metrics === undefined ? undefined : { metrics, lines: requestLinesOf(logger) };
   const app = fastify({
     ...connectionLimits,
     connectionTimeout: limits.quietMs,
     bodyLimit: limits.maxBodyBytes,
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    childLoggerFactory: lazyChildOf,
     trustProxy: trustProxy.length > 0 && [...trustProxy],
     genReqId: (request) => factsOf(request).id,
     routerOptions: { maxParamLength: 512, querystringParser: parseQuery },
@@ -44,8 +54,8 @@ export function createServer({ logger, metrics, trustProxy = [], ...limits }: Se
     forceCloseConnections: 'idle',
     clientErrorHandler: clientErrors.handle,
     frameworkErrors: (error, request, reply) => {
-      if (metrics !== undefined) logWhenOver(metrics, request, reply);
-      reply.headers(headersFor(request));
+      if (observers !== undefined) logWhenOver(observers, request, reply);
+      addHeaders(request, reply);
       handleError(error, request, reply);
     },
   });
@@ -61,18 +71,18 @@ export function createServer({ logger, metrics, trustProxy = [], ...limits }: Se
     throw new Problem('not-found');
   });
   app.addHook('onRequest', (request, reply, done) => {
-    if (metrics !== undefined) logWhenOver(metrics, request, reply);
-    reply.headers(headersFor(request));
+    if (observers !== undefined) logWhenOver(observers, request, reply);
+    addHeaders(request, reply);
     done();
   });
   return app;
 }
 
-const headersFor = (request: FastifyRequest): Record<string, string> => ({
-  ...securityHeaders,
-  ...(request.protocol === 'https' ? strictTransport : {}),
-  'X-Request-Id': request.id,
-});
+function addHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.headers(securityHeaders);
+  if (request.protocol === 'https') reply.headers(strictTransport);
+  reply.header('X-Request-Id', request.id);
+}
 
 /** In milliseconds, where they are times. */
 const connectionLimits = {

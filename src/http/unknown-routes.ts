@@ -21,4 +21,8 @@ function isKnown(app: FastifyInstance, method: (typeof methods)[number], url: st
 }
 
 /** The router takes `/v1/transfers/` for a transfer whose id is empty. */
-const hasEmptyPart = (params: unknown): boolean => Object.values(Object(params) as object).includes('');
+function hasEmptyPart(params: unknown): boolean {
+  const parts = Object(params) as Readonly<Record<string, unknown>>;
+  for (const name in parts) if (parts[name] === '') return true;
+  return false;
+}

@@ -1,5 +1,8 @@
+import { isatty } from 'node:tty';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { readableLineOf } from './readable-line.ts';
+import { renderRequestLine, type RequestLines } from './request-lines.ts';
+import { stdoutLines } from './stdout-lines.ts';
 
 export type { Logger };
 
@@ -15,8 +18,9 @@ export interface LogDestination {
  * Callers must not rely on that: they pass no such values.
  */
 export function createLogger(options: { level: string; destination?: LogDestination }): Logger {
-  const destination = options.destination ?? process.stdout;
-  return pino(
+  const destination = options.destination ?? (isatty(1) ? process.stdout : stdoutLines());
+  const write = writerOf(destination);
+  const logger = pino(
     {
       level: options.level,
       base: null,
@@ -25,13 +29,35 @@ export function createLogger(options: { level: string; destination?: LogDestinat
       serializers: { err: toLoggedError },
       redact: { paths: redacted, censor: '[redacted]' },
     },
-    {
-      write: (line: string) => destination.write(destination.isTTY === true ? readableLineOf(line) : line),
-    },
+    { write },
   );
+  writers.set(logger, write);
+  return logger;
 }
 
-const neverLogged = [
+type Write = (line: string) => unknown;
+
+const writers = new WeakMap<Logger, Write>();
+
+const writerOf = (destination: LogDestination): Write =>
+  destination.isTTY === true ? (line) => destination.write(readableLineOf(line)) : (line) => destination.write(line);
+
+/**
+ * The lines of requests in the log that {@link createLogger} made. They hold nothing but what their type names, so
+ * nothing is looked for in them, which would cost more than all the rest of a line.
+ */
+export function requestLinesOf(logger: Logger): RequestLines {
+  const write = writers.get(logger);
+  return {
+    write(level, line) {
+      if (write === undefined) logger[level](line, 'request');
+      else if (logger.isLevelEnabled(level)) write(renderRequestLine(level, line, new Date()));
+    },
+  };
+}
+
+/** The names of members that may hold what nobody should read. */
+export const neverLogged: readonly string[] = [
   'authorization',
   'cookie',
   'token',

@@ -1,5 +1,6 @@
 import type { Client, ConnectionLike } from '@temporalio/client';
 import type { Connection } from './services.ts';
+import type { VisibilityTurn } from './visibility-ration.ts';
 
 /** What bounds one call to Temporal. */
 export interface CallLimits {
@@ -22,6 +23,8 @@ export interface CallDependencies {
   readonly connection: Connection;
   readonly namespace: string;
   readonly deadlines: Deadlines;
+  /** Not given: Temporal alone limits questions to its visibility store. */
+  readonly visibilityTurn?: VisibilityTurn | undefined;
 }
 
 /**

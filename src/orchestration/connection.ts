@@ -43,7 +43,7 @@ export function createConnection(options: {
     errorOf: (path, failure, isWithoutEffect) =>
       grpcErrorFrom(failure, { isWithoutEffect: isWithoutEffect && !asksForAnswer(path) }),
   });
-  const connection = createServices(calls);
+  const connection = createServices(calls, channel.isFull);
   const health = watchHealth(connection);
   health.onAnswer((answer) => {
     if (answer === 'silent') channel.renew();

@@ -9,6 +9,7 @@ import { createResults } from './results.ts';
 import { createRevivals } from './revivals.ts';
 import type { Connection } from './services.ts';
 import { createStarts, type EagerStarts } from './start.ts';
+import type { VisibilityTurn } from './visibility-ration.ts';
 
 /**
  * What the rest of Portico asks of Temporal. The gateway speaks of processes and instances; workflows, runs and task
@@ -21,6 +22,8 @@ export function createGateway(options: {
   /** Signs the cursors of lists. Without it `list` throws. */
   readonly cursorSecret?: Uint8Array | undefined;
   readonly eagerStarts?: EagerStarts | undefined;
+  /** Not given: Temporal alone limits questions to its visibility store. */
+  readonly visibilityTurn?: VisibilityTurn | undefined;
 }) {
   const { connection, namespace } = options;
   const dependencies = { ...options, client: new Client({ connection, namespace, dataConverter }) };

@@ -91,6 +91,11 @@ async function answerOf(connection: AnyConnection): Promise<HealthAnswer> {
 
 const silence: HealthAnswer = { health: 'silent', reason: `Temporal does not answer within ${answerLimitMs} ms` };
 
+const fullness: HealthAnswer = {
+  health: 'unhealthy',
+  reason: 'as many calls are under way as Temporal allows at once',
+};
+
 const question = { service: 'temporal.api.workflowservice.v1.WorkflowService' };
 
 const isOurs = (connection: AnyConnection): connection is Connection => 'call' in connection;
@@ -113,7 +118,9 @@ async function probe(connection: AnyConnection): Promise<HealthAnswer | 'too-lat
       reason: error instanceof Error ? error.message : 'Temporal answers with an error',
     }),
   );
-  return withTimeLimit<HealthAnswer>(answer, answerLimitMs).catch(() =>
-    performance.now() - askedAtMs > answerLimitMs + latenessMs ? 'too-late-to-tell' : silence,
-  );
+  return withTimeLimit<HealthAnswer>(answer, answerLimitMs).catch(() => {
+    if (performance.now() - askedAtMs > answerLimitMs + latenessMs) return 'too-late-to-tell';
+    // A question that still waits for its turn was not asked, and says nothing about the connection.
+    return isOurs(connection) && connection.isFull() ? fullness : silence;
+  });
 }

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { Actor } from '../definition/envelope.ts';
 
@@ -37,9 +37,7 @@ export function parseWorkflowId(workflowId: string): Required<InstanceRef> | und
 }
 
 const digestOf = (value: unknown, encoding: 'hex' | 'base64url'): string =>
-  createHash('sha256')
-    .update(canonicalize(value) ?? '')
-    .digest(encoding);
+  hash('sha256', canonicalize(value) ?? '', encoding);
 
 /**
  * What makes two starts equal, as `f1.{hex}`: SHA-256 over the RFC 8785 form of the validated body before defaults, with

@@ -18,14 +18,17 @@ interface ListRequest {
   readonly cursor?: string | undefined;
 }
 
+/** No tenant has this name. */
+const ownLane = '~portico';
+
 /** The gateway's part that finds and counts instances. Temporal rations such questions: ten a second in all. */
-export function createLists({ connection, namespace, deadlines, cursorSecret }: ListDependencies) {
+export function createLists({ connection, namespace, deadlines, cursorSecret, visibilityTurn }: ListDependencies) {
   return {
     /**
      * One page, in Temporal's order: first what runs, the last started first, then what has closed, the last closed first.
      * A page shows an instance once. One that closes between two pages may be on both, and none is left out. A page can
      * hold fewer than `limit` items although another follows.
-     * Throws `invalid-cursor` or a read Problem, and a plain Error where there is no secret for cursors.
+     * Throws `invalid-cursor`, `overloaded` or a read Problem, and a plain Error where there is no secret for cursors.
      */
     async list(
       { definition, tenant, filter, limit, cursor }: ListRequest,
@@ -34,6 +37,7 @@ export function createLists({ connection, namespace, deadlines, cursorSecret }: 
       if (cursorSecret === undefined) throw new Error('lists need the secret that signs cursors');
       const query = visibilityQueryOf({ tenant, process: definition.name, filter });
       const nextPageToken = cursor === undefined ? undefined : openCursor(cursorSecret, query, cursor);
+      await visibilityTurn?.(tenant);
       try {
         const page = await within(connection, { deadlineMs: deadlines.readMs, signal }, () =>
           connection.workflowService.listWorkflowExecutions({ namespace, query, pageSize: limit, nextPageToken }),
@@ -52,6 +56,7 @@ export function createLists({ connection, namespace, deadlines, cursorSecret }: 
     /** How many instances of a process run, or stand at one step, over all tenants. */
     async countOpen(processName: string, step?: string): Promise<number> {
       const query = openInstancesQueryOf(processName, step);
+      await visibilityTurn?.(ownLane);
       const { count } = await within(connection, { deadlineMs: deadlines.readMs }, () =>
         connection.workflowService.countWorkflowExecutions({ namespace, query }),
       );

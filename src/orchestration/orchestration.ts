@@ -5,6 +5,7 @@ import { createGateway } from './gateway.ts';
 import { ensureSearchAttributes } from './register-search-attributes.ts';
 import { registerCommand } from './search-attributes.ts';
 import type { EagerStarts } from './start.ts';
+import { createVisibilityRation } from './visibility-ration.ts';
 
 /** Opens the connection to Temporal with what stands on it. Temporal need not be there: the checks say what is missing. */
 export function openOrchestration(options: {
@@ -12,17 +13,20 @@ export function openOrchestration(options: {
   readonly deadlines: Deadlines;
   readonly cursorSecret?: Uint8Array | undefined;
   readonly eagerStarts?: EagerStarts | undefined;
+  /** Questions to Temporal's visibility store in one second at most; 0 for no limit. */
+  readonly visibilityPerSecond: number;
   readonly observe: ObserveRequest;
   readonly logger: Logger;
 }) {
-  const { temporal, deadlines, cursorSecret, eagerStarts, observe, logger } = options;
+  const { temporal, deadlines, cursorSecret, eagerStarts, visibilityPerSecond, observe, logger } = options;
   const { namespace } = temporal;
   const { connection, health, close } = createConnection({ settings: temporal.connection, namespace, observe });
+  const visibilityTurn = createVisibilityRation({ perSecond: visibilityPerSecond });
   const attributes = ensureSearchAttributes({ connection, namespace, logger });
 
   return {
     /** The one gateway of this process. */
-    gateway: createGateway({ connection, namespace, deadlines, cursorSecret, eagerStarts }),
+    gateway: createGateway({ connection, namespace, deadlines, cursorSecret, eagerStarts, visibilityTurn }),
 
     checks: {
       attributes: { name: 'search-attributes', check: attributes.check, remedy: registerCommand },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { outcomesOf, type ProcessDefinition } from '../definition/definition.ts';
 import { type InstanceAddress, refOf } from './address.ts';
 import type { CallDependencies } from './calls.ts';
@@ -19,6 +20,7 @@ const waitLimits = {
 
 // The server answers a long poll after 20 s. Asking anew more often lets a wait survive a lost connection.
 const sliceMs = 5_000;
+const emptyPauseMs = 100;
 
 /** What a wait came to: how the instance ended, with its result, where its own code said so. */
 export type WaitedFor =
@@ -54,7 +56,7 @@ export function createResults(dependencies: CallDependencies) {
       const waited = await waits.untilClosed({ tenant: address.tenant, ...run }, waitMs, signal);
       if (waited.kind !== 'closed') return waited;
       // Without the id of its run the end may be that of a later instance.
-      return currentRun === undefined ? { kind: 'closed' } : endOf(address.definition, waited.end);
+      return !currentRun ? { kind: 'closed' } : endOf(address.definition, waited.end);
     },
 
     /** Ends every wait, and lets none begin. */
@@ -81,7 +83,7 @@ export function createResults(dependencies: CallDependencies) {
   };
 }
 
-/** Long-polls until the run has closed; undefined when aborted or when a poll fails. */
+/** Long-polls until the run has closed; undefined when aborted, or when a poll fails otherwise than by our own deadline. */
 async function pollUntilClosed(
   dependencies: CallDependencies,
   run: Run,
@@ -89,12 +91,17 @@ async function pollUntilClosed(
 ): Promise<CloseEvent | undefined> {
   let progress: Progress = { run };
   while (!signal.aborted) {
+    const beganAtMs = performance.now();
+    const tookMs = () => performance.now() - beganAtMs;
     try {
       const told = await pollForClose(dependencies, progress, { deadlineMs: sliceMs, signal });
       if ('event' in told) return told.event;
       ({ progress } = told);
+      // Whoever answers a long poll at once without saying anything is not asked without end.
+      if (tookMs() < emptyPauseMs) await sleep(emptyPauseMs, undefined, { signal }).catch(() => undefined);
     } catch (error) {
-      if (grpcCodeOf(error) !== grpcCode.DEADLINE_EXCEEDED) return undefined;
+      // Somebody on the way has a shorter patience than ours, or none.
+      if (grpcCodeOf(error) !== grpcCode.DEADLINE_EXCEEDED || tookMs() < sliceMs / 2) return undefined;
     }
   }
   return undefined;

@@ -1,8 +1,6 @@
-import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
-import {
-  decodeTypedSearchAttributes,
-  encodeUnifiedSearchAttributes,
-} from '@temporalio/common/lib/converter/payload-search-attributes.js';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { decodeTypedSearchAttributes } from '@temporalio/common/lib/converter/payload-search-attributes.js';
+import { createAttributeEncoder } from './codec.ts';
 
 const { KEYWORD, KEYWORD_LIST } = SearchAttributeType;
 
@@ -48,17 +46,16 @@ type IndexedFields = Parameters<typeof decodeTypedSearchAttributes>[0];
 /** How a label is stored: `from:acc-1`. */
 export const labelOf = (name: string, value: string): string => `${name}:${value}`;
 
+const encodeKeyword = createAttributeEncoder(typeNames.KEYWORD.ofCli);
+const encodeKeywords = createAttributeEncoder(typeNames.KEYWORD_LIST.ofCli);
+
 /** The attributes of a new instance. */
-export const startAttributes = (start: { tenant: string; process: string; step: string; labels: string[] }) =>
-  encodeUnifiedSearchAttributes(
-    undefined,
-    new TypedSearchAttributes([
-      { key: keys.tenant, value: start.tenant },
-      { key: keys.process, value: start.process },
-      { key: keys.step, value: start.step },
-      ...(start.labels.length === 0 ? [] : [{ key: keys.labels, value: start.labels }]),
-    ]),
-  );
+export const startAttributes = (start: { tenant: string; process: string; step: string; labels: string[] }) => ({
+  [keys.tenant.name]: encodeKeyword(start.tenant),
+  [keys.process.name]: encodeKeyword(start.process),
+  [keys.step.name]: encodeKeyword(start.step),
+  ...(start.labels.length === 0 ? {} : { [keys.labels.name]: encodeKeywords(start.labels) }),
+});
 
 /** The attributes that Describe and List give of an instance. */
 export function readAttributes(fields: IndexedFields) {

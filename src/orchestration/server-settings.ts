@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { normalizeTlsConfig, splitProtoHostPort } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Target } from './transport/dial.ts';
@@ -12,32 +13,37 @@ const { version: sdkVersion } = createRequire(import.meta.url)('@temporalio/clie
 
 export type ServerSettings = ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
 
-/** Throws where the address is none. */
+/** Throws where the address is none, or where certificates and keys are not PEM that belongs together. */
 export function targetOf({ address, tls, apiKey }: ServerSettings): Target {
   const parts = splitProtoHostPort(address ?? 'localhost');
   if (parts === undefined || parts.scheme !== undefined) throw new TypeError('the address of Temporal is no host:port');
-  const { serverRootCACertificate: ca, clientCertPair, serverNameOverride } = normalizeTlsConfig(tls, apiKey) ?? {};
-  const isEncrypted = normalizeTlsConfig(tls, apiKey) !== undefined;
-  return {
-    host: parts.hostname,
-    port: parts.port ?? defaultPort,
-    tls: isEncrypted
-      ? {
-          ca: bufferOf(ca),
-          cert: bufferOf(clientCertPair?.crt),
-          key: bufferOf(clientCertPair?.key),
-          serverName: serverNameOverride,
-        }
-      : undefined,
-  };
+  const { hostname: host, port = defaultPort } = parts;
+  if (port < 1 || port > 65_535) throw new TypeError(`the address of Temporal has a port that none can have: ${port}`);
+  const encryption = normalizeTlsConfig(tls, apiKey);
+  if (encryption === undefined) return { host, port };
+  return { host, port, tls: { secureContext: contextFor(encryption), serverName: encryption.serverNameOverride } };
 }
 
-const bufferOf = (bytes: Uint8Array | undefined): Buffer | undefined =>
-  bytes === undefined ? undefined : Buffer.from(bytes);
+type Encryption = NonNullable<ReturnType<typeof normalizeTlsConfig>>;
+
+function contextFor({ serverRootCACertificate: ca, clientCertPair: pair }: Encryption): SecureContext {
+  // OpenSSL takes an authority that is none for no authority.
+  if (ca !== undefined && !Buffer.from(ca).includes('-----BEGIN ')) throw unreadable('it has no authority in PEM');
+  try {
+    return createSecureContext({
+      ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
+      ...(pair === undefined ? {} : { cert: Buffer.from(pair.crt), key: Buffer.from(pair.key) }),
+    });
+  } catch (error) {
+    throw unreadable(error instanceof Error ? error.message : 'no PEM');
+  }
+}
+
+const unreadable = (why: string) => new TypeError(`the certificates for Temporal cannot be read: ${why}`);
 
 /**
  * What each request says of its sender and its server, as the SDK's own connections do. Throws a TypeError for two ways to
- * say who is asking.
+ * say who is asking, and for what no header can carry.
  */
 export function headersFor(settings: ServerSettings, { host, port, tls }: Target, namespace?: string): HeaderList {
   const { apiKey, metadata = {} } = settings;
@@ -47,6 +53,8 @@ export function headersFor(settings: ServerSettings, { host, port, tls }: Target
   ]);
   const isAuthorized = own.some(([name]) => name === 'authorization');
   if (apiKey && isAuthorized) throw new TypeError('an API key and a header `authorization` exclude each other');
+  const strange = [...own, ['the API key', apiKey ?? '']].find(([, value = '']) => !/^[\t\x20-\x7e]*$/.test(value));
+  if (strange !== undefined) throw new TypeError(`${String(strange[0])} has characters that no header can carry`);
   const authority = tls?.serverName ?? (host.includes(':') ? `[${host}]` : host);
   return [
     [':scheme', tls === undefined ? 'http' : 'https'],

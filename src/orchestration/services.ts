@@ -22,12 +22,14 @@ type RpcImpl = Parameters<typeof WorkflowService.create>[0];
 /** A connection to Temporal that is not native. */
 export interface Connection extends ConnectionLike {
   readonly healthService: proto.grpc.health.v1.Health;
+  /** Whether the server lets no further call begin before another has ended. */
+  isFull(): boolean;
   /** Calls a method within limits, without the scope that the SDK's clients need. */
   call<Request, Response>(method: Method<Request, Response>, request: Request, limits: CallLimits): Promise<Response>;
 }
 
 /** Temporal's services over our transport, with limits as the SDK's clients set them: by a scope around the calls. */
-export function createServices(calls: UnaryCalls): Connection {
+export function createServices(calls: UnaryCalls, isFull: () => boolean): Connection {
   const scope = new AsyncLocalStorage<Scope>();
 
   const rpcOf =
@@ -40,6 +42,7 @@ export function createServices(calls: UnaryCalls): Connection {
     };
 
   return {
+    isFull,
     call: async ({ path, encode, decode }, request, { deadlineMs, signal }) =>
       decode(await calls.call({ path, message: encode(request), deadlineMs, signal })),
     workflowService: WorkflowService.create(rpcOf('temporal.api.workflowservice.v1.WorkflowService')),

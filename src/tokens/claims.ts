@@ -1,13 +1,25 @@
 import { z } from 'zod';
 import type { Actor } from '../definition/envelope.ts';
 
-/** Who makes a request, as a verified token says it. Frozen, but for the set, which its type protects. */
+/** Permissions that nobody can add to. */
+export interface Permissions extends Iterable<string> {
+  readonly has: (permission: string) => boolean;
+}
+
+/** Who makes a request, as a verified token says it. Nothing of it can be changed: requests with one token share it. */
 export interface Principal {
   /** Two people are the same only if both parts are. */
   readonly actor: Actor;
   readonly tenant: string;
   /** Those of Portico's permissions that the token grants. */
-  readonly permissions: ReadonlySet<string>;
+  readonly permissions: Permissions;
+}
+
+/** A principal, and the times between which its token counts: milliseconds of the epoch, both included. */
+export interface Verified {
+  readonly principal: Principal;
+  readonly fromMs: number;
+  readonly untilMs: number;
 }
 
 /** In seconds. */
@@ -26,6 +38,8 @@ const claims = z
     sub: subject,
     iat: z.int(),
     exp: z.int(),
+    // The verifier has seen to it. What is no usable number lets a token count from its issue on.
+    nbf: z.number().optional().catch(undefined),
     tenant: tenant.optional(),
     permissions: z.array(z.string()).optional(),
     scope: z.string().optional(),
@@ -33,21 +47,29 @@ const claims = z
   .refine(({ iat, exp }) => exp > iat && exp - iat <= maxLifetime);
 
 /**
- * The principal that verified claims stand for; undefined if they are not what Portico accepts. `permissions` counts
+ * Whom verified claims stand for, and how long; undefined if they are not what Portico accepts. `permissions` counts
  * before `scope`; what is in neither closed set, such as the scopes of other services, is ignored.
  */
-export function principalOf(
+export function verifiedOf(
   payload: unknown,
   options: { defaultTenant: string | undefined; permissions: ReadonlySet<string>; nowMs: number },
-): Principal | undefined {
+): Verified | undefined {
   const { data } = claims.safeParse(payload);
   if (data === undefined || data.iat > options.nowMs / 1_000 + maxSkew) return undefined;
   const tenantId = data.tenant ?? options.defaultTenant;
   if (tenantId === undefined) return undefined;
   const granted = data.permissions ?? data.scope?.split(' ') ?? [];
-  return Object.freeze({
+  const principal = Object.freeze({
     actor: Object.freeze({ iss: data.iss, sub: data.sub }),
     tenant: tenantId,
-    permissions: new Set(granted.filter((permission) => options.permissions.has(permission))),
+    permissions: frozenSetOf(granted.filter((permission) => options.permissions.has(permission))),
   });
+  const fromSeconds = Math.max(data.iat, data.nbf ?? data.iat) - maxSkew;
+  return { principal, fromMs: fromSeconds * 1_000, untilMs: (data.exp + maxSkew) * 1_000 };
+}
+
+/** `Object.freeze` leaves a `Set` open to `add`. */
+function frozenSetOf(members: readonly string[]): Permissions {
+  const set = new Set(members);
+  return Object.freeze({ has: (member: string) => set.has(member), [Symbol.iterator]: () => set.values() });
 }

@@ -75,12 +75,13 @@ export function createJwks(options: JwksOptions): VerificationKeys {
     }
   }
 
+  /** Once an outage is known, nobody waits for the next attempt while there are keys to go on with. */
+  const areAtHand = () => ageMs() < maxAgeMs || (isOut && ageMs() < maxStaleMs);
+
   async function ensureKeys(): Promise<void> {
     if (ageMs() < refreshAtMs) return;
     const refreshed = refresh();
-    if (ageMs() < maxAgeMs) return;
-    // Once an outage is known, nobody waits for the next attempt while there are keys to go on with.
-    if (!isOut || ageMs() >= maxStaleMs) await refreshed;
+    if (!areAtHand()) await refreshed;
     if (ageMs() >= maxStaleMs) throw new Problem('keys-unavailable');
   }
 
@@ -100,7 +101,7 @@ export function createJwks(options: JwksOptions): VerificationKeys {
     }
   }
 
-  return { keyFor, check: ensureKeys };
+  return { keyFor, current: () => (areAtHand() ? pems.current() : undefined), check: ensureKeys };
 }
 
 // When to fetch is decided above: jose would ask again for every token while the issuer is away.
@@ -127,6 +128,9 @@ function createPems(remote: ReturnType<typeof createRemoteJWKSet>) {
   let known = new Map<string, string>();
   return {
     forget: (): void => void (known = new Map()),
+
+    /** Another object as soon as the set was fetched anew. */
+    current: (): object => known,
 
     /** Throws `JWKSNoMatchingKey` if the set has no such key, or one for other algorithms. */
     async find(question: KeyQuestion): Promise<string> {

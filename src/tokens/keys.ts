@@ -24,7 +24,9 @@ export function createVerificationKeys(options: {
 function oneKey(key: string | Buffer, [algorithm, ...others]: readonly Algorithm[]): VerificationKeys {
   if (algorithm === undefined || others.length > 0) throw new Error('a single key serves exactly one algorithm');
   if (algorithm.startsWith('HS') !== Buffer.isBuffer(key)) throw new Error('the algorithm does not fit the key');
+  const keys = {};
   return {
+    current: () => keys,
     keyFor: ({ alg }) => (alg === algorithm ? Promise.resolve(key) : Promise.reject(new Error('another algorithm'))),
     check: () => Promise.resolve(),
   };

@@ -16,6 +16,11 @@ export interface VerificationKeys {
    * the question cannot be answered at the moment, and any other error if there is no such key.
    */
   readonly keyFor: (question: KeyQuestion) => Promise<string | Buffer>;
+  /**
+   * The keys as they stand, to compare with earlier ones: another object as soon as the keys are others. Undefined where
+   * {@link keyFor} would have to wait for them. Asking fetches nothing.
+   */
+  readonly current: () => object | undefined;
   /** Resolves if keys are at hand; for the readiness check. */
   readonly check: () => Promise<void>;
 }

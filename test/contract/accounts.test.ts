@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freezing, layFreezing, stuckTransfer } from '../fixtures/stuck-transfers.ts';
+import { freezing, layFreezing, returnStuck, stuckTransfer } from '../fixtures/stuck-transfers.ts';
 import { withKey } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
@@ -307,10 +307,9 @@ describe('a transfer whose money cannot be returned', () => {
     const settle = portico.post(`${pathOf(settled)}/resolve`, { how: 'settle', note: 'paid by hand' }, withKey(wait));
     expect(await outcomeOf(settled, settle)).toEqual({ outcome: 'settled', note: 'paid by hand', settledBy: 'alice' });
 
-    await unfreeze(payer);
-    const retry = portico.post(`${pathOf(retried)}/resolve`, { how: 'retry' }, withKey(wait));
+    await returnStuck(portico, retried);
     const compensated = { outcome: 'compensated', reason: 'deposit-refused' };
-    expect(await outcomeOf(retried, retry)).toEqual(compensated);
+    expect(await outcomeOf(retried, portico.get(`${pathOf(retried)}/result`))).toEqual(compensated);
     expect(await balancesOf(payer, other, payee)).toEqual([4_000n, 3_999n, 0n]);
     const after = await portico.post(`${pathOf(settled)}/resolve`, { how: 'retry' }, withKey());
     expect([after.status, after.body.code]).toEqual([409, 'too-late']);

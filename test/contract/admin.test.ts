@@ -48,6 +48,9 @@ const samplesOf = (text: string, name: string): Map<string, number> =>
 const labelValues = (text: string, name: string, label: string): Set<string> =>
   new Set([...samplesOf(text, name).keys()].map((labels) => new RegExp(`${label}="([^"]*)"`).exec(labels)?.[1] ?? ''));
 
+/** What every role checks first. */
+const commonChecks = ['start', 'database', 'schema', 'commits', 'temporal', 'search-attributes'];
+
 describe('a worker by itself, whose database is away', () => {
   // Before the Portico of the other tests: a process has one runtime for workers.
   let worker: Portico;
@@ -62,15 +65,7 @@ describe('a worker by itself, whose database is away', () => {
       (each) => failedChecks(each).join() === 'database,schema,commits,workers',
     );
     expect(report).toMatchObject({ code: 200, status: 'unhealthy', role: 'worker', version });
-    expect(names(report)).toEqual([
-      'start',
-      'database',
-      'schema',
-      'commits',
-      'temporal',
-      'search-attributes',
-      'workers',
-    ]);
+    expect(names(report)).toEqual([...commonChecks, 'workers']);
     const failed = report.checks.filter(({ status }) => status === 'failed');
     for (const { reason, remedy } of failed) for (const text of [reason, remedy]) expect(text).toMatch(/^.{5,300}$/);
     const ready = await readiness(worker);
@@ -89,15 +84,7 @@ describe('a process that serves HTTP alone', () => {
       ({ checks }) => checks[0]?.status === 'ok',
     );
     expect(report).toMatchObject({ code: 200, status: 'unhealthy', role: 'api' });
-    expect(names(report)).toEqual([
-      'start',
-      'database',
-      'schema',
-      'commits',
-      'temporal',
-      'search-attributes',
-      'token-keys',
-    ]);
+    expect(names(report)).toEqual([...commonChecks, 'token-keys']);
     expect(failedChecks(report)).toEqual(['database', 'schema', 'commits', 'temporal', 'search-attributes']);
     const ready = await until(
       () => readiness(api),

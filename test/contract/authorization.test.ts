@@ -209,7 +209,11 @@ describe('openapi.yaml', () => {
         issuer: 'i',
         audience: 'a',
         algorithms: ['HS256'],
-        keys: { keyFor: () => Promise.reject(new Error('no key')), check: () => Promise.resolve() },
+        keys: {
+          keyFor: () => Promise.reject(new Error('no key')),
+          current: () => undefined,
+          check: () => Promise.resolve(),
+        },
         defaultTenant: 'default',
         permissions: [],
       },

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freezing, layFreezing, stuckTransfer } from '../fixtures/stuck-transfers.ts';
+import { freezing, layFreezing, returnStuck, stuckTransfer } from '../fixtures/stuck-transfers.ts';
 import { withKey } from '../fixtures/transfers.ts';
 import type { Reply, RequestOptions } from '../harness/caller.ts';
 import { insist } from '../harness/insist.ts';
@@ -263,8 +263,7 @@ describe.concurrent('a transfer that was lost before its end', () => {
     await post(path, stuck, { subject: 'relay-2' });
     await reaches(stuck, 'compensation-stuck');
     expect(await balances()).toEqual([9_999, 10_000, 10_000]);
-    await post(`/v1/accounts/${from}/unfreeze`, undefined);
-    expect(await act(stuck, 'resolve', { how: 'retry' })).toMatchObject({ outcome: 'compensated' });
+    expect((await returnStuck(portico, stuck)).body).toMatchObject({ outcome: 'compensated' });
     expect(await balances()).toEqual([10_000, 10_000, 10_000]);
   });
 });

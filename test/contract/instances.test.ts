@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { catalog } from '../../src/catalog/index.ts';
-import { probesV1 } from '../fixtures/probes.ts';
 import { waitingTransfer, withKey } from '../fixtures/transfers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
@@ -355,45 +353,6 @@ describe('which code runs a new start', () => {
       expect(joined.headers.get('idempotency-status')).toBe('joined');
       const ended = await portico.post(`/v1/probes/${id}/finish`, {}, { ...options, headers: { prefer: 'wait=10' } });
       expect(ended.body).toMatchObject({ status: 'closed', outcome: 'completed' });
-    }
-  });
-});
-
-describe('every declared action and view', () => {
-  it('has a handler in an instance that runs', async () => {
-    // One start for each implementation.
-    const starts: Record<string, (() => Promise<string>)[]> = {
-      transfers: [() => waitingTransfer(portico)],
-      'user-grants': [
-        async () => {
-          const userId = unique('user');
-          await portico.post('/v1/user-grants', { userId, name: 'Ann' });
-          return userId;
-        },
-      ],
-      probes: [() => startedProbe(), () => startedProbe({ color: 'green' })],
-    };
-    for (const definition of [...catalog, probesV1]) {
-      const workflows = new Set([definition.workflow, ...definition.implementations.map(({ workflow }) => workflow)]);
-      expect(starts[definition.name] ?? [], `a start for each implementation of ${definition.name}`).toHaveLength(
-        workflows.size,
-      );
-      for (const start of starts[definition.name] ?? []) {
-        const key = await start();
-        const { queryResult } = await operator.connection.workflowService.queryWorkflow({
-          namespace: 'default',
-          execution: { workflowId: `${portico.tenant}/${definition.name}/${key}` },
-          query: { queryType: '__temporal_workflow_metadata' },
-        });
-        const [payload] = queryResult?.payloads ?? [];
-        const metadata = JSON.parse(Buffer.from(payload?.data ?? []).toString()) as {
-          definition?: Record<'queryDefinitions' | 'updateDefinitions', { name: string }[] | undefined>;
-        };
-        const names = (kind: 'queryDefinitions' | 'updateDefinitions') =>
-          metadata.definition?.[kind]?.map(({ name }) => name) ?? [];
-        expect(names('updateDefinitions')).toEqual(expect.arrayContaining(Object.keys(definition.actions)));
-        expect(names('queryDefinitions')).toEqual(expect.arrayContaining(Object.keys(definition.views)));
-      }
     }
   });
 });

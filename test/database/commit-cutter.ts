@@ -4,6 +4,9 @@ import { connect, createServer, type Socket } from 'node:net';
 /** When the next COMMIT that comes by loses its connection. */
 type Cut = 'before the server has it' | 'after the server has done it';
 
+/** What a client sends to commit: the statement, or the one call that commits by itself. */
+const committing = ['commit\0', 'open_transfer_at_once('];
+
 /** A TCP proxy before a PostgreSQL that can cut a connection at its COMMIT, or let nothing through any more, not even an end. */
 export async function startCommitCutter(serverPort: number) {
   const state: { cut?: Cut | undefined; cuts: number; isBlackHole: boolean } = { cuts: 0, isBlackHole: false };
@@ -29,7 +32,7 @@ export async function startCommitCutter(serverPort: number) {
     };
     client.on('data', (data) => {
       if (state.isBlackHole) return;
-      const isCommit = state.cut !== undefined && data.includes('commit\0');
+      const isCommit = state.cut !== undefined && committing.some((text) => data.includes(text));
       if (isCommit && state.cut === 'before the server has it') {
         cutOff();
         return;

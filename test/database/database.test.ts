@@ -167,6 +167,22 @@ describe.skipIf(postgresSkipReason() !== undefined)('a PostgreSQL in trouble', (
     cutter.close();
   });
 
+  it.concurrent('gives connections to the lanes in turn, so that much in one does not hold up another', async () => {
+    // Nobody loses patience, also on a slow machine.
+    const database = connectDatabase({ url, poolMax: 1, connectTimeoutMs: 60_000, logger: silentLogger });
+    const ended: string[] = [];
+    const run = (lane: string) =>
+      database
+        .inLane(lane)
+        .query('select pg_sleep(0.02)')
+        .then(() => ended.push(lane));
+    const many = Array.from({ length: 40 }, () => run('many'));
+    await Promise.all([...many, run('few'), run('few')]);
+    expect(ended.indexOf('few')).toBeLessThan(3);
+    expect(ended.lastIndexOf('few')).toBeLessThan(5);
+    await database.close();
+  });
+
   it.concurrent('waits two seconds for a connection and no longer', async () => {
     const database = connect(url, 1);
     const startedAt = performance.now();

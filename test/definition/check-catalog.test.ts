@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { catalog } from '../../src/catalog/index.ts';
-import { secretText, wholeNumber } from '../../src/config/kinds.ts';
+import { secretText, share, wholeNumber } from '../../src/config/kinds.ts';
 import { checkCatalog } from '../../src/definition/check-catalog.ts';
 import { probesV1 } from '../fixtures/probes.ts';
 
@@ -72,6 +72,21 @@ describe('the catalog', () => {
     expect(fault(withField('colour'))).toThrow('the rule of probesAnew names the unknown field colour');
     expect(fault(withField('color.depth'))).toThrow('the rule of probesAnew names the unknown field color.depth');
     expect(fault(withField('color'))).not.toThrow();
+  });
+
+  it('names the rule whose share is no setting of its process, or a setting of something else', () => {
+    const settings = z.object({
+      newShare: share.prefault('0').describe('How many.'),
+      tries: wholeNumber(0, 9).prefault('3').describe('Tries at most.'),
+    });
+    const withShare = (shareSetting: string) => ({
+      ...probesV1,
+      settings,
+      implementations: [{ workflow: 'probesAnew', when: { shareSetting } }],
+    });
+    for (const wrong of ['tries', 'oldShare'])
+      expect(fault(withShare(wrong))).toThrow(`the rule of probesAnew names ${wrong}, which is no setting of a share`);
+    expect(fault(withShare('newShare'))).not.toThrow();
   });
 
   describe('with settings', () => {

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import * as kinds from '../../src/config/kinds.ts';
 import type { ImplementationRule } from '../../src/definition/definition.ts';
-import { implementationOf } from '../../src/definition/implementation.ts';
+import { implementationOf, withShares } from '../../src/definition/implementation.ts';
 import { probesV1 } from '../fixtures/probes.ts';
+import { settingsWith } from '../harness/settings.ts';
 
 const withRules = (...rules: ImplementationRule[]) => ({
   ...probesV1,
@@ -45,5 +48,15 @@ describe('which implementation a start runs', () => {
     expect(at(1)).toEqual(keys);
     const larger = new Set(at(0.5));
     expect(at(0.1).filter((key) => !larger.has(key))).toEqual([]);
+  });
+
+  it('takes the share that a setting says, and refuses to choose before it is read', () => {
+    const settings = z.object({ newShare: kinds.share.prefault('0').describe('How many.') });
+    const declared = { ...withRules({ shareSetting: 'newShare' }, { tenants: ['early'] }), settings };
+    const set = (newShare: number) => withShares([declared], settingsWith(settings, { newShare }))[0] ?? declared;
+    expect(implementationOf(set(0), start())).toBe('probes');
+    expect(implementationOf(set(0), start({ tenant: 'early' }))).toBe('other1');
+    expect(implementationOf(set(1), start())).toBe('other0');
+    expect(() => implementationOf(declared, start())).toThrow('nobody has read the setting newShare');
   });
 });

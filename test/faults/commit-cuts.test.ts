@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCommitCutter } from '../database/commit-cutter.ts';
 import { letPaymentsFreeze } from '../fixtures/stuck-transfers.ts';
 import { expectEnough } from '../harness/fault-counts.ts';
-import { createMix } from '../harness/mixed-transfers.ts';
+import { createMix, mixedEnvironment } from '../harness/mixed-transfers.ts';
 import { auditRepeatedly } from '../harness/money-report.ts';
 import { type Portico, startPortico } from '../harness/portico.ts';
 import { createRandom, scaled } from '../harness/random.ts';
@@ -24,6 +24,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('while answers to COMMIT are
       stateDir: deployment.keys,
       environment: {
         ...deployment.environment,
+        ...mixedEnvironment,
         DATABASE_URL: DATABASE_URL.replace(`:${deployment.cluster.port}/`, `:${cutter.port}/`),
       },
     });

@@ -4,7 +4,7 @@ import { letPaymentsFreeze } from '../fixtures/stuck-transfers.ts';
 import { closed, transferOf } from '../fixtures/transfers.ts';
 import { expectEnough } from '../harness/fault-counts.ts';
 import { inParallel } from '../harness/in-parallel.ts';
-import { createMix } from '../harness/mixed-transfers.ts';
+import { createMix, mixedEnvironment } from '../harness/mixed-transfers.ts';
 import { auditRepeatedly, type MoneyReport } from '../harness/money-report.ts';
 import { expectInTime, timed } from '../harness/outage-answers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
@@ -33,6 +33,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('while PostgreSQL', () => {
       stateDir: deployment.keys,
       environment: {
         ...deployment.environment,
+        ...mixedEnvironment,
         DATABASE_URL: through(DATABASE_URL),
         PORTICO_DRAIN_DELAY: '0s',
       },

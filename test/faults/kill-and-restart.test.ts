@@ -10,7 +10,7 @@ import { aboveLimit, closed, transferOf } from '../fixtures/transfers.ts';
 import { type Caller, createDevelopmentCaller } from '../harness/caller.ts';
 import { expectEnough } from '../harness/fault-counts.ts';
 import { inParallel } from '../harness/in-parallel.ts';
-import { createMix } from '../harness/mixed-transfers.ts';
+import { createMix, mixedEnvironment } from '../harness/mixed-transfers.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
 import { killProcess, temporalServersOn } from '../harness/processes.ts';
 import { createRandom, scaled } from '../harness/random.ts';
@@ -30,6 +30,7 @@ async function createCopy(name: string) {
     TEMPORAL_DEV_PORT: String(await freePort()),
     TEMPORAL_CLI_PATH: findTemporalCli({ environment: process.env, log: () => undefined }) ?? '',
     PORTICO_STATE_DIR: stateDir,
+    ...mixedEnvironment,
   };
   return {
     stateDir,

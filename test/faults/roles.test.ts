@@ -6,7 +6,7 @@ import { closed, transferOf, waitingTransfer } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
 import { type Caller, createDevelopmentCaller } from '../harness/caller.ts';
 import { expectEnough } from '../harness/fault-counts.ts';
-import { createMix } from '../harness/mixed-transfers.ts';
+import { createMix, mixedEnvironment } from '../harness/mixed-transfers.ts';
 import { expectInTime, expectOutage, timed } from '../harness/outage-answers.ts';
 import { unique } from '../harness/portico.ts';
 import { createRandom, scaled } from '../harness/random.ts';
@@ -26,6 +26,9 @@ const startMs = 8_000;
 /** Temporal hands tasks to polls. One that a stopping worker has just given up loses its task, which is repeated later. */
 const pollsOfWorker = 10;
 
+/** What the making of the workflow bundle takes on two cores. */
+const usualPaceMs = 1_500;
+
 describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes of their own', () => {
   let deployment: Deployment;
   let server: TestTemporalServer;
@@ -38,6 +41,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
     caller = createDevelopmentCaller({ stateDir: deployment.keys, tenant: unique('roles') });
     environment = {
       ...deployment.environment,
+      ...mixedEnvironment,
       TEMPORAL_ADDRESS: server.address,
       // Until the balancer has heard of it, also on a slow machine.
       PORTICO_DRAIN_DELAY: `${Math.max(1_000, deployment.paceMs)}ms`,
@@ -72,6 +76,12 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
   }
 
   const ended = (url: string, id: string): Promise<Reply> => closed(caller.at(url), `/v1/transfers/${id}`);
+
+  /** Of the activity that took the payer's money, by either implementation. */
+  async function attemptsOfPayment(transferId: string) {
+    const id = `${caller.tenant}/transfers/${transferId}`;
+    return (await operator.attemptsOf(id, 'withdraw')) ?? operator.attemptsOf(id, 'transferAtOnce');
+  }
 
   it('a transfer with an approval works', async () => {
     const { url } = await first('api').ready();
@@ -117,7 +127,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
     await until(cancel, ({ status }) => status < 300);
     expect((await ended(url, next)).body.outcome).toBe('cancelled');
     expect((await ended(url, id)).body.outcome).toBe('completed');
-    const attempts = await operator.attemptsOf(`${caller.tenant}/transfers/${id}`, 'withdraw');
+    const attempts = await attemptsOfPayment(id);
     expect(attempts?.count).toBeGreaterThanOrEqual(2);
     const report = await deployment.report(caller.tenant);
     expect(report.findings).toEqual([]);
@@ -186,21 +196,23 @@ describe.skipIf(postgresSkipReason() !== undefined)('api and worker as processes
       balancer.stop();
       expect(failed).toEqual([]);
       // A task that a stopping worker has taken is repeated after ten seconds, and an action is told before: it is in doubt.
+      // On a machine that takes seconds to make the bundle, the steps of many take as long without any stop.
       const doubts = mix.retried.filter((why) => why === '504 outcome-unknown').length;
-      expect(doubts).toBeLessThanOrEqual(pollsOfWorker * stops.worker);
+      const slowness = Math.max(1, deployment.paceMs / usualPaceMs);
+      expect(doubts).toBeLessThanOrEqual(pollsOfWorker * stops.worker * slowness);
       expect(mix.retried.length - doubts, mix.retried.join()).toBe(0);
 
       const { url } = await first('api').ready();
       const repeated: string[] = [];
       for (const id of started) {
         expect((await ended(url, id)).body.outcome, id).toBe('completed');
-        const attempts = await operator.attemptsOf(`${caller.tenant}/transfers/${id}`, 'withdraw');
+        const attempts = await attemptsOfPayment(id);
         for (let each = 1; each < (attempts?.count ?? 1); each += 1) repeated.push(attempts?.why ?? 'unknown');
       }
       console.info(`attempts repeated, by the reason of the last: ${repeated.join() || 'none'}`);
       // On a slow machine some find no connection to the database in time; that is no cost of a stop.
       const costOfStops = repeated.filter((why) => why !== 'unavailable');
-      expect(costOfStops.length, costOfStops.join()).toBeLessThanOrEqual(pollsOfWorker * stops.worker);
+      expect(costOfStops.length, costOfStops.join()).toBeLessThanOrEqual(pollsOfWorker * stops.worker * slowness);
       const report = await deployment.report(caller.tenant);
       expect(report.findings).toEqual([]);
       mix.expectMoney(report);

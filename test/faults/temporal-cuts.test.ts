@@ -8,7 +8,7 @@ import { closed, transferOf } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
 import { expectEnough } from '../harness/fault-counts.ts';
 import { inParallel } from '../harness/in-parallel.ts';
-import { createMix } from '../harness/mixed-transfers.ts';
+import { createMix, mixedEnvironment } from '../harness/mixed-transfers.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
 import { expectInTime, expectOutage, timed, verdictOf } from '../harness/outage-answers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
@@ -47,7 +47,8 @@ beforeAll(async () => {
   proxy = await startTcpProxy(server.port);
   operator = await connectOperator(server.address);
   await layFreezing(stateDir);
-  const environment = { PORTICO_START_DEADLINE: `${startMs}ms`, PORTICO_READ_DEADLINE: `${readMs}ms` };
+  const deadlines = { PORTICO_START_DEADLINE: `${startMs}ms`, PORTICO_READ_DEADLINE: `${readMs}ms` };
+  const environment = { ...deadlines, ...mixedEnvironment };
   portico = await startPortico({ temporalAddress: proxy.address, stateDir, environment });
   await portico.untilReady();
   await portico.openAccounts('payer', 'payee');

@@ -7,7 +7,7 @@ import { layFreezing } from '../fixtures/stuck-transfers.ts';
 import { closed, transferOf, waitingTransfer } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
 import { expectEnough } from '../harness/fault-counts.ts';
-import { createMix } from '../harness/mixed-transfers.ts';
+import { createMix, mixedEnvironment } from '../harness/mixed-transfers.ts';
 import { reportEmbedded } from '../harness/money-report.ts';
 import { expectInTime, expectOutage, timed, type TimedReply, verdictOf } from '../harness/outage-answers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
@@ -40,7 +40,8 @@ beforeAll(async () => {
   proxy = await startTcpProxy(server.port);
   await proxy.inject('refuse');
   await layFreezing(stateDir);
-  const environment = { PORTICO_START_DEADLINE: `${startMs}ms`, PORTICO_READ_DEADLINE: `${readMs}ms` };
+  const deadlines = { PORTICO_START_DEADLINE: `${startMs}ms`, PORTICO_READ_DEADLINE: `${readMs}ms` };
+  const environment = { ...deadlines, ...mixedEnvironment };
   portico = await startPortico({ temporalAddress: proxy.address, stateDir, logLines, environment });
 });
 afterEach(async ({ task }) => {

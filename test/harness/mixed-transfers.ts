@@ -12,6 +12,9 @@ import { until } from './until.ts';
 /** For what has to wait for the end of an outage, however often that is repeated on a slow machine. */
 const patientMs = 900_000;
 
+/** The settings by which half of the transfers of a mix may be completed by one commit. */
+export const mixedEnvironment = { PORTICO_TRANSFERS_AT_ONCE_SHARE: '0.5' };
+
 /** Ways for a transfer to go, by what its caller and the accounts bring about. */
 const kinds = ['plain', 'approved', 'refused', 'poor', 'cancelled', 'returned', 'settled'] as const;
 type Kind = (typeof kinds)[number] | 'forgotten';

@@ -88,7 +88,8 @@ export async function connectOperator(address: string) {
     async attemptsOf(workflowId: string, activity: string): Promise<{ count: number; why?: string } | undefined> {
       const events = await eventsOf(workflowId);
       const scheduled = events.find((e) => e.activityTaskScheduledEventAttributes?.activityType?.name === activity);
-      const id = String(scheduled?.eventId);
+      if (scheduled === undefined) return undefined;
+      const id = String(scheduled.eventId);
       const isDone = events.some((e) => String(e.activityTaskCompletedEventAttributes?.scheduledEventId) === id);
       if (!isDone) return undefined;
       const started = events.find((e) => String(e.activityTaskStartedEventAttributes?.scheduledEventId) === id);

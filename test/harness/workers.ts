@@ -38,6 +38,11 @@ export function bundleOf(workflowsPath: string): Promise<WorkflowBundle> {
   return known;
 }
 
+const anotherRelease = {
+  useWorkerVersioning: false,
+  version: { deploymentName: 'test', buildId: 'another' },
+} as const;
+
 const stepAttribute = defineSearchAttributeKey('PorticoStep', SearchAttributeType.KEYWORD);
 const outcomeAttribute = defineSearchAttributeKey('PorticoOutcome', SearchAttributeType.KEYWORD);
 
@@ -71,6 +76,8 @@ export async function openWorkers({ address }: { address: string }) {
       activities,
       sinks,
       workflowBundle: await bundleOf(workflowsPath),
+      // Workers of two releases on one queue must differ, in one process.
+      ...(workflowsPath === currentWorkflows ? {} : { workerDeploymentOptions: anotherRelease }),
       patchActivationCallback: ({ patchId }) => !patchesAsleep.includes(patchId),
       workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 3 },
       activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 3 },

@@ -197,7 +197,7 @@ describe('the signal of a request with a body', () => {
       },
     });
     const other = await startApp({
-      authentication: { keys: { keyFor, check: () => Promise.resolve() } },
+      authentication: { keys: { keyFor, current: () => undefined, check: () => Promise.resolve() } },
       operations: [see],
     });
     const caller = new AbortController();

@@ -91,7 +91,7 @@ describe('the limit of refused tokens', () => {
 
   it('counts a key that nobody knows yet, which anybody can name, and closes the connection unlogged', async () => {
     const unknown = () => Promise.reject(new Problem('keys-unavailable', { isRefusal: true, cause: new Error('why') }));
-    const keys = { keyFor: unknown, check: () => Promise.resolve() };
+    const keys = { keyFor: unknown, current: () => undefined, check: () => Promise.resolve() };
     const api = await startApp({ authentication: { keys }, rateLimits: { ...none, refusals: 1 } });
     const first = await api.send('/v1/things/t-1');
     expect([first.status, first.headers.get('connection')]).toEqual([503, 'close']);

@@ -114,7 +114,43 @@ async function startHolder(): Promise<{ holder: ChildProcess; pid: number }> {
   return { holder, pid: Number(first.toString()) };
 }
 
+/**
+ * A leash that stands still for `stillMs` between spawning its program and telling so, which a busy machine does to it.
+ * Resolves once the program is spawned.
+ */
+async function startStillLeash(stillMs: number): Promise<{ leash: ChildProcess; pid: number }> {
+  const standStill = `import children from 'node:child_process';
+    import { writeSync } from 'node:fs';
+    import { syncBuiltinESMExports } from 'node:module';
+    const { spawn } = children;
+    children.spawn = (...given) => {
+      const child = spawn(...given);
+      writeSync(1, String(child.pid));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${stillMs});
+      return child;
+    };
+    syncBuiltinESMExports();`;
+  const preload = `data:text/javascript,${encodeURIComponent(standStill)}`;
+  const file = new URL('../../local/leash.mjs', import.meta.url).pathname;
+  const leash = spawn(process.execPath, ['--import', preload, file, '10000', 'sleep', '60'], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const [first] = (await once(leash.stdout ?? leash, 'data')) as [Buffer];
+  return { leash, pid: Number(first.toString()) };
+}
+
 describe('the end of the process that holds it', () => {
+  it('kills the program, also where it comes before the leash has told of the program', async () => {
+    const { leash, pid } = await startStillLeash(500);
+    onTestFinished(() => killProcess(pid));
+    const printed: Buffer[] = [];
+    leash.stderr?.on('data', (part: Buffer) => printed.push(part));
+    leash.disconnect();
+    const [code] = (await once(leash, 'exit')) as [number];
+    await untilGone(pid);
+    expect({ code, printed: String(printed) }).toEqual({ code: 137, printed: '' });
+  });
+
   it.each([
     ['alone', (pid: number) => process.kill(pid, 'SIGKILL')],
     ['with its whole group', (pid: number) => process.kill(-pid, 'SIGKILL')],

@@ -50,6 +50,7 @@ describe('the plan', () => {
     expect(planFor(given, catalog).environment).toEqual({
       PORT: '8081',
       PORTICO_DRAIN_DELAY: '0s',
+      PORTICO_MAX_EVENT_LOOP_DELAY: '0s',
       PORTICO_DATABASE_CONNECT_TIMEOUT: '5s',
     });
     expect(planFor({ TEMPORAL_ADDRESS: '', DATABASE_URL: '', ROLE: '' }, catalog).missing).toEqual(

@@ -15,6 +15,7 @@ beforeAll(() => {
   orchestration = openOrchestration({
     temporal: { connection: { address: temporalAddress() }, namespace: 'default' },
     deadlines: { startMs: 5_000, readMs: 5_000, actionMs: 5_000 },
+    visibilityPerSecond: 0,
     observe: () => undefined,
     logger: silentLogger,
   });

@@ -70,6 +70,11 @@ export const edgeBugs: readonly PlantedBug[] = [
         find: '    `PorticoTenant = ${literal(tenant)}`,\n',
         put: '    `PorticoTenant != ${literal(`${tenant}-`)}`,\n',
       },
+      {
+        file: 'src/orchestration/lists.ts',
+        find: 'described.filter((each) => each.tenant === tenant).map(',
+        put: 'described.map(',
+      },
     ],
     caughtBy: ['test/contract/authorization.test.ts', 'GET /v1/transfers shows and does nothing of this tenant'],
   },

@@ -6,9 +6,11 @@ const records = 'src/adapters/ledger/records.ts';
 const standing = 'src/adapters/ledger/standing.ts';
 const postings = 'src/adapters/ledger/postings.ts';
 const database = 'src/database/database.ts';
+const atOnceSql = 'src/database/migrations/20261122120000_transfers_at_once.sql';
 const transfersSql = 'src/database/migrations/0002_transfers.sql';
 
 const ledgerTest = 'test/adapters/ledger/ledger.test.ts';
+const atOnceTest = 'test/adapters/ledger/at-once.test.ts';
 const racesTest = 'test/adapters/ledger/records-races.test.ts';
 const enforcementTest = 'test/adapters/ledger/enforcement.test.ts';
 const recordsTest = 'test/adapters/ledger/records.test.ts';
@@ -129,6 +131,21 @@ export const moneyBugs: readonly PlantedBug[] = [
     name: 'a conflict of payloads is not seen by the ledger',
     edits: [{ file: records, find: "if (!isSame(row, opening)) return { state: 'conflict' };", put: '' }],
     caughtBy: [recordsTest, 'transfer records on embedded'],
+  },
+  {
+    name: 'a transfer at once locks the payer before the payee, whatever their ids',
+    edits: [{ file: atOnceSql, find: 'order by account_id for', put: 'order by account_id = of_payer desc for' }],
+    caughtBy: ['test/adapters/ledger/at-once-races.test.ts', 'lock the account of the lower id first'],
+  },
+  {
+    name: 'a transfer at once asks for no approval',
+    edits: [{ file: atOnceSql, find: 'if found and not needs_approval then', put: 'if found then' }],
+    caughtBy: [atOnceTest, 'embedded is only opened where a second person'],
+  },
+  {
+    name: 'a transfer at once does not look at what the payer has',
+    edits: [{ file: atOnceSql, find: ' and (account_id = of_payee or balance_minor >= of_amount)', put: '' }],
+    caughtBy: [atOnceTest, 'is only opened where .*the payer has too little'],
   },
   {
     name: 'a COMMIT that is answered by ROLLBACK counts',

@@ -31,18 +31,6 @@ export const workflowBugs: readonly PlantedBug[] = [
     caughtBy: [test('transfers-retries'), 'each step of a transfer that completes'],
   },
   {
-    name: 'the undo is registered after the step',
-    edits: [
-      { file: transfers, find: '  undo.push(refund);\n', put: '' },
-      {
-        file: transfers,
-        find: '  const withdrawal = await cautious.withdraw(transfer);\n',
-        put: '  const withdrawal = await cautious.withdraw(transfer);\n  undo.push(refund);\n',
-      },
-    ],
-    caughtBy: [test('transfers-faults'), 'a withdrawal after its effect.?, the money is returned'],
-  },
-  {
     name: 'a cancel stops the compensation',
     edits: [
       {
@@ -51,7 +39,32 @@ export const workflowBugs: readonly PlantedBug[] = [
         put: 'CancellationScope.cancellable(async () => {',
       },
     ],
-    caughtBy: [test('transfers-cancel'), 'while the money is refunded a cancel by Temporal'],
+    caughtBy: [test('transfers-cancel'), 'by Temporal changes nothing while the return of the money is stuck'],
+    hangs: true,
+  },
+  {
+    name: 'no cancel stops a transfer at once',
+    edits: [
+      {
+        file: 'workflows/transfers/beginning.ts',
+        find: 'await forward.run(() => cautious',
+        put: 'await (() => cautious',
+      },
+      { file: 'workflows/transfers/beginning.ts', find: 'transferAtOnce(order));', put: 'transferAtOnce(order))();' },
+    ],
+    caughtBy: [test('transfers-at-once'), 'stops it while its database is away'],
+    hangs: true,
+  },
+  {
+    name: 'a transfer at once that was given up is not opened',
+    edits: [
+      {
+        file: 'workflows/transfers/beginning.ts',
+        find: 'if (error instanceof TemporalFailure) return open();',
+        put: "if (error instanceof TemporalFailure) return { state: 'conflict' };",
+      },
+    ],
+    caughtBy: [test('transfers-at-once'), 'is completed by steps where a defect stops it'],
   },
   {
     name: 'a cancelled activity is not waited for',
@@ -118,8 +131,8 @@ export const workflowBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: transfers,
-        find: '    CancellationScope.nonCancellable(() => persistent.openTransfer(',
-        put: '    CancellationScope.cancellable(() => persistent.openTransfer(',
+        find: 'CancellationScope.nonCancellable(() => persistent.openTransfer(',
+        put: 'CancellationScope.cancellable(() => persistent.openTransfer(',
       },
     ],
     caughtBy: [test('transfers-cancel'), 'Temporal.*in the permanent row as well, while the database is away'],

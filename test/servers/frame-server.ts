@@ -23,16 +23,21 @@ export interface FramedRequest {
 
 const prefaceSize = 24;
 
-/** An HTTP/2 server that says frames which Node's own server would never say. */
-export async function startFrameServer(onRequest: (request: FramedRequest, count: number) => void) {
+/** An HTTP/2 server that says frames which Node's own server would never say, beginning with `greeting`. */
+export async function startFrameServer(
+  onRequest: (request: FramedRequest, count: number) => void,
+  greeting: readonly Buffer[] = [settingsFrame([])],
+) {
   const sockets = new Set<Socket>();
   let count = 0;
+  let connections = 0;
 
   function accept(socket: Socket): void {
     sockets.add(socket);
     socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
     const send = (...frames: Buffer[]): void => void socket.write(Buffer.concat(frames));
-    send(settingsFrame([]));
+    connections += 1;
+    send(...greeting);
     const read = createFrameReader(({ type, flags, streamId }) => {
       if (type !== frameType.data || (flags & flag.endStream) === 0) return;
       onRequest(requestOf(streamId, socket, send), (count += 1));
@@ -50,6 +55,8 @@ export async function startFrameServer(onRequest: (request: FramedRequest, count
   return {
     port: (server.address() as AddressInfo).port,
     sockets,
+    /** How many there have been. */
+    connections: () => connections,
     stop(): void {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -69,5 +76,8 @@ const requestOf = (streamId: number, socket: Socket, send: FramedRequest['send']
       frameOf(frameType.headers, flag.endHeaders | flag.endStream, streamId, trailers),
     );
   },
-  goAway: (lastId) => send(frameOf(frameType.goAway, 0, 0, Buffer.concat([uint32(lastId), uint32(0)]))),
+  goAway: (lastId) => send(goAwayFrame(lastId)),
 });
+
+export const goAwayFrame = (lastId: number): Buffer =>
+  frameOf(frameType.goAway, 0, 0, Buffer.concat([uint32(lastId), uint32(0)]));

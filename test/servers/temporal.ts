@@ -9,6 +9,8 @@ import {
   type DevServerOptions,
   startDevServer,
 } from '../../local/temporal/dev-server.ts';
+import { watchInterrupted } from '../../local/temporal/interrupted.ts';
+import { isInterruptedAt } from '../../local/temporal/probe.ts';
 import { freePort } from '../../src/worker/free-port.ts';
 
 declare module 'vitest' {
@@ -52,6 +54,18 @@ export async function startTemporalServer(
   let server = await begin(settings);
   const { address } = server;
   const port = Number(address.split(':')[1]);
+  const watch =
+    options.databaseFile === undefined
+      ? undefined
+      : watchInterrupted({
+          isInterrupted: () => isInterruptedAt(address, { timeoutMs: 5_000 }),
+          async replace() {
+            console.warn(`the Temporal server at ${address} was interrupted, and is started again`);
+            await server.end();
+            server = await begin({ ...settings, port });
+          },
+          onFailure: (error) => console.error(error),
+        });
   return {
     address,
     port,
@@ -62,6 +76,7 @@ export async function startTemporalServer(
       await server.ended;
     },
     stop: async () => {
+      await watch?.stop();
       await server.end();
       rmSync(folder, { recursive: true, force: true });
     },

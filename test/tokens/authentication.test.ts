@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { publicKeyAlgorithms, secretAlgorithms } from '../../src/config/key-algorithms.ts';
 import { secretOf } from '../../src/config/secret.ts';
-import { principalOf } from '../../src/tokens/claims.ts';
+import { verifiedOf } from '../../src/tokens/claims.ts';
 import { createVerificationKeys } from '../../src/tokens/keys.ts';
+import { isSignedBy } from '../../src/tokens/signature.ts';
 import { appKey, startApp } from '../harness/app.ts';
 import { probe } from '../harness/thing-operations.ts';
 import { claimsOf, createSigningKey, mintToken, signToken } from './tokens.ts';
@@ -13,6 +15,20 @@ afterAll(api.stop);
 const token = mintToken(appKey);
 const bearer = (claims: Record<string, unknown>): string => `Bearer ${mintToken(appKey, claims)}`;
 const path = '/v1/things/t-1';
+
+/** The key of {@link appKey}, and how often it was asked for. */
+function countingKeys() {
+  const logger = { warn: () => undefined };
+  const jwt = { algorithms: ['ES256'], keys: { kind: 'public-key', pem: appKey.pem } } as const;
+  const keys = createVerificationKeys({ jwt, logger });
+  let count = 0;
+  const keyFor: typeof keys.keyFor = (question) => {
+    count += 1;
+    return keys.keyFor(question);
+  };
+  return { keys: { ...keys, keyFor }, asked: () => count };
+}
+
 const missing = 'Bearer realm="portico"';
 const invalid = 'Bearer realm="portico", error="invalid_token"';
 
@@ -106,23 +122,68 @@ describe('the principal', () => {
   });
 
   it('cannot be changed, so that no request can touch the next', () => {
-    const principal = principalOf(claimsOf(), {
-      defaultTenant: 'default',
-      permissions: new Set(['things:read']),
-      nowMs: Date.now(),
-    });
+    const { principal } =
+      verifiedOf(claimsOf(), {
+        defaultTenant: 'default',
+        permissions: new Set(['things:read']),
+        nowMs: Date.now(),
+      }) ?? {};
     expect(principal).toBeDefined();
     expect(() => Object.assign(principal ?? {}, { tenant: 'other' })).toThrow(TypeError);
     expect(() => Object.assign(principal?.actor ?? {}, { sub: 'mallory' })).toThrow(TypeError);
+    const permissions = principal?.permissions ?? new Set();
+    expect(() => Object.assign(permissions, { has: () => true })).toThrow(TypeError);
+    expect(() => Set.prototype.add.call(permissions, 'things:start')).toThrow(TypeError);
+    expect([permissions.has('things:read'), permissions.has('things:start')]).toEqual([true, false]);
   });
 
-  it('is asked for again with every request: nothing remembers a token', async () => {
+  it('ends with its token, also of one that was verified a moment ago', async () => {
     const authorization = bearer({
       iat: Math.floor(Date.now() / 1_000) - 100,
       exp: Math.floor(Date.now() / 1_000) - 50,
     });
     expect((await api.send(path, { authorization })).status).toBe(200);
     await expect.poll(async () => (await api.send(path, { authorization })).status, { interval: 200 }).toBe(401);
+  });
+
+  it('is remembered for a minute, as often as its token is sent', async () => {
+    const { keys, asked } = countingKeys();
+    const clock = { ms: 0 };
+    const other = await startApp({ authentication: { keys, cache: { now: () => clock.ms } } });
+    const who = async () => (await other.send(path)).body;
+    const first = await who();
+    expect(first).toMatchObject({ tenant: 'acme', actor: { sub: 'alice' } });
+    for (let n = 0; n < 5; n += 1)
+      expect((await other.send(path, { authorization: `Bearer ${token}` })).status).toBe(200);
+    const before = asked();
+    clock.ms = 59_999;
+    await other.send(path, { authorization: `Bearer ${token}` });
+    expect(asked()).toBe(before);
+    clock.ms = 60_000;
+    await other.send(path, { authorization: `Bearer ${token}` });
+    expect(asked()).toBeGreaterThan(before);
+    await other.stop();
+  });
+
+  it('is not remembered of a token that was refused, however often it comes', async () => {
+    const { keys, asked } = countingKeys();
+    const other = await startApp({ authentication: { keys } });
+    const forged = mintToken(createSigningKey('ES256', appKey.kid));
+    for (let n = 0; n < 3; n += 1) {
+      expect((await other.send(path, { authorization: `Bearer ${forged}` })).status).toBe(401);
+    }
+    expect(asked()).toBe(3);
+    await other.stop();
+  });
+
+  it('that is remembered frees its request of no other rule', async () => {
+    expect((await api.send(path, { authorization: `Bearer ${token}` })).status).toBe(200);
+    expect((await api.send(`${path}?access_token=x`, { authorization: `Bearer ${token}` })).status).toBe(401);
+    expect((await api.send(path, { authorization: `Basic ${token}` })).status).toBe(401);
+    expect((await api.send(path, { authorization: `Bearer ${token} ` + 'x' })).status).toBe(401);
+    expect((await api.send('/v1/things/t-1/poke', { method: 'POST', authorization: `Bearer ${token}` })).status).toBe(
+      403,
+    );
   });
 
   it('does not exist on a public route', async () => {
@@ -188,6 +249,18 @@ describe('keys', () => {
       expect(await statusOf(signToken({ key: { ...rsa, alg }, payload: claimsOf() }))).toBe(401);
     }
     await other.stop();
+  });
+});
+
+describe('a signature', () => {
+  it.each([...publicKeyAlgorithms, ...secretAlgorithms])('by %s is taken of its key alone', (alg) => {
+    const [key, other] = [createSigningKey(alg), createSigningKey(alg)];
+    const keyOf = ({ pem, material }: typeof key) => (Buffer.isBuffer(material) ? material : pem);
+    const signed = mintToken(key);
+    expect(isSignedBy(keyOf(key), alg, signed)).toBe(true);
+    expect(isSignedBy(keyOf(other), alg, signed)).toBe(false);
+    expect(isSignedBy(keyOf(key), alg, signed.slice(0, -8))).toBe(false);
+    expect(isSignedBy(keyOf(key), alg, `x${signed}`)).toBe(false);
   });
 });
 

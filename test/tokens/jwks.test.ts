@@ -20,7 +20,7 @@ async function start(options: Partial<JwksOptions> = {}, ...keys: readonly Signi
   const jwks = createJwks({
     url: server.url,
     algorithms: ['RS256', 'ES256', 'EdDSA'],
-    timeoutMs: 200,
+    timeoutMs: 20_000,
     logger: { warn: (line: unknown) => void warnings.push(line) },
     now: () => clock.ms,
     wallClock: () => clock.ms,
@@ -194,7 +194,7 @@ describe('an outage', () => {
   it.each<JwksMode>(['down', 'hang', 'error', 'html', 'huge', 'redirect', 'drip'])(
     'is also an issuer that answers like "%s"',
     async (mode) => {
-      const { server, clock, ask } = await start({}, es);
+      const { server, clock, ask } = await start({ timeoutMs: 3_000 }, es);
       expect(await ask(es)).toBe('found');
       server.mode = mode;
       clock.ms += 600_000;
@@ -248,5 +248,33 @@ describe('over HTTP', () => {
     clock.ms += 30_000;
     expect(await statusWith(eddsa)).toBe(503);
     expect(await statusWith(es)).toBe(200);
+  });
+
+  it('a token that is remembered is refused as soon as its key is removed', async () => {
+    const { server, clock, jwks } = await start({}, es);
+    const api = await startApp({ authentication: { algorithms: ['RS256', 'ES256', 'EdDSA'], keys: jwks } });
+    stops.push(api.stop);
+    const remembered = `Bearer ${mintToken(es)}`;
+    const status = async (authorization: string) => (await api.send('/v1/things/t-1', { authorization })).status;
+    expect([await status(remembered), await status(remembered)]).toEqual([200, 200]);
+    server.keys = [rotated.jwk];
+    expect(await status(remembered)).toBe(200);
+    // Another caller's token makes Portico fetch the keys.
+    clock.ms += 30_000;
+    expect(await status(`Bearer ${mintToken(rotated)}`)).toBe(200);
+    expect(await status(remembered)).toBe(401);
+  });
+
+  it('a token that is remembered counts no longer than the keys that verified it', async () => {
+    const { server, clock, jwks } = await start({}, es);
+    const api = await startApp({ authentication: { algorithms: ['RS256', 'ES256', 'EdDSA'], keys: jwks } });
+    stops.push(api.stop);
+    const remembered = `Bearer ${mintToken(es)}`;
+    const status = async () => (await api.send('/v1/things/t-1', { authorization: remembered })).status;
+    expect(await status()).toBe(200);
+    expect(await status()).toBe(200);
+    server.keys = [rotated.jwk];
+    clock.ms += 600_000;
+    expect(await status()).toBe(401);
   });
 });

@@ -1,12 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createUnresolvedTransfers } from '../../src/adapters/ledger/unresolved.ts';
+import { transferSettings } from '../../src/catalog/transfer-settings.ts';
 import { connectDatabase } from '../../src/database/database.ts';
+import { withShares } from '../../src/definition/implementation.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { createGateway } from '../../src/orchestration/gateway.ts';
 import { startReconciler } from '../../src/worker/reconciler.ts';
 import { freezing, letPaymentsFreeze, stuckTransfer } from '../fixtures/stuck-transfers.ts';
 import { aboveLimit, closed, transferOf, waitingTransfer, withKey } from '../fixtures/transfers.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
+import { settingsWith } from '../harness/settings.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
 import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
 import { until } from '../harness/until.ts';
@@ -26,7 +29,8 @@ describe.skipIf(postgresSkipReason() !== undefined)('the reconciler', () => {
 
   /** So many replicas that resume. A process can have one pool of workers only, so these have none. */
   function startReconcilers(count: number): void {
-    const definition = portico.definitions.find(({ permanentRow }) => permanentRow !== undefined);
+    const declared = portico.definitions.filter(({ permanentRow }) => permanentRow !== undefined);
+    const [definition] = withShares(declared, settingsWith(transferSettings, {}));
     if (definition === undefined) throw new Error('no process has permanent rows');
     const deadlines = { startMs: 25_000, readMs: 25_000, actionMs: 25_000 };
     const { connection, close } = createConnection({

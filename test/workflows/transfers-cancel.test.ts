@@ -10,6 +10,7 @@ import {
   type TransferCalls,
   type Transfers,
 } from '../harness/transfers.ts';
+import { waysToCancel } from '../harness/ways-to-cancel.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 let transfers: Transfers;
@@ -37,27 +38,7 @@ async function beginHeld(
 const untouched = { payer: 5_000_000n, payee: 0n };
 const moved = { payer: 4_998_750n, payee: 1_250n };
 
-/** Both ways to cancel. Each resolves once history holds the cancel; `answer` is what the caller learns later, if anything. */
-const ways = [
-  {
-    way: 'the action',
-    cancel: async (transfer: Transfer) => {
-      const answer = transfer.answerOf('cancel', {});
-      await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
-      return { answer };
-    },
-  },
-  {
-    way: 'Temporal',
-    cancel: async (transfer: Transfer) => {
-      await transfer.handle.cancel();
-      await transfer.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED');
-      return { answer: undefined };
-    },
-  },
-];
-
-describe.concurrent.each(ways)('a cancel by $way', ({ cancel }) => {
+describe.concurrent.each(waysToCancel)('a cancel by $way', ({ cancel }) => {
   it.each([
     { when: 'the row is being opened', method: 'openTransfer', at: 'entry' },
     { when: 'the money is about to be taken', method: 'withdraw', at: 'entry' },

@@ -168,8 +168,12 @@ describe.concurrent('an outcome that cannot be recorded', () => {
     const transfer = await transfers.begin({ minor: '1250', balance: 5_000n, calls: { endTransfer: breakBefore } });
     await transfer.reaches('ending-stuck');
     expect(await transfer.answerOf('resolve', { how: 'settle', note: 'no' })).toBe('action-not-allowed');
-    transfer.handleCall('endTransfer', passThrough);
+    // Temporal repeats the ending as well, so its attempt is held until the operator is answered.
+    const gate = createGate({ at: 'entry' });
+    transfer.handleCall('endTransfer', gate.hold);
+    await gate.reached;
     expect(await transfer.answerOf('resolve', { how: 'retry' })).toEqual({ accepted: true });
+    gate.open();
     expect(await transfer.result()).toMatchObject({ outcome: 'completed' });
     expect(await storedOutcomeOf(transfer.transferId)).toBe('completed');
   });

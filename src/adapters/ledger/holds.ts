@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
-import { isSameActor } from '../../definition/actor.ts';
 import type { Hold, Holds } from '../../definition/permanent-row.ts';
+import { isSameActor } from './actors.ts';
 
 /** A hold is released once, and never deleted. */
 export const holdGrants = {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Database, Queryable } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
 import type { Actor } from '../../definition/envelope.ts';
+import { type Asked, type AskedColumns, isSame } from './asked.ts';
 import { readTransfer, type TransferKey } from './phases.ts';
 import { type MoneyStanding, standingAgainst } from './standing.ts';
 
@@ -14,19 +15,14 @@ export const transferGrants = {
 } satisfies Grants;
 
 /** The facts of a transfer that its permanent row keeps. */
-export interface TransferOpening extends TransferKey {
-  readonly from: string;
-  readonly to: string;
-  /** ISO 4217. */
-  readonly currency: string;
-  /** Minor units, positive. */
-  readonly amountMinor: bigint;
-  readonly reference?: string | undefined;
-  readonly requestedBy?: string | undefined;
+export interface TransferOpening extends TransferKey, Asked {
   readonly startedBy: Actor;
-  /** `{scheme}.{digest}` of the request. */
-  readonly fingerprint: string;
   readonly approvalRequired: boolean;
+}
+
+/** An opening, and the result of the transfer where the same commit completes it. */
+export interface TransferAtOnce extends TransferOpening {
+  readonly result: StoredResult;
 }
 
 /** The stored result of a transfer: `outcome` and the fields that belong to it. */
@@ -64,16 +60,23 @@ export const createTransferRecords = (database: Database) => ({
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict do nothing`,
       valuesOf(opening),
     );
-    const row = await readRow(database, opening);
-    if (!isSame(row, opening)) return { state: 'conflict' };
-    if (row.result !== null) return { state: 'ended', result: storedResult.parse(row.result) };
-    const approvedBy = approverOf(row);
-    return {
-      state: 'open',
-      startedBy: { iss: row.started_by_iss, sub: row.started_by_sub },
-      approvalRequired: row.approval_required,
-      ...(approvedBy && { approvedBy }),
-    };
+    return openedAs(await readRow(database, opening), opening);
+  },
+
+  /**
+   * Writes the row as `openTransfer` does. Where no approval is required and both accounts take it, the same commit
+   * moves the money and stores the result. A row that existed before is only read. Where the answer is `open` without an
+   * earlier start, nothing has moved.
+   */
+  async transferAtOnce({ result, ...opening }: TransferAtOnce): Promise<TransferOpened> {
+    // It begins with WITH, because of a statement that begins with SELECT the database believes that it changes nothing.
+    const [row] = await database.query<TransferRow>(
+      `with opened as (select * from open_transfer_at_once($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13))
+       select ${rowColumns} from opened`,
+      [...valuesOf(opening), JSON.stringify(result)],
+    );
+    if (row === undefined) throw new Error('a transfer that was opened has no row');
+    return openedAs(row, opening);
   },
 
   /** Stores who approved. The first approval stands, and an ended transfer takes none. */
@@ -119,28 +122,17 @@ export const createTransferRecords = (database: Database) => ({
 /** What `result` holds. */
 export const storedResult = z.looseObject({ outcome: z.string() });
 
-/** The columns that say what was asked for. */
-export type AskedColumns = Pick<
-  TransferRow,
-  'payer_id' | 'payee_id' | 'currency' | 'amount_minor' | 'reference' | 'requested_by' | 'fingerprint'
->;
-type Asked = Omit<TransferOpening, keyof TransferKey | 'startedBy' | 'approvalRequired'>;
-
-type TransferRow = {
-  payer_id: string;
-  payee_id: string;
-  currency: string;
-  amount_minor: bigint;
-  reference: string | null;
-  requested_by: string | null;
+type TransferRow = AskedColumns & {
   started_by_iss: string;
   started_by_sub: string;
-  fingerprint: string;
   approval_required: boolean;
   approved_by_iss: string | null;
   approved_by_sub: string | null;
   result: unknown;
 };
+
+const rowColumns = `payer_id, payee_id, currency, amount_minor, reference, requested_by, started_by_iss, started_by_sub,
+  fingerprint, approval_required, approved_by_iss, approved_by_sub, result`;
 
 const valuesOf = (opening: TransferOpening) => [
   opening.tenant,
@@ -165,12 +157,22 @@ async function readRow(from: Queryable, key: TransferKey): Promise<TransferRow> 
 
 async function findRow(from: Queryable, { tenant, transferId }: TransferKey): Promise<TransferRow | undefined> {
   const [row] = await from.query<TransferRow>(
-    `select payer_id, payee_id, currency, amount_minor, reference, requested_by, started_by_iss, started_by_sub,
-       fingerprint, approval_required, approved_by_iss, approved_by_sub, result
-     from transfers where tenant = $1 and transfer_id = $2`,
+    `select ${rowColumns} from transfers where tenant = $1 and transfer_id = $2`,
     [tenant, transferId],
   );
   return row;
+}
+
+function openedAs(row: TransferRow, opening: TransferOpening): TransferOpened {
+  if (!isSame(row, opening)) return { state: 'conflict' };
+  if (row.result !== null) return { state: 'ended', result: storedResult.parse(row.result) };
+  const approvedBy = approverOf(row);
+  return {
+    state: 'open',
+    startedBy: { iss: row.started_by_iss, sub: row.started_by_sub },
+    approvalRequired: row.approval_required,
+    ...(approvedBy && { approvedBy }),
+  };
 }
 
 async function lockResult(tx: Queryable, { tenant, transferId }: TransferKey) {
@@ -180,21 +182,6 @@ async function lockResult(tx: Queryable, { tenant, transferId }: TransferKey) {
   );
   return row;
 }
-
-/** Whether a row keeps the transfer that a start asks for. The starter is not compared. */
-export const isSame = (row: AskedColumns, opening: Asked): boolean =>
-  row.payer_id === opening.from &&
-  row.payee_id === opening.to &&
-  row.currency === opening.currency &&
-  row.amount_minor === opening.amountMinor &&
-  row.reference === (opening.reference ?? null) &&
-  row.requested_by === (opening.requestedBy ?? null) &&
-  isSameFingerprint(row.fingerprint, opening.fingerprint);
-
-/** Fingerprints of two schemes, or of two keys, differ even for the same request. Then the fields alone decide. */
-const isSameFingerprint = (one: string, other: string): boolean => one === other || schemeOf(one) !== schemeOf(other);
-
-const schemeOf = (fingerprint: string): string => fingerprint.slice(0, fingerprint.lastIndexOf('.'));
 
 const approverOf = ({ approved_by_iss: iss, approved_by_sub: sub }: TransferRow): Actor | undefined =>
   iss === null || sub === null ? undefined : { iss, sub };

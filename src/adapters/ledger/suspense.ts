@@ -1,7 +1,7 @@
 import type { Database, Queryable } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
-import { isSameActor } from '../../definition/actor.ts';
 import type { Actor } from '../../definition/envelope.ts';
+import { isSameActor } from './actors.ts';
 import { type AccountRefusal, move } from './ledger.ts';
 import type { TransferKey } from './phases.ts';
 import {

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { Database } from '../../database/database.ts';
 import type { PermanentRow, PermanentRows } from '../../definition/permanent-row.ts';
+import { type AskedColumns, isSame } from './asked.ts';
 import { type HoldColumns, holdColumns, holdOf, joinHold } from './holds.ts';
-import { type AskedColumns, isSame, storedResult } from './records.ts';
+import { storedResult } from './records.ts';
 
 /** The fields of a start that the permanent row keeps. */
 export const startFields = z.looseObject({

@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
 import type { MoneyReport, Unresolved, UnresolvedRows } from '../../definition/permanent-row.ts';
-import type { AskedColumns } from './records.ts';
+import type { AskedColumns } from './asked.ts';
 
 /** Rows of ended transfers are deleted: what is kept follows what is unresolved, not all history. */
 export const reconciliationGrants = {

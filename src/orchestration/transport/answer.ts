@@ -9,7 +9,7 @@ export interface Failure {
   readonly code: number;
   readonly details: string;
   readonly metadata: Metadata;
-  /** `unsent`: there was no connection. `refused`: the server did nothing for it, and said so by HTTP/2. */
+  /** `unsent`: there was no connection. `refused`: the server left, and said that it did nothing for it. */
   readonly evidence: 'unsent' | 'refused' | 'told' | 'unknown';
 }
 
@@ -22,6 +22,8 @@ export const failureOf = (code: number, details: string, evidence: Failure['evid
 });
 
 const prefixSize = 5;
+/** What the SDK's clients and we read of an answer beside its status. */
+const statusDetails = 'grpc-status-details-bin';
 
 /** A message as gRPC frames it: not compressed, with its length. */
 export function frameMessage(message: Uint8Array): Buffer {
@@ -48,7 +50,7 @@ const headerOf = (headers: HeaderList, wanted: string): string | undefined =>
 function toldFailure(code: number, headers: HeaderList): Failure {
   const metadata = new Metadata();
   for (const [name, value] of headers) {
-    if (name.endsWith('-bin')) metadata.add(name, Buffer.from(value, 'base64'));
+    if (name === statusDetails) metadata.add(name, Buffer.from(value, 'base64'));
   }
   const isKnown = grpcCode[code] !== undefined;
   const details = decodeMessage(headerOf(headers, 'grpc-message') ?? '');
@@ -79,5 +81,6 @@ const codesOfHttp: Readonly<Record<string, grpcCode>> = {
 function withoutStatus(httpStatus: string | undefined): Failure {
   if (httpStatus === '200') return failureOf(grpcCode.UNAVAILABLE, 'The answer has no gRPC status', 'unknown');
   const code = codesOfHttp[httpStatus ?? ''] ?? grpcCode.UNKNOWN;
-  return failureOf(code, `Answered with HTTP status ${httpStatus ?? 'none'}`, 'told');
+  // Somebody on the way says so, and may have handed the request on before.
+  return failureOf(code, `Answered with HTTP status ${httpStatus ?? 'none'}`, 'unknown');
 }

@@ -1,10 +1,8 @@
 import type { Socket } from 'node:net';
-import { createSession, type Session } from './session.ts';
+import { createSessions } from './sessions.ts';
 import { createWaiters, type Waiter } from './waiters.ts';
 
-/** How long a connection may take to come up; a slow name server alone takes five seconds. */
-const patienceMs = 20_000;
-/** Between a connection that could not be made and the next one. */
+/** Between a connection that could not be made, or went at once, and the next one. */
 const pauseMs = 200;
 /** More than one is needed only where the peer bounds the requests of a connection. */
 const maxSessions = 8;
@@ -14,7 +12,7 @@ export type Channel = ReturnType<typeof createChannel>;
 /** The connections to one peer. They are made when they are needed, and made anew when they are lost. */
 export function createChannel(connect: () => Socket) {
   const waiters = createWaiters();
-  let lastFailure = { reason: '', atMs: -Infinity };
+  const setbacks = createSetbacks();
   let isClosed = false;
 
   const sessions = createSessions(connect, {
@@ -22,26 +20,25 @@ export function createChannel(connect: () => Socket) {
       waiters.serve(sessions.withRoom);
       if (waiters.count() > 0) openIfNeeded();
     },
-    onLeft: () => {
-      if (!isClosed && sessions.count() === 0) sessions.open();
+    onGone({ reason, wasOfUse, isLeft }) {
+      if (setbacks.isRepeated(wasOfUse)) fail(reason);
+      else if (!isClosed && sessions.count() === 0 && (isLeft || waiters.count() > 0)) sessions.open();
     },
-    onLost: () => {
-      if (!isClosed && waiters.count() > 0 && sessions.count() === 0) sessions.open();
-    },
-    onUnmade(reason) {
-      lastFailure = { reason, atMs: performance.now() };
-      if (sessions.count() === 0) waiters.fail(reason);
-    },
+    onUnmade: fail,
   });
+
+  function fail(reason: string): void {
+    setbacks.add(reason);
+    if (sessions.count() === 0) waiters.fail(reason);
+  }
 
   /** Makes a connection where one can be made and none is under way. Says why where there is no hope of one. */
   function openIfNeeded(): string | undefined {
     if (isClosed) return 'the connection was closed';
     if (sessions.isMaking() || sessions.count() >= maxSessions) return undefined;
-    const isTooSoon = performance.now() - lastFailure.atMs < pauseMs;
-    if (isTooSoon) return sessions.count() === 0 ? lastFailure.reason : undefined;
-    sessions.open();
-    return undefined;
+    const reason = setbacks.latest();
+    if (reason === undefined) sessions.open();
+    return sessions.count() === 0 ? reason : undefined;
   }
 
   return {
@@ -61,11 +58,14 @@ export function createChannel(connect: () => Socket) {
       return () => undefined;
     },
 
+    /** Whether there are connections, and none that takes a further request now. */
+    isFull: (): boolean => sessions.isUp() && sessions.withRoom() === undefined,
+
     /**
      * Later requests use a new connection. Requests under way stay on the old one until they end. A connection that is
      * still being made is kept, and a second one replaces it if the second is ready first.
      */
-    renew(): void {
+    renew: (): void => {
       if (!isClosed) sessions.renew();
     },
 
@@ -78,79 +78,22 @@ export function createChannel(connect: () => Socket) {
   };
 }
 
-interface SessionsEvents {
-  /** A connection has come up, or a request on one has ended. */
-  readonly onRoom: () => void;
-  /** A connection takes no new requests. */
-  readonly onLeft: () => void;
-  /** A connection is gone that had come up. */
-  readonly onLost: () => void;
-  /** A connection could not be made. */
-  readonly onUnmade: (reason: string) => void;
-}
-
-/** Connections by what they are good for. */
-function createSessions(connect: () => Socket, { onRoom, onLeft, onLost, onUnmade }: SessionsEvents) {
-  const ready = new Set<Session>();
-  /** With the time at which each was begun. */
-  const making = new Map<Session, number>();
-  /** Not used any more, but with requests under way. */
-  const left = new Set<Session>();
-
-  function open(): void {
-    const session = createSession(connect(), {
-      onReady() {
-        making.delete(session);
-        ready.add(session);
-        // The first that comes up is used: others that are still being made are not needed.
-        for (const slower of [...making.keys()]) drop(slower);
-        onRoom();
-      },
-      onDraining() {
-        if (!ready.delete(session)) return;
-        left.add(session);
-        onLeft();
-      },
-      onRoom,
-      onClose(reason) {
-        left.delete(session);
-        if (ready.delete(session)) onLost();
-        else if (making.delete(session) && making.size === 0) onUnmade(reason);
-      },
-    });
-    making.set(session, performance.now());
-  }
-
-  function drop(session: Session): void {
-    making.delete(session);
-    session.close();
-  }
-
+/** Connections that could not be made, or were of no use. */
+function createSetbacks() {
+  let last = { reason: '', atMs: -Infinity };
+  let useless = 0;
   return {
-    open,
-    count: (): number => ready.size + making.size,
-    isMaking: (): boolean => making.size > 0,
-
-    withRoom(): Session | undefined {
-      for (const session of ready) if (session.hasRoom()) return session;
-      return undefined;
+    add(reason: string): void {
+      last = { reason, atMs: performance.now() };
     },
 
-    renew(): void {
-      // The last one to be left makes the next.
-      if (ready.size > 0) {
-        [...ready].forEach((session) => session.drain());
-        return;
-      }
-      const [[first, beganAtMs] = [], [second] = []] = making;
-      const isHopeless = beganAtMs !== undefined && performance.now() - beganAtMs > patienceMs;
-      const given = isHopeless ? first : second;
-      open();
-      if (given !== undefined) drop(given);
-    },
+    /** The reason of one so young that no other connection is to be made yet. */
+    latest: (): string | undefined => (performance.now() - last.atMs < pauseMs ? last.reason : undefined),
 
-    close(): void {
-      for (const session of [...ready, ...making.keys(), ...left]) session.close();
+    /** Counts a connection that is gone. One that goes at once is met by chance, a second in a row is not. */
+    isRepeated(wasOfUse: boolean): boolean {
+      useless = wasOfUse ? 0 : useless + 1;
+      return useless > 1;
     },
   };
 }

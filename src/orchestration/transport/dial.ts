@@ -1,5 +1,5 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type SecureContext } from 'node:tls';
 
 /** Where the server is, and how it is to be trusted. */
 export interface Target {
@@ -10,10 +10,8 @@ export interface Target {
 }
 
 interface TlsSettings {
-  /** PEM of those whom the server's certificate may come from; those that Node.js knows where it is absent. */
-  readonly ca?: Buffer | undefined;
-  readonly cert?: Buffer | undefined;
-  readonly key?: Buffer | undefined;
+  /** Whom the server's certificate may come from, and the certificate of this client. */
+  readonly secureContext: SecureContext;
   /** The name in the server's certificate, where it is not the host. */
   readonly serverName?: string | undefined;
 }
@@ -22,16 +20,14 @@ interface TlsSettings {
 export const dial = ({ host, port, tls }: Target): Socket =>
   tls === undefined ? connectPlain({ host, port, noDelay: true }) : dialTls(host, port, tls);
 
-function dialTls(host: string, port: number, { ca, cert, key, serverName }: TlsSettings): Socket {
+function dialTls(host: string, port: number, { secureContext, serverName }: TlsSettings): Socket {
   // An address is no name to ask for by TLS. It is checked against the certificate all the same.
   const servername = serverName ?? (isIP(host) === 0 ? host : undefined);
   const socket = connectTls({
     host,
     port,
     ALPNProtocols: ['h2'],
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
+    secureContext,
     ...(servername === undefined ? {} : { servername }),
   });
   socket.setNoDelay(true);

@@ -21,7 +21,7 @@ export const setting = {
   maxFrameSize: 5,
 } as const;
 
-export const errorCode = { noError: 0, refusedStream: 7, cancel: 8 } as const;
+export const errorCode = { cancel: 8 } as const;
 
 /** What both sides may send in one frame unless told otherwise, in bytes. We tell the peer nothing else. */
 export const defaultMaxFrameSize = 16_384;

@@ -8,7 +8,10 @@ export type HeaderList = readonly (readonly [name: string, value: string])[];
  * request over any connection.
  */
 export const encodeHeaders = (headers: HeaderList): Buffer =>
-  Buffer.concat(headers.flatMap(([name, value]) => [Buffer.of(0), encodeString(name), encodeString(value)]));
+  Buffer.concat(headers.flatMap(([name, value]) => [literalFor(name), encodeString(name), encodeString(value)]));
+
+/** A credential is one that no proxy may keep a table entry of. */
+const literalFor = (name: string): Buffer => Buffer.of(name === 'authorization' ? 0x10 : 0);
 
 function encodeString(text: string): Buffer {
   const octets = Buffer.from(text, 'latin1');

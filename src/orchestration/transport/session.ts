@@ -105,6 +105,8 @@ export function createSession(socket: Socket, { onReady, onDraining, onRoom, onC
   return {
     hasRoom: (): boolean => isReady && !isDraining && streams.count() < maxStreams,
 
+    hasAnswered: streams.hasAnswered,
+
     /** Sends a request, for which there must be room. Gives the function that cancels it. */
     request({ headers, body, onEnd }: SessionRequest): () => void {
       const streamId = streams.begin(onEnd);
@@ -164,9 +166,11 @@ function createFrameHandlers({ outbox, streams, drain, setMaxStreams }: FrameHan
     [frameType.headers]: blocks.add,
     [frameType.continuation]: blocks.add,
     [frameType.rstStream]({ streamId, payload }) {
-      const code = payload.readUInt32BE();
-      const kind = code === errorCode.refusedStream ? 'refused' : 'broken';
-      streams.end(streamId, { kind, reason: `the peer reset the request with code ${code}` });
+      // REFUSED_STREAM proves nothing: proxies pass a lost server on by that code, after the server has worked on it.
+      streams.end(streamId, {
+        kind: 'broken',
+        reason: `the peer reset the request with code ${payload.readUInt32BE()}`,
+      });
     },
     [frameType.settings]({ flags, payload }) {
       if ((flags & flag.ack) > 0) return;

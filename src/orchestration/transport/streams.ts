@@ -4,7 +4,7 @@ import type { HeaderList } from './hpack.ts';
 export type Ending =
   /** The peer's answer is whole. Headers and trailers are one list. */
   | { readonly kind: 'answered'; readonly headers: HeaderList; readonly body: Buffer }
-  /** The peer says that it did nothing for this request, and never will. */
+  /** The peer leaves, and says that it did nothing for this request and never will. */
   | { readonly kind: 'refused'; readonly reason: string }
   /** No answer, or half of one. The peer may have done what was asked. */
   | { readonly kind: 'broken'; readonly reason: string };
@@ -28,6 +28,7 @@ const maxStreamId = 2 ** 31 - 1;
 export function createStreams(onGone: (streamId: number) => void) {
   const streams = new Map<number, Stream>();
   let nextId = 1;
+  let hasAnswered = false;
 
   function end(streamId: number, ending: Ending): void {
     const stream = streams.get(streamId);
@@ -38,6 +39,7 @@ export function createStreams(onGone: (streamId: number) => void) {
   }
 
   function finish(streamId: number, { headers, chunks }: Stream): void {
+    hasAnswered = true;
     const [first] = chunks;
     const body = first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks);
     end(streamId, { kind: 'answered', headers, body });
@@ -52,6 +54,9 @@ export function createStreams(onGone: (streamId: number) => void) {
     },
 
     count: (): number => streams.size,
+
+    /** Whether any request has been answered. */
+    hasAnswered: (): boolean => hasAnswered,
 
     /** Whether every number for a request has been used. */
     areUsedUp: (): boolean => nextId > maxStreamId,

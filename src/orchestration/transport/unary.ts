@@ -43,7 +43,8 @@ export function createUnaryCalls(options: UnaryOptions) {
     call: (asked: UnaryCall): Promise<Buffer> =>
       new Promise((resolve, reject) => {
         const request = { headers: headersFor(asked.path), body: frameMessage(asked.message) };
-        const shut = run(options, { asked, ...request }, (answer, isWithoutEffect) => {
+        let shut = (): void => undefined;
+        shut = run(options, { asked, ...request }, (answer, isWithoutEffect) => {
           running.delete(shut);
           if ('message' in answer) resolve(answer.message);
           else reject(options.errorOf(asked.path, answer, isWithoutEffect));
@@ -151,6 +152,6 @@ function run(
   return () => stop(grpcCode.UNAVAILABLE, 'The connection was closed');
 }
 
-/** In milliseconds. A request that the server refused unread goes to another connection at once. */
+/** In milliseconds. A request that the server left unread goes to another connection at once. */
 const pauseAfter = ({ evidence }: Failure, attempt: number): number =>
   evidence === 'refused' ? 0 : 1.7 ** attempt * 100 * (0.8 + 0.4 * Math.random());

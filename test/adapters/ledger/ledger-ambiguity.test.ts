@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAccounts } from '../../../src/adapters/ledger/accounts.ts';
 import { createLedger } from '../../../src/adapters/ledger/ledger.ts';
+import { createTransferRecords } from '../../../src/adapters/ledger/records.ts';
 import { connectDatabase, type Database } from '../../../src/database/database.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { startCommitCutter } from '../../database/commit-cutter.ts';
-import { openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
+import { openingOf, openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
 import { audit } from '../../harness/audit.ts';
 import { silentLogger } from '../../harness/silent-logger.ts';
 import { type PostgresCluster, postgresSkipReason, startPostgres, withClient } from '../../servers/postgres.ts';
@@ -48,6 +49,21 @@ describe.skipIf(postgresSkipReason() !== undefined)('a COMMIT that is never answ
       });
       expect(cutter.cuts).toBe(cutsBefore + 1);
       expect(await ledger[operation](key)).toEqual({ kind });
+      const findings = await withClient(url, (client) => audit(client, { atRest: false }));
+      expect(findings).toEqual([]);
+    });
+
+    it('leaves one transfer at once, completed', async () => {
+      const { transferAtOnce } = createTransferRecords(database);
+      const opening = { ...openingOf(await openTenant(database)), result: { outcome: 'completed' } };
+      const cutsBefore = cutter.cuts;
+      cutter.cutNextCommit(cut);
+      await expect(transferAtOnce(opening)).rejects.toMatchObject({
+        code: 'database-unavailable',
+        options: { effect: 'unknown' },
+      });
+      expect(cutter.cuts).toBe(cutsBefore + 1);
+      expect(await transferAtOnce(opening)).toEqual({ state: 'ended', result: { outcome: 'completed' } });
       const findings = await withClient(url, (client) => audit(client, { atRest: false }));
       expect(findings).toEqual([]);
     });

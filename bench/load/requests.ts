@@ -1,0 +1,97 @@
+import type { RawRequest } from './http-client.ts';
+
+/** What the requests of a run have in common. */
+export interface RequestContext {
+  readonly token: string;
+  /** Begins every key, so that no run meets the instances of another. */
+  readonly prefix: string;
+  /** The keys that `again`, `mismatch` and `read` take in turn; they were started before. */
+  readonly knownKeys: number;
+}
+
+export type RequestKind = keyof typeof kinds;
+
+/** The payload of every start by every peer. */
+export const grantOf = (userId: string) => ({ userId, name: 'Ann Example', locale: 'en' });
+
+export const freshKey = ({ prefix }: RequestContext, index: number): string => `${prefix}-${index}`;
+export const knownKey = ({ prefix, knownKeys }: RequestContext, index: number): string =>
+  `${prefix}-known-${index % knownKeys}`;
+
+const path = '/v1/user-grants';
+
+/** Each kind of request, as text for the wire, with the status that its answer must have. */
+export const kinds = {
+  /** May be shed: on a machine that others keep busy that is no failure, and none of the rate. */
+  start: (context: RequestContext, index: number) => ({ ...grant(context, freshKey(context, index)), or: [429, 503] }),
+  /** A start that waits for its result. */
+  result: (context: RequestContext, index: number) =>
+    post({ ...context, status: 200, body: grantOf(freshKey(context, index)), headers: ['prefer: wait=20'] }),
+  /** Starts the known keys: `index` runs from 0. */
+  know: (context: RequestContext, index: number) => grant(context, knownKey(context, index)),
+  again: (context: RequestContext, index: number) => grant(context, knownKey(context, index)),
+  /** The same of an instance that has ended. */
+  replay: (context: RequestContext, index: number) =>
+    post({ ...context, status: 200, body: grantOf(knownKey(context, index)) }),
+  mismatch: (context: RequestContext, index: number) =>
+    post({ ...context, status: 422, body: { ...grantOf(knownKey(context, index)), name: 'Another' } }),
+  transfer: ({ token, ...context }: RequestContext, index: number) =>
+    post({
+      ...{ token, status: 200, path: '/v1/transfers', headers: ['prefer: wait=20'] },
+      body: {
+        transferId: freshKey({ token, ...context }, index),
+        from: 'a',
+        to: 'b',
+        amount: { currency: 'EUR', minor: '1' },
+      },
+    }),
+  /** A start by Temporal's own HTTP API, with the payload that the others send. */
+  own: (context: RequestContext, index: number) => {
+    const key = freshKey(context, index);
+    const actor = { iss: 'bench', sub: 'bench' };
+    return post({
+      status: 200,
+      path: `/api/v1/namespaces/default/workflows/bench:user-grants:${key}`,
+      body: {
+        workflowType: { name: 'userGrants' },
+        taskQueue: { name: 'people' },
+        input: [
+          { input: grantOf(key), context: { tenant: 'bench', key, generation: 1, startedBy: actor, fingerprint: '' } },
+        ],
+        memo: { fields: { fingerprint: '', startedAt: new Date().toISOString(), startedBy: actor } },
+        searchAttributes: { indexedFields: { PorticoTenant: 'bench', PorticoProcess: 'user-grants' } },
+        workflowIdReusePolicy: 'WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE',
+      },
+    });
+  },
+  read: (context: RequestContext, index: number) => get(context.token, `${path}/${knownKey(context, index)}`),
+} satisfies Record<string, (context: RequestContext, index: number) => RawRequest>;
+
+const grant = ({ token }: RequestContext, userId: string): RawRequest =>
+  post({ token, status: 202, body: grantOf(userId) });
+
+const get = (token: string, target: string): RawRequest => ({
+  status: 200,
+  text: `GET ${target} HTTP/1.1\r\nhost: portico\r\nauthorization: Bearer ${token}\r\n\r\n`,
+});
+
+/** A POST as a usual client sends it. A text is sent as it is. */
+export function post(request: {
+  readonly token?: string;
+  readonly status: number;
+  readonly body: unknown;
+  readonly path?: string;
+  readonly headers?: readonly string[];
+}): RawRequest {
+  const { token, status, body, headers = [] } = request;
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const lines = [
+    `POST ${request.path ?? path} HTTP/1.1`,
+    'host: portico',
+    ...(token === undefined ? [] : [`authorization: Bearer ${token}`]),
+    'content-type: application/json',
+    `content-length: ${text.length}`,
+    ...headers,
+  ];
+  return { status, text: `${lines.join('\r\n')}\r\n\r\n${text}` };
+}

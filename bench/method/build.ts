@@ -1,0 +1,58 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import ts from 'typescript';
+
+const project = join(import.meta.dirname, '..', '..');
+const output = join(project, '.portico-bench');
+
+/** Where the compiled program lies, as deep below the project as that of the image. */
+export const compiled = (file: string): string => join(output, file.replace(/\.ts$/, '.js'));
+
+/** The workflow bundle that was built with it. */
+export const bundleFile = join(output, 'workflow-bundle.js');
+
+/**
+ * Compiles the service and its peers, unless that was done since they changed. What runs from source runs slower than in
+ * production: the loader gives each function a name anew whenever it is created.
+ */
+export function build(): void {
+  const sources = ['src', 'workflows', 'activities', 'bench/load', 'bench/method', 'bench/peers', 'bench/servers']
+    .flatMap(filesIn)
+    .concat('scripts/bundle.ts');
+  const hash = createHash('sha256').update(readFileSync(join(project, 'package-lock.json')));
+  for (const file of sources) hash.update(file).update(readFileSync(join(project, file)));
+  const digest = hash.digest('hex');
+  const stamp = join(output, 'digest');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
+  rmSync(output, { recursive: true, force: true });
+  for (const file of sources) compile(file);
+  const { status } = spawnSync(process.execPath, [compiled('scripts/bundle.ts'), bundleFile], { stdio: 'inherit' });
+  if (status !== 0) throw new Error('the workflows could not be bundled');
+  writeFileSync(stamp, digest);
+}
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(join(project, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(ts|sql)$/.test(name))
+    .map((name) => join(folder, name));
+
+function compile(file: string): void {
+  const target = compiled(file);
+  mkdirSync(dirname(target), { recursive: true });
+  if (!file.endsWith('.ts')) {
+    cpSync(join(project, file), target);
+    return;
+  }
+  const { outputText } = ts.transpileModule(readFileSync(join(project, file), 'utf8'), {
+    fileName: file,
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2023,
+      module: ts.ModuleKind.ESNext,
+      rewriteRelativeImportExtensions: true,
+      verbatimModuleSyntax: true,
+    },
+  });
+  writeFileSync(target, outputText);
+}

@@ -1,0 +1,82 @@
+import { createHmac } from 'node:crypto';
+import type { RawRequest } from '../load/http-client.ts';
+import { grantOf, post } from '../load/requests.ts';
+import { exactFigure, figureOf, ratioOf } from '../method/arithmetic.ts';
+import type { Bench, Peer } from '../method/bench.ts';
+import { cell, type SuiteResult } from '../method/report.ts';
+import { type Contender, costs, foreignCell, inRounds, warmUp } from '../method/rounds.ts';
+
+const callers = 8;
+/** Those that a goal speaks of. */
+const gated = ['401 a wrong signature', '400 a wrong field', '413 64 kB of "",'];
+
+/** What refused requests cost beside an accepted start, and that they ask nothing of Temporal. */
+export async function refusals(bench: Bench): Promise<SuiteResult> {
+  const [api, limited] = [await bench.peer('api'), await bench.peer('limited')];
+  const { token } = bench;
+  const loop = { callers, rampMs: 50, windowMs: bench.isShort ? 500 : 1_000 };
+  const requests = Object.entries(requestsWith(token)).filter(([name]) => !bench.isShort || gated.includes(name));
+  const refused = requests.map(([name, kind]): Contender => ({
+    name,
+    peer: api,
+    kind,
+    loop,
+  }));
+  const start: Contender = { name: 'start', peer: api, kind: 'start', loop };
+  // Ten starts are let through in ten seconds, among thousands.
+  const tooOften = { ...post({ token, status: 429, body: grantOf('limited') }), or: [202] };
+  const contenders = [start, ...refused, { name: '429 too often', peer: limited, kind: tooOften, loop }];
+  await warmUp(contenders, bench.isShort ? 500 : 1_000);
+  const rpcsBefore = await api.countRpcs();
+  await warmUp(refused, 100);
+  const rpcs = (await api.countRpcs()) - rpcsBefore;
+  const rounds = await inRounds(contenders, bench.rounds);
+  const costOf = (name: string, peer: Peer) => costs(rounds.get(name) ?? [], peer.pid);
+  const ratio = (name: string, peer: Peer = api) => ratioOf(costOf(name, peer), costOf('start', api));
+  const rows = contenders.map(({ name, peer }) => [
+    name === 'start' ? '202 an accepted start' : name,
+    cell(figureOf(costOf(name, peer))),
+    cell(ratio(name, peer), 2),
+    foreignCell(rounds.get(name) ?? []),
+  ]);
+  return {
+    tables: [
+      {
+        title: `Refused requests by ${callers} callers, role api, ${bench.temporal.name} server`,
+        head: ['', 'CPU µs each', '÷ an accepted start', 'foreign CPU'],
+        rows,
+      },
+    ],
+    figures: {
+      '10-401': ratio('401 a wrong signature'),
+      '10-400': ratio('400 a wrong field'),
+      '10-413': ratio('413 64 kB of "",'),
+      '10-429': ratio('429 too often', limited),
+      '10-rpc': exactFigure(rpcs),
+    },
+  };
+}
+
+/** Each is as cheap for whoever sends it as its size allows. */
+function requestsWith(token: string): Readonly<Record<string, RawRequest>> {
+  const body = grantOf('refused');
+  const [head = '', payload = ''] = token.split('.');
+  const unsigned = `${head}.${payload}.${Buffer.alloc(256).toString('base64url')}`;
+  // As long as what is read at most, and longer.
+  const forged = (length: number) => {
+    const claims = Buffer.from(`{"a":[${'"",'.repeat(length / 4)}""]}`).toString('base64url');
+    const input = `${head}.${claims}`;
+    return `${input}.${createHmac('sha256', Buffer.alloc(32)).update(input).digest('base64url')}`;
+  };
+  const values = (count: number) => `[${'"",'.repeat(count)}""]`;
+  return {
+    '401 no token': post({ status: 401, body }),
+    '401 a wrong signature': post({ status: 401, body, token: unsigned }),
+    '401 a forged token of 4 kB': post({ status: 401, body, token: forged(2_700) }),
+    '401 a forged token of 8 kB': post({ status: 401, body, token: forged(5_600) }),
+    '400 half a body': post({ status: 400, body: '{', token }),
+    '400 a wrong field': post({ status: 400, body: { ...body, nickname: 'A' }, token }),
+    '400 8 kB of "",': post({ status: 400, body: values(2_700), token }),
+    '413 64 kB of "",': post({ status: 413, body: values(21_840), token }),
+  };
+}
