@@ -1,14 +1,6 @@
 import type { Client, ConnectionLike } from '@temporalio/client';
-import type { Connection } from './services.ts';
+import type { CallLimits, Connection } from './services.ts';
 import type { VisibilityTurn } from './visibility-ration.ts';
-
-/** What bounds one call to Temporal. */
-export interface CallLimits {
-  /** Milliseconds from now. */
-  readonly deadlineMs: number;
-  /** Ends the call when the caller is gone. A native connection ignores this signal. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** The deadlines of calls to Temporal, in milliseconds. */
 export interface Deadlines {

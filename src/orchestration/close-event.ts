@@ -1,6 +1,7 @@
 import proto from '@temporalio/proto';
-import type { CallDependencies, CallLimits } from './calls.ts';
+import type { CallDependencies } from './calls.ts';
 import { methods } from './methods.ts';
+import type { CallLimits } from './services.ts';
 import type { Run } from './shared-polls.ts';
 
 export type CloseEvent = proto.temporal.api.history.v1.IHistoryEvent;

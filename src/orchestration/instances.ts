@@ -1,10 +1,10 @@
 import proto from '@temporalio/proto';
-import type { CallLimits } from './calls.ts';
 import { decode } from './codec.ts';
 import { isInstanceMissing, readProblemOf } from './failures.ts';
 import { type InstanceRef, parseWorkflowId, workflowIdOf } from './identity.ts';
 import { methods } from './methods.ts';
 import { readAttributes } from './search-attributes.ts';
+import type { CallLimits } from './services.ts';
 import type { Connection } from './services.ts';
 
 /** One instance as Temporal knows it without asking any code of its own. */

@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ConnectionLike } from '@temporalio/client';
 import proto from '@temporalio/proto';
-import type { CallLimits } from './calls.ts';
 import type { Method } from './methods.ts';
 import type { UnaryCalls } from './transport/unary.ts';
 
@@ -18,6 +17,14 @@ interface Scope {
 }
 
 type RpcImpl = Parameters<typeof WorkflowService.create>[0];
+
+/** What bounds one call to Temporal. */
+export interface CallLimits {
+  /** Milliseconds from now. */
+  readonly deadlineMs: number;
+  /** Ends the call when the caller is gone. A native connection ignores this signal. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** A connection to Temporal that is not native. */
 export interface Connection extends ConnectionLike {

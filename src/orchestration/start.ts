@@ -1,11 +1,12 @@
 import { firstStepOf } from '../definition/definition.ts';
 import { Problem } from '../problems.ts';
 import { refOf } from './address.ts';
-import type { CallDependencies, CallLimits } from './calls.ts';
+import type { CallDependencies } from './calls.ts';
 import { alreadyStartedRequestId, beforeSending, mutationProblemOf } from './failures.ts';
 import { fingerprintInRequestId, fingerprintOf } from './identity.ts';
 import { describeInstance, type InstanceSnapshot } from './instances.ts';
 import { methods } from './methods.ts';
+import type { CallLimits } from './services.ts';
 import type { Connection } from './services.ts';
 import { type RawStart, type StartCall, toRawStart } from './start-request.ts';
 
