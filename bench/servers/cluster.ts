@@ -7,11 +7,9 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { startOnLeash } from '../../local/leash.ts';
 import { host } from '../../local/temporal/dev-server.ts';
 import { grpcCode, grpcCodeOf } from '../../src/orchestration/failures.ts';
-import { ensureSearchAttributes } from '../../src/orchestration/register-search-attributes.ts';
-import { probeQuery } from '../../src/orchestration/search-attributes.ts';
+import { indexedTypes, probeQuery } from '../../src/orchestration/search-attributes.ts';
 import { retryUntilDone } from '../../src/timing/retry.ts';
 import { freePort } from '../../src/worker/free-port.ts';
-import { silentLogger } from '../../test/harness/silent-logger.ts';
 import { startPostgres } from '../../test/servers/postgres.ts';
 import { pin, watchProcess } from '../method/children.ts';
 import { clusterConfig, databases, dynamicConfig } from './cluster-config.ts';
@@ -100,30 +98,27 @@ async function startServer(program: string, to: { folder: string; ports: Paramet
 /** Makes the namespace and the search attributes. Resolves once both can be used. */
 async function prepare(address: string): Promise<void> {
   const connection = Connection.lazy({ address });
-  const { workflowService } = connection;
+  const { workflowService, operatorService } = connection;
+  const searchAttributes = Object.fromEntries(indexedTypes);
   const namespace = 'default';
   const signal = AbortSignal.timeout(startMs);
   try {
     const workflowExecutionRetentionPeriod = msToTs('1 day');
     await insist(async () => {
-      await workflowService
-        .registerNamespace({ namespace, workflowExecutionRetentionPeriod })
-        .catch(exceptAlreadyExists);
+      await workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod }).catch(exceptTaken);
     }, signal);
-    const attributes = ensureSearchAttributes({ connection, namespace, logger: silentLogger });
-    try {
-      // Counted once every cache of the server knows them.
-      await insist(() => workflowService.countWorkflowExecutions({ namespace, query: probeQuery }), signal);
-    } finally {
-      attributes.stop();
-    }
+    await insist(async () => {
+      await operatorService.addSearchAttributes({ namespace, searchAttributes }).catch(exceptTaken);
+    }, signal);
+    // Answered once every cache of the server knows them.
+    await insist(() => workflowService.countWorkflowExecutions({ namespace, query: probeQuery }), signal);
   } finally {
     await connection.close();
   }
 }
 
 /** An attempt before may have arrived, whatever its caller saw. */
-function exceptAlreadyExists(error: unknown): void {
+function exceptTaken(error: unknown): void {
   if (grpcCodeOf(error) !== grpcCode.ALREADY_EXISTS) throw error;
 }
 

@@ -2,7 +2,16 @@ import { exactFigure, figureOf, median } from '../method/arithmetic.ts';
 import type { Bench, Peer } from '../method/bench.ts';
 import { completedHistories, eagerShareOf } from '../method/histories.ts';
 import { cell, type SuiteResult } from '../method/report.ts';
-import { type Contender, costs, foreignCell, inRounds, latenciesAt, rates, warmUp } from '../method/rounds.ts';
+import {
+  type Contender,
+  costs,
+  foreignCell,
+  inRounds,
+  latenciesAt,
+  maxUnderWay,
+  rates,
+  warmUp,
+} from '../method/rounds.ts';
 
 const counted = 300;
 /** Of what the process takes at its peak. */
@@ -23,7 +32,7 @@ export async function worker(bench: Bench): Promise<SuiteResult> {
   const perSecond = loadShare * figureOf(rates(peak.windows)).value;
   const busy = await measured(bench, all, {
     ...{ name: `starts at ${loadShare * 100} % of that`, peer: all, kind: 'start' },
-    loop: { perSecond, rampMs: 1_000, windowMs: bench.isShort ? 2_000 : 5_000 },
+    loop: { perSecond, maxUnderWay, rampMs: 1_000, windowMs: bench.isShort ? 2_000 : 5_000 },
   });
   const head = [
     '',
