@@ -32,9 +32,10 @@ export async function openDeployment() {
     await client.query('create database portico owner portico_owner');
   });
   const databaseUrl = cluster.urlOf('portico', 'portico_program');
+  const ownerUrl = cluster.urlOf('portico', 'portico_owner');
   await migrateDatabase({
     url: databaseUrl,
-    ownerUrl: cluster.urlOf('portico', 'portico_owner'),
+    ownerUrl,
     logger: silentLogger,
   });
 
@@ -64,6 +65,7 @@ export async function openDeployment() {
     folder,
     publicKeyFile,
     databaseUrl,
+    ownerUrl,
     environment: { ...settings, PORTICO_JWT_PUBLIC_KEY_FILE: publicKeyFile },
     /** The same with the issuer's key from a URL. */
     environmentWithKeySet: { ...settings, PORTICO_JWT_JWKS_URL: keySet.url, PORTICO_JWT_ALGORITHMS: 'RS256' },

@@ -30,7 +30,7 @@ export async function accounts(bench: Bench): Promise<SuiteResult> {
 
 async function accountWith(bench: Bench, peer: Peer, { id, entries }: { id: string; entries: number }) {
   const { token, tenant, deployment } = bench;
-  const count = await layEntries(deployment.databaseUrl, { tenant, id, payee: 'payee', entries });
+  const count = await layEntries(deployment, { tenant, id, payee: 'payee', entries });
   const order = (action: string) => post({ token, status: 200, path: `/v1/accounts/${id}/${action}`, body: {} });
   const named = (what: string) => `${what} of an account with ${shown(count)} entries`;
   return {
