@@ -2,6 +2,7 @@ import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/w
 import { dataConverter } from '../orchestration/codec.ts';
 import { type HealthWatch, watchHealth } from '../orchestration/health.ts';
 import { parseWorkflowId } from '../orchestration/identity.ts';
+import { holdYoungGeneration } from '../young-generation.ts';
 
 export interface PoolOptions {
   readonly namespace: string;
@@ -64,17 +65,17 @@ export async function startPool(connection: NativeConnection, options: PoolOptio
 }
 
 async function createWorkers(connection: NativeConnection, options: PoolOptions): Promise<Worker[]> {
-  const workers: Worker[] = [];
-  try {
-    for (const taskQueue of options.taskQueues) {
-      workers.push(await Worker.create(workerOptionsOf(connection, taskQueue, options)));
-    }
-    return workers;
-  } catch (error) {
-    // A worker that never ran would hold the connection for ever.
-    await Promise.allSettled(workers.map(runAndEnd));
-    throw error;
-  }
+  // Each worker has a thread of its own, and loads modules there.
+  const release = holdYoungGeneration();
+  const created = await Promise.allSettled(
+    options.taskQueues.map((taskQueue) => Worker.create(workerOptionsOf(connection, taskQueue, options))),
+  ).finally(release);
+  const workers = created.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const failed = created.find((each) => each.status === 'rejected');
+  if (failed === undefined) return workers;
+  // A worker that never ran would hold the connection for ever.
+  await Promise.allSettled(workers.map(runAndEnd));
+  throw failed.reason;
 }
 
 async function runAndEnd(worker: Worker): Promise<void> {

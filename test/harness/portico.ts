@@ -8,7 +8,7 @@ import { defaultsFor } from '../../local/plan.ts';
 import { provide } from '../../local/provide.ts';
 import { catalog } from '../../src/catalog/index.ts';
 import type { ProcessDefinition } from '../../src/definition/definition.ts';
-import { run } from '../../src/main.ts';
+import { run } from '../../src/service.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { operationsWith, permissionsOf } from '../../src/operations/index.ts';
 import { parcelsV1, probesV1 } from '../fixtures/probes.ts';
