@@ -16,7 +16,14 @@ serveTasks(async ({ url, ...task }: LoadTask & { readonly url: string }) => {
   const client = clientOf(url);
   let known = 0;
   return runLoad(task, (kind, context) => {
-    if (typeof kind !== 'string') return () => client.send(kind);
+    if (typeof kind !== 'string') {
+      const requests = [kind].flat();
+      return (index) => {
+        const request = requests[index % requests.length];
+        if (request === undefined) throw new Error('there is no request to send');
+        return client.send(request);
+      };
+    }
     const request = kinds[kind as RequestKind];
     return (index) => client.send(request(context, kind === 'know' ? known++ : index));
   });

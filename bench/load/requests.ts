@@ -1,4 +1,5 @@
 import type { RawRequest } from './http-client.ts';
+import { tokenOfUnknownKey } from './unknown-key.ts';
 
 /** What the requests of a run have in common. */
 export interface RequestContext {
@@ -13,6 +14,14 @@ export type RequestKind = keyof typeof kinds;
 
 /** The payload of every start by every peer. */
 export const grantOf = (userId: string) => ({ userId, name: 'Ann Example', locale: 'en' });
+
+/** A transfer between the accounts `a` and `b`, below every limit. */
+export const transferOf = (transferId: string) => ({
+  transferId,
+  from: 'a',
+  to: 'b',
+  amount: { currency: 'EUR', minor: '1' },
+});
 
 export const freshKey = ({ prefix }: RequestContext, index: number): string => `${prefix}-${index}`;
 export const knownKey = ({ prefix, knownKeys }: RequestContext, index: number): string =>
@@ -38,12 +47,7 @@ export const kinds = {
   transfer: ({ token, ...context }: RequestContext, index: number) =>
     post({
       ...{ token, status: 200, path: '/v1/transfers', headers: ['prefer: wait=20'] },
-      body: {
-        transferId: freshKey({ token, ...context }, index),
-        from: 'a',
-        to: 'b',
-        amount: { currency: 'EUR', minor: '1' },
-      },
+      body: transferOf(freshKey({ token, ...context }, index)),
     }),
   /** A start by Temporal's own HTTP API, with the payload that the others send. */
   own: (context: RequestContext, index: number) => {
@@ -64,13 +68,23 @@ export const kinds = {
       },
     });
   },
+  /** A start of as many bytes as a process may take where it is told to. */
+  large: (context: RequestContext, index: number) => {
+    const body = JSON.stringify(grantOf(freshKey(context, index)));
+    return { ...post({ ...context, status: 202, body: body.padEnd(65_536) }), or: [429, 503] };
+  },
+  /** Refused because its key may be too new to be known, or, now and then after the keys were fetched, as unknown. */
+  young: (_context: RequestContext) => ({
+    ...post({ token: tokenOfUnknownKey(), status: 503, body: grantOf('refused') }),
+    or: [401],
+  }),
   read: (context: RequestContext, index: number) => get(context.token, `${path}/${knownKey(context, index)}`),
 } satisfies Record<string, (context: RequestContext, index: number) => RawRequest>;
 
 const grant = ({ token }: RequestContext, userId: string): RawRequest =>
   post({ token, status: 202, body: grantOf(userId) });
 
-const get = (token: string, target: string): RawRequest => ({
+export const get = (token: string, target: string): RawRequest => ({
   status: 200,
   text: `GET ${target} HTTP/1.1\r\nhost: portico\r\nauthorization: Bearer ${token}\r\n\r\n`,
 });

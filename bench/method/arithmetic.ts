@@ -43,6 +43,8 @@ export interface Figure {
   readonly quiet: number;
   readonly rounds: number;
   readonly isNoisy: boolean;
+  /** True where it is of fewer things than its goal names. */
+  readonly isPartial?: boolean;
 }
 
 /** Half of the windows have to count, and three of them at least, or all where there are fewer. */

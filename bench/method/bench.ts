@@ -12,6 +12,8 @@ import { type Child, ownPids, startChild } from './children.ts';
 export interface Peer {
   readonly name: PeerName;
   readonly pid: number;
+  /** Begins every key that it starts. */
+  readonly prefix: string;
   /** Where it serves HTTP; empty where it does not. */
   readonly url: string;
   /** Calls to Temporal so far, of the kinds that requests make: by this peer or, where the server counts, by all. */
@@ -28,12 +30,27 @@ export interface Peer {
 export type Layer = `layer-${0 | 1 | 2 | 3 | 4 | 5}`;
 
 export type PeerName =
-  'api' | 'all' | 'at-once' | 'limited' | Layer | 'own' | 'client' | 'native' | 'raw' | 'classic' | 'express';
+  | 'api'
+  | 'all'
+  | 'at-once'
+  | 'api-at-once'
+  | 'limited'
+  | 'key-set'
+  | 'large'
+  | Layer
+  | 'own'
+  | 'client'
+  | 'native'
+  | 'raw'
+  | 'classic'
+  | 'express';
 
 export interface BenchOptions {
   readonly server: ServerName;
   readonly rounds: number;
   readonly isShort: boolean;
+  /** Of the sizes that goals name, from 0 to 1: instances, events, entries, pages. */
+  readonly scale: number;
 }
 
 export type Bench = Awaited<ReturnType<typeof openBench>>;
@@ -55,9 +72,7 @@ export async function openBench(options: BenchOptions) {
     const load = (kind: LoadTask['kind'], loop: ClosedLoop | OpenLoop, of: RequestContext) =>
       ask({ kind, loop, context: of, pids: ownPids() });
     return {
-      name,
-      pid,
-      url,
+      ...{ name, pid, url, prefix: context.prefix },
       async stop() {
         peers.delete(name);
         await stop();
@@ -129,7 +144,11 @@ const settingsOf = {
   all: { ROLE: 'all' },
   /** All new transfers take the way of one commit. */
   'at-once': { ROLE: 'all', PORTICO_TRANSFERS_AT_ONCE_SHARE: '1' },
+  'api-at-once': { ROLE: 'api', PORTICO_TRANSFERS_AT_ONCE_SHARE: '1' },
   /** Refuses nearly all starts. */
+  /** Fetches the issuer's keys. */
+  'key-set': { ROLE: 'api' },
+  large: { ROLE: 'api' },
   limited: { ROLE: 'api', PORTICO_RATE_LIMIT_STARTS: '1' },
 } as const satisfies Partial<Record<PeerName, Readonly<Record<string, string>>>>;
 
@@ -145,11 +164,15 @@ function starterOf({ temporal, deployment }: { temporal: TemporalServer; deploym
       case 'api':
       case 'all':
       case 'at-once':
-      case 'limited': {
-        const more = settingsOf[name];
+      case 'api-at-once':
+      case 'limited':
+      case 'key-set':
+      case 'large': {
+        const environment = name === 'key-set' ? deployment.environmentWithKeySet : deployment.environment;
         const portico = await startPortico({
           ...{ folder: deployment.folder, place },
-          environment: { ...deployment.environment, TEMPORAL_ADDRESS: temporal.address, ...more },
+          ...(name === 'large' ? { program: 'bench/peers/large-bodies.ts' } : {}),
+          environment: { ...environment, TEMPORAL_ADDRESS: temporal.address, ...settingsOf[name] },
         });
         return { ...portico, ask: over(portico.url) };
       }

@@ -11,6 +11,12 @@ export interface Contender {
   readonly loop: ClosedLoop | OpenLoop;
 }
 
+/**
+ * What an open loop may have under way: below the connections that one address may have. On a machine that others keep busy
+ * the rest is not sent.
+ */
+export const maxUnderWay = 450;
+
 /** The windows of each contender by round. */
 export type Rounds = ReadonlyMap<string, readonly Window[]>;
 

@@ -1,10 +1,11 @@
 import type { Client, ConnectionLike } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
+import { transfersV1 } from '../../src/catalog/transfers.ts';
 import { userGrantsV1 } from '../../src/catalog/user-grants.ts';
 import type { Envelope } from '../../src/definition/envelope.ts';
 import { workflowIdOf } from '../../src/orchestration/identity.ts';
 import { toRawStart } from '../../src/orchestration/start-request.ts';
-import { freshKey, grantOf, knownKey, type RequestContext } from '../load/requests.ts';
+import { freshKey, grantOf, knownKey, type RequestContext, transferOf } from '../load/requests.ts';
 
 /** The tenant of all requests, by Portico as by its peers. */
 export const tenant = 'bench';
@@ -38,6 +39,22 @@ export const startBySdk = (client: Client, key: string, input: unknown = grantOf
     ],
   });
 
+/** A transfer of one step, as Portico starts it where the share of that implementation is 1. */
+const startTransferBySdk = (client: Client, key: string) =>
+  client.workflow.start('transfersAtOnce', {
+    workflowId: workflowIdOf({ tenant, process: transfersV1.name, key }),
+    taskQueue: transfersV1.taskQueue,
+    args: [{ input: transferOf(key), context: { tenant, key, generation: 1, startedBy: actor, fingerprint } }],
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    memo: { fingerprint, startedAt: new Date().toISOString(), startedBy: actor },
+    typedSearchAttributes: [
+      keyword('PorticoTenant', tenant),
+      keyword('PorticoProcess', transfersV1.name),
+      keyword('PorticoStep', 'opening'),
+      { key: defineSearchAttributeKey('PorticoLabels', 'KEYWORD_LIST'), value: ['from:a', 'to:b'] },
+    ],
+  });
+
 /** The same start by the raw service: no handle, no interceptors. */
 export async function startRaw(connection: ConnectionLike, key: string): Promise<void> {
   const call = { definition: userGrantsV1, tenant, key, body: grantOf(key), input: grantOf(key), startedBy: actor };
@@ -59,6 +76,11 @@ export function directSends(client: Client) {
       case 'result':
         return async (index: number) => {
           const handle = await startBySdk(client, freshKey(context, index));
+          await handle.result();
+        };
+      case 'transfer':
+        return async (index: number) => {
+          const handle = await startTransferBySdk(client, freshKey(context, index));
           await handle.result();
         };
       default:

@@ -6,6 +6,7 @@ import { SignJWT } from 'jose';
 import { migrateDatabase } from '../../src/commands/migrate.ts';
 import { operations, permissionsOf } from '../../src/operations/index.ts';
 import { silentLogger } from '../../test/harness/silent-logger.ts';
+import { startJwksServer } from '../../test/servers/jwks.ts';
 import { startPostgres, withClient } from '../../test/servers/postgres.ts';
 import { bundleFile } from '../method/build.ts';
 
@@ -37,27 +38,35 @@ export async function openDeployment() {
     logger: silentLogger,
   });
 
+  const settings = {
+    HOST: '127.0.0.1',
+    PORT: '0',
+    ADMIN_PORT: '0',
+    LOG_LEVEL: 'info',
+    DATABASE_URL: databaseUrl,
+    PORTICO_WORKFLOW_BUNDLE: bundleFile,
+    PORTICO_CURSOR_SECRET_FILE: cursorSecretFile,
+    PORTICO_JWT_ISSUER: issuer,
+    PORTICO_JWT_AUDIENCE: audience,
+    PORTICO_RATE_LIMIT_ADDRESS: '100000',
+    PORTICO_RATE_LIMIT_REFUSALS: '100000',
+    PORTICO_RATE_LIMIT_STARTS: '100000',
+    PORTICO_RATE_LIMIT_READS: '100000',
+    PORTICO_RATE_LIMIT_ACTIONS: '100000',
+    PORTICO_RATE_LIMIT_LISTS: '100000',
+    PORTICO_VISIBILITY_LIMIT: '10000',
+    PORTICO_DRAIN_DELAY: '0s',
+  };
+  const keySet = await startJwksServer();
+  keySet.keys = [{ ...publicKey.export({ format: 'jwk' }), kid: 'bench', alg: 'RS256' }];
+
   return {
     folder,
     publicKeyFile,
     databaseUrl,
-    environment: {
-      HOST: '127.0.0.1',
-      PORT: '0',
-      ADMIN_PORT: '0',
-      LOG_LEVEL: 'info',
-      DATABASE_URL: databaseUrl,
-      PORTICO_WORKFLOW_BUNDLE: bundleFile,
-      PORTICO_CURSOR_SECRET_FILE: cursorSecretFile,
-      PORTICO_JWT_ISSUER: issuer,
-      PORTICO_JWT_AUDIENCE: audience,
-      PORTICO_JWT_PUBLIC_KEY_FILE: publicKeyFile,
-      PORTICO_RATE_LIMIT_ADDRESS: '100000',
-      PORTICO_RATE_LIMIT_REFUSALS: '100000',
-      PORTICO_RATE_LIMIT_STARTS: '100000',
-      PORTICO_RATE_LIMIT_READS: '100000',
-      PORTICO_DRAIN_DELAY: '0s',
-    },
+    environment: { ...settings, PORTICO_JWT_PUBLIC_KEY_FILE: publicKeyFile },
+    /** The same with the issuer's key from a URL. */
+    environmentWithKeySet: { ...settings, PORTICO_JWT_JWKS_URL: keySet.url, PORTICO_JWT_ALGORITHMS: 'RS256' },
     /** A token that may do everything, as an issuer would sign it. */
     tokenFor: (tenant: string): Promise<string> =>
       new SignJWT({ tenant, permissions: [...permissionsOf(operations)] })
@@ -69,6 +78,7 @@ export async function openDeployment() {
         .setExpirationTime('2h')
         .sign(privateKey),
     async close(): Promise<void> {
+      await keySet.close();
       await cluster.stop();
       rmSync(folder, { recursive: true, force: true });
     },

@@ -7,6 +7,8 @@ const startMs = 120_000;
 
 /** A process of the service, from compiled code and with the settings of production: it logs to a file. */
 export async function startPortico(options: {
+  /** A program that runs the service otherwise. */
+  readonly program?: string;
   readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly place: Place;
@@ -15,7 +17,7 @@ export async function startPortico(options: {
   const log = openSync(logFile, 'a');
   const { environment, place } = options;
   const startedAtMs = performance.now();
-  const { pid, child } = startProgram('src/main.ts', { place, environment, output: log });
+  const { pid, child } = startProgram(options.program ?? 'src/main.ts', { place, environment, output: log });
   closeSync(log);
   const addresses = await until(() => {
     const lines = readFileSync(logFile, 'utf8');

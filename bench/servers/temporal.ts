@@ -5,8 +5,9 @@ import { provideTemporalCli } from '../../local/temporal/cli.ts';
 import { startDevServer } from '../../local/temporal/dev-server.ts';
 import { freePort } from '../../src/worker/free-port.ts';
 import { pin, startChild, watchProcess } from '../method/children.ts';
+import { startCluster } from './cluster.ts';
 
-export type ServerName = 'fake' | 'dev';
+export type ServerName = 'fake' | 'dev' | 'cluster';
 
 /** What answers as Temporal. */
 export interface TemporalServer {
@@ -21,7 +22,7 @@ export interface TemporalServer {
 
 /** Starts a server on this machine that ends with this process. */
 export const startTemporal = (name: ServerName): Promise<TemporalServer> =>
-  name === 'fake' ? startFake() : startDev();
+  ({ fake: startFake, dev: startDev, cluster: startCluster })[name]();
 
 async function startFake(): Promise<TemporalServer> {
   const child = await startChild('bench/servers/fake-frontend.ts', { place: 'rest' });

@@ -1,8 +1,13 @@
 import type { Bench } from '../method/bench.ts';
 import type { SuiteResult } from '../method/report.ts';
 import type { ServerName } from '../servers/temporal.ts';
+import { accounts } from './accounts.ts';
+import { depth } from './depth.ts';
 import { duplicates } from './duplicates.ts';
+import { eager } from './eager.ts';
+import { history } from './history.ts';
 import { layers } from './layers.ts';
+import { open } from './open.ts';
 import { overload } from './overload.ts';
 import { reads } from './reads.ts';
 import { refusals } from './refusals.ts';
@@ -11,6 +16,7 @@ import { startUp } from './start-up.ts';
 import { starts } from './starts.ts';
 import { transfers } from './transfers.ts';
 import { waits } from './waits.ts';
+import { worker } from './worker.ts';
 
 interface Suite {
   readonly run: (bench: Bench) => Promise<SuiteResult>;
@@ -20,14 +26,20 @@ interface Suite {
 
 /** The suites by name. */
 export const suites: Readonly<Record<string, Suite>> = {
-  duplicates: { run: duplicates, servers: ['fake', 'dev'] },
+  accounts: { run: accounts, servers: ['dev', 'cluster'] },
+  depth: { run: depth, servers: ['dev', 'cluster'] },
+  eager: { run: eager, servers: ['dev', 'cluster'] },
+  history: { run: history, servers: ['dev', 'cluster'] },
+  open: { run: open, servers: ['dev', 'cluster'] },
+  duplicates: { run: duplicates, servers: ['fake', 'dev', 'cluster'] },
   layers: { run: layers, servers: ['fake'] },
   overload: { run: overload, servers: ['fake'] },
-  reads: { run: reads, servers: ['fake', 'dev'] },
-  refusals: { run: refusals, servers: ['fake', 'dev'] },
+  reads: { run: reads, servers: ['fake', 'dev', 'cluster'] },
+  refusals: { run: refusals, servers: ['fake', 'dev', 'cluster'] },
   soak: { run: soak, servers: ['fake'] },
-  'start-up': { run: startUp, servers: ['fake', 'dev'] },
-  starts: { run: starts, servers: ['fake', 'dev'] },
-  transfers: { run: transfers, servers: ['dev'] },
-  waits: { run: waits, servers: ['dev'] },
+  'start-up': { run: startUp, servers: ['fake', 'dev', 'cluster'] },
+  starts: { run: starts, servers: ['fake', 'dev', 'cluster'] },
+  transfers: { run: transfers, servers: ['dev', 'cluster'] },
+  waits: { run: waits, servers: ['dev', 'cluster'] },
+  worker: { run: worker, servers: ['dev', 'cluster'] },
 };

@@ -1,10 +1,16 @@
 import { figureOf, ratioOf } from '../method/arithmetic.ts';
 import type { Bench } from '../method/bench.ts';
 import { cell, type SuiteResult } from '../method/report.ts';
-import { type Contender, costs, foreignCell, inRounds, latenciesAt, rates, warmUp } from '../method/rounds.ts';
-
-/** Below the connections that one address may have. A caller without an answer opens no further one. */
-const maxUnderWay = 450;
+import {
+  type Contender,
+  costs,
+  foreignCell,
+  inRounds,
+  latenciesAt,
+  maxUnderWay,
+  rates,
+  warmUp,
+} from '../method/rounds.ts';
 
 /** Twice the starts that role api can take, whether or not it keeps up: what it accepts, and how late. */
 export async function overload(bench: Bench): Promise<SuiteResult> {

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { RawRequest } from '../load/http-client.ts';
 import { grantOf, post } from '../load/requests.ts';
+import { tokenIssuedAt } from '../load/unknown-key.ts';
 import { exactFigure, figureOf, ratioOf } from '../method/arithmetic.ts';
 import type { Bench, Peer } from '../method/bench.ts';
 import { cell, type SuiteResult } from '../method/report.ts';
@@ -19,13 +20,15 @@ export async function refusals(bench: Bench): Promise<SuiteResult> {
   const refused = requests.map(([name, kind]): Contender => ({
     name,
     peer: api,
-    kind,
+    kind: { ...kind, ...mayBeShed },
     loop,
   }));
   const start: Contender = { name: 'start', peer: api, kind: 'start', loop };
   // Ten starts are let through in ten seconds, among thousands.
   const tooOften = { ...post({ token, status: 429, body: grantOf('limited') }), or: [202] };
-  const contenders = [start, ...refused, { name: '429 too often', peer: limited, kind: tooOften, loop }];
+  const refusedOften: Contender = { name: '429 too often', peer: limited, kind: tooOften, loop };
+  const special = bench.isShort ? [] : await specialCases(bench, loop);
+  const contenders = [start, ...refused, refusedOften, ...special];
   await warmUp(contenders, bench.isShort ? 500 : 1_000);
   const rpcsBefore = await api.countRpcs();
   await warmUp(refused, 100);
@@ -57,6 +60,31 @@ export async function refusals(bench: Bench): Promise<SuiteResult> {
   };
 }
 
+/** What needs a service with other settings: keys that are fetched, and a process that takes long bodies. */
+async function specialCases(bench: Bench, loop: Contender['loop']): Promise<Contender[]> {
+  const [keySet, large] = [await bench.peer('key-set'), await bench.peer('large')];
+  const { token } = bench;
+  const old = tokenIssuedAt(Math.floor(Date.now() / 1_000) - 600);
+  return [
+    { name: '503 a young token of an unknown key', peer: keySet, kind: 'young', loop },
+    {
+      name: '401 an older token of an unknown key',
+      ...{ peer: keySet, loop, kind: { ...post({ status: 401, body: grantOf('refused'), token: old }), ...mayBeShed } },
+    },
+    { name: '202 a start of 64 kB, where allowed', peer: large, kind: 'large', loop },
+    {
+      name: '400 64 kB of "",, where allowed',
+      ...{ peer: large, loop, kind: { ...post({ status: 400, body: emptyTexts(21_840), token }), ...mayBeShed } },
+    },
+  ];
+}
+
+/** On a machine that others keep busy: that is none of the rate. */
+const mayBeShed = { or: [503] };
+
+/** A JSON text of many values in few bytes. */
+const emptyTexts = (count: number): string => `[${'"",'.repeat(count)}""]`;
+
 /** Each is as cheap for whoever sends it as its size allows. */
 function requestsWith(token: string): Readonly<Record<string, RawRequest>> {
   const body = grantOf('refused');
@@ -68,7 +96,6 @@ function requestsWith(token: string): Readonly<Record<string, RawRequest>> {
     const input = `${head}.${claims}`;
     return `${input}.${createHmac('sha256', Buffer.alloc(32)).update(input).digest('base64url')}`;
   };
-  const values = (count: number) => `[${'"",'.repeat(count)}""]`;
   return {
     '401 no token': post({ status: 401, body }),
     '401 a wrong signature': post({ status: 401, body, token: unsigned }),
@@ -76,7 +103,7 @@ function requestsWith(token: string): Readonly<Record<string, RawRequest>> {
     '401 a forged token of 8 kB': post({ status: 401, body, token: forged(5_600) }),
     '400 half a body': post({ status: 400, body: '{', token }),
     '400 a wrong field': post({ status: 400, body: { ...body, nickname: 'A' }, token }),
-    '400 8 kB of "",': post({ status: 400, body: values(2_700), token }),
-    '413 64 kB of "",': post({ status: 413, body: values(21_840), token }),
+    '400 8 kB of "",': post({ status: 400, body: emptyTexts(2_700), token }),
+    '413 64 kB of "",': post({ status: 413, body: emptyTexts(21_840), token }),
   };
 }

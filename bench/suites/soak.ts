@@ -2,7 +2,7 @@ import { exactFigure, figureOf, quantile } from '../method/arithmetic.ts';
 import type { Bench } from '../method/bench.ts';
 import { residentBytes } from '../method/processor-time.ts';
 import type { SuiteResult } from '../method/report.ts';
-import { foreignCell, inRounds, rates, warmUp } from '../method/rounds.ts';
+import { foreignCell, inRounds, maxUnderWay, rates, warmUp } from '../method/rounds.ts';
 
 const windowMs = 60_000;
 
@@ -15,7 +15,7 @@ export async function soak(bench: Bench): Promise<SuiteResult> {
   const rows: string[][] = [];
   const bytes: number[] = [];
   for (let minute = 0; minute <= bench.rounds; minute += 1) {
-    const window = await api.load('start', { perSecond: value / 2, rampMs: 0, windowMs });
+    const window = await api.load('start', { perSecond: value / 2, maxUnderWay, rampMs: 0, windowMs });
     bytes.push(residentBytes(api.pid));
     rows.push([
       `minute ${minute}`,

@@ -1,7 +1,8 @@
-import { Client, Connection } from '@temporalio/client';
 import { withClient } from '../../test/servers/postgres.ts';
 import { exactFigure, figureOf, median, ratioOf } from '../method/arithmetic.ts';
+import { openAccounts } from '../method/ask.ts';
 import type { Bench } from '../method/bench.ts';
+import { completedHistories } from '../method/histories.ts';
 import { cell, type SuiteResult } from '../method/report.ts';
 import { type Contender, foreignCell, inRounds, latenciesAt, warmUp } from '../method/rounds.ts';
 
@@ -22,7 +23,7 @@ export async function transfers(bench: Bench): Promise<SuiteResult> {
   const counts = new Map<string, readonly [events: number, tasks: number, writes: number]>();
   for (const { name, workflow } of ways) {
     const peer = await bench.peer(name);
-    if (contenders.length === 0) await openAccounts(bench, peer.url);
+    if (contenders.length === 0) await openAccounts(bench, { url: peer.url, ids: ['a', 'b'] });
     const contender = { name, peer, kind: 'transfer', loop: { callers: 1, rampMs: 100, windowMs: 2_000 } };
     contenders.push(contender);
     await warmUp([contender], 2_000);
@@ -30,7 +31,12 @@ export async function transfers(bench: Bench): Promise<SuiteResult> {
     const loop = { callers: 1, rampMs: 0, windowMs: 60_000, maxRequests: counted };
     const { requests } = await peer.load('transfer', loop);
     const writes = ((await writesSoFar(bench)) - before) / requests;
-    counts.set(name, [...(await historiesOf(bench, workflow)), Math.round(writes)]);
+    const recorded = await completedHistories(bench, { workflow, most: counted });
+    counts.set(name, [
+      median(recorded.map(({ events }) => events)),
+      median(recorded.map(({ workflowTasks }) => workflowTasks)),
+      Math.round(writes),
+    ]);
   }
   const rounds = await inRounds(contenders, bench.rounds);
   const at = (name: string, share: number) => latenciesAt(rounds.get(name) ?? [], share);
@@ -65,29 +71,3 @@ const writesSoFar = (bench: Bench): Promise<number> =>
     const { rows } = await client.query<{ next: string }>('select pg_snapshot_xmax(pg_current_snapshot()) as next');
     return Number(rows[0]?.next);
   });
-
-async function historiesOf(bench: Bench, workflow: string): Promise<[events: number, tasks: number]> {
-  const connection = await Connection.connect({ address: bench.temporal.address });
-  const client = new Client({ connection });
-  const [events, tasks]: [number[], number[]] = [[], []];
-  const query = `WorkflowType = '${workflow}' AND ExecutionStatus = 'Completed'`;
-  for await (const { workflowId } of client.workflow.list({ query, pageSize: counted })) {
-    const history = await client.workflow.getHandle(workflowId).fetchHistory();
-    events.push(history.events?.length ?? 0);
-    tasks.push(history.events?.filter((event) => event.workflowTaskCompletedEventAttributes).length ?? 0);
-    if (events.length === counted) break;
-  }
-  await connection.close();
-  return [median(events), median(tasks)];
-}
-
-async function openAccounts({ token }: Bench, url: string): Promise<void> {
-  for (const id of ['a', 'b']) {
-    const response = await fetch(new URL(`/v1/accounts/${id}`, url), {
-      method: 'PUT',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ currency: 'EUR', openingBalance: { minor: '1000000000' } }),
-    });
-    if (!response.ok) throw new Error(`the account was answered ${response.status}`);
-  }
-}

@@ -4,7 +4,7 @@ import { cell, type SuiteResult } from '../method/report.ts';
 import { type Contender, foreignCell, inRounds, latenciesAt, warmUp } from '../method/rounds.ts';
 
 /**
- * From the start of a short process to its result, by one caller: `Prefer: wait` of role `all`, and a start and
+ * From the start of a process of several steps to its result, by one caller: `Prefer: wait` of role `all`, and a start and
  * `result()` by the SDK. The same workers run both.
  */
 export async function waits(bench: Bench): Promise<SuiteResult> {
@@ -28,6 +28,6 @@ export async function waits(bench: Bench): Promise<SuiteResult> {
         rows,
       },
     ],
-    figures: { '6': ratioOf(at('all', 0.5), at('client', 0.5)) },
+    figures: { '6-steps': ratioOf(at('all', 0.5), at('client', 0.5)) },
   };
 }

@@ -104,7 +104,7 @@ function argumentsOf({ databaseFile, port, httpPort, uiPort, dynamicConfig }: De
 const pragmas = ['journal_mode=wal', 'synchronous=normal'];
 
 /** The server's limits are for many users of a large cluster; here one program has it for itself. */
-const limits = {
+export const limits = {
   'frontend.rps': 100_000,
   'frontend.namespaceRPS': 100_000,
   'frontend.namespaceRPS.visibility': 10_000,

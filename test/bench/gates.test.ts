@@ -27,6 +27,11 @@ describe('a gate', () => {
     expect([more, less].map((gate) => verdictOf(gate, exactFigure(Number.NaN), false))).toEqual(['fail', 'fail']);
   });
 
+  it('may fail by a figure of fewer things than it names, and does not pass by one', () => {
+    const of = (value: number) => verdictOf(more, { ...exactFigure(value), isPartial: true }, false);
+    expect([of(0.99), of(1.4)]).toEqual(['fail', 'partial']);
+  });
+
   it('has a floor of its own in a short run, which judges noisy figures as well', () => {
     expect(verdictOf(more, exactFigure(0.6), true)).toBe('pass');
     expect(verdictOf(more, exactFigure(0.4), true)).toBe('fail');
@@ -52,9 +57,11 @@ describe('the gates', () => {
 });
 
 describe('the exit code', () => {
-  it('is 0 where all pass, 1 where one fails, 3 where the rest is noisy', () => {
+  it('is 0 where all pass, 1 where one fails, 3 where the rest is noisy or partial', () => {
     expect(exitCodeOf(['pass', 'pass'])).toBe(0);
     expect(exitCodeOf(['pass', 'noisy', 'fail'])).toBe(1);
     expect(exitCodeOf(['pass', 'noisy'])).toBe(3);
+    expect(exitCodeOf(['pass', 'partial'])).toBe(3);
+    expect(exitCodeOf([])).toBe(0);
   });
 });
