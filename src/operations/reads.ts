@@ -85,6 +85,7 @@ export async function waitForResult(definition: ProcessDefinition, call: Instanc
   const address = addressOf(definition, call);
   let told = await describe(address, call, services);
   const mustWait = waitMs > 0 && told.status === 'running' && !isInterrupted(told);
+  if (mustWait) call.endTurn();
   const waited = mustWait ? await services.gateway.untilClosed(address, waitMs, signal) : 'running';
   if (waited === 'closed') told = await describe(address, call, services);
   const isWaitHonoured = waitMs > 0 && waited !== 'not-waited' && (mustWait || told.status === 'closed');
