@@ -18,13 +18,12 @@ export function createAdmission(options: {
   readonly rules?: Readonly<Record<Cost, CostRules>>;
 }) {
   const { countShed, rules = usualRules } = options;
-  const gates: { readonly operation: string; readonly cost: Cost; readonly gate: Gate }[] = [];
+  const gates: { readonly operation: string; readonly cost: Cost; readonly rank: number; readonly gate: Gate }[] = [];
 
   /** True while an operation of a higher rank uses more than that share of its limit, or has requests that wait. */
   function isShortAbove({ rank, yieldsAt }: CostRules): boolean {
-    for (const { cost, gate } of gates) {
-      if (rules[cost].rank <= rank) continue;
-      if (gate.waiting > 0 || gate.underWay >= yieldsAt * gate.limit) return true;
+    for (const { rank: other, gate } of gates) {
+      if (other > rank && (gate.waiting > 0 || gate.underWay >= yieldsAt * gate.limit)) return true;
     }
     return false;
   }
@@ -37,7 +36,7 @@ export function createAdmission(options: {
         mustYield: () => isShortAbove(rules[cost]),
         onShed: () => countShed(operationId, cost),
       });
-      gates.push({ operation: operationId, cost, gate });
+      gates.push({ operation: operationId, cost, rank: rules[cost].rank, gate });
       return gate;
     },
 

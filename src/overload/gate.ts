@@ -35,7 +35,6 @@ export function createGate(options: {
 }): Gate {
   const { rules, mustYield, onShed } = options;
   const latency = createLatencyLimit(rules);
-  const slots = () => (mustYield() ? Math.min(latency.limit, rules.yieldedLimit) : latency.limit);
   const queue = createFairGate({ slots });
   // The other half is for requests that come for the first time.
   const returnAfterMs = createReturnTimes({ perSecond: () => (1_000 * slots()) / latency.meanMs / 2 });
@@ -45,6 +44,12 @@ export function createGate(options: {
   /** A tenant has no more requests wait than can be served while they do. */
   const isHopeless = (tenant: string, now: number): boolean =>
     queue.waiting > 0 && queue.waitingIn(tenant) >= (slots() * patienceMs(now)) / latency.meanMs;
+
+  function slots(): number {
+    // Most requests need not look at the other gates.
+    const mayBeLimited = queue.taken >= rules.yieldedLimit && latency.limit > rules.yieldedLimit;
+    return mayBeLimited && mustYield() ? rules.yieldedLimit : latency.limit;
+  }
 
   function refuse(): never {
     onShed();

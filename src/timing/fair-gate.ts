@@ -7,7 +7,7 @@ export function createFairGate({ slots }: { readonly slots: () => number }) {
   let taken = 0;
 
   function admitNext(): void {
-    while (taken < slots()) {
+    while (lanes.size > 0 && taken < slots()) {
       const admit = lanes.takeNext();
       if (admit === undefined) return;
       taken += 1;

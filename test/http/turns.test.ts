@@ -16,9 +16,9 @@ afterEach(async () => {
 const isPatient = (query: unknown): boolean => typeof query === 'object' && query !== null && 'patient' in query;
 
 /** An app with one operation of each cost that answers when the test says so; two at once, one for those who give way. */
-async function startBusyApp() {
+async function startBusyApp({ patienceMs = 60_000 } = {}) {
   const shed: string[] = [];
-  const limits = { floor: 2, ceiling: 2, yieldedLimit: 1 };
+  const limits = { floor: 2, ceiling: 2, yieldedLimit: 1, patienceMs };
   const rules = Object.fromEntries(Object.entries(usualRules).map(([cost, usual]) => [cost, { ...usual, ...limits }]));
   const admission = createAdmission({
     countShed: (operation) => shed.push(operation),
@@ -60,7 +60,7 @@ async function startBusyApp() {
 
 describe('an app with little room', () => {
   it('goes on with starts while it sheds lists, by a 503 without effect', async () => {
-    const { list, start, isHeld, answerAll, shed } = await startBusyApp();
+    const { list, start, isHeld, answerAll, shed } = await startBusyApp({ patienceMs: 250 });
     const starting = start();
     const listing = list();
     await isHeld(2);
@@ -118,7 +118,7 @@ describe('an app with little room', () => {
   });
 
   it('refuses before the body has come', async () => {
-    const { api, start, isHeld, answerAll, standing } = await startBusyApp();
+    const { api, start, isHeld, answerAll, standing } = await startBusyApp({ patienceMs: 1_000 });
     const under = [start(), start()];
     await isHeld(2);
     // As many wait as can be served while they do.
