@@ -14,8 +14,11 @@ export interface Turn {
 
 /** What stands before the handler of one operation. */
 export interface Gate {
-  /** Throws `overloaded` where `enter` would at once. */
-  look(tenant: string): void;
+  /**
+   * Where `enter` would refuse at once, waits for half a second, and throws `overloaded` unless there is room then. Nothing
+   * else bounds how often a client asks that does not obey `Retry-After`, and refusals cost time as well.
+   */
+  look(tenant: string): void | Promise<void>;
   /**
    * Gives a turn, at once where there is room. Otherwise the tenants wait for one in turn. Throws `overloaded` where the
    * wait would be too long or was, and once `signal` aborts.
@@ -26,6 +29,8 @@ export interface Gate {
   readonly underWay: number;
   readonly waiting: number;
 }
+
+const refusalPauseMs = 500;
 
 export function createGate(options: {
   readonly rules: CostRules;
@@ -56,6 +61,11 @@ export function createGate(options: {
     throw new Problem('overloaded', { retryAfterMs: returnAfterMs(queue.waiting) });
   }
 
+  async function lookAgain(tenant: string): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, refusalPauseMs));
+    if (isHopeless(tenant, performance.now())) refuse();
+  }
+
   const end = (beganAtMs: number) => {
     const now = performance.now();
     latency.see(now - beganAtMs, queue.taken, now);
@@ -65,7 +75,8 @@ export function createGate(options: {
 
   return {
     look(tenant) {
-      if (queue.waiting > 0 && isHopeless(tenant, performance.now())) refuse();
+      if (queue.waiting === 0 || !isHopeless(tenant, performance.now())) return undefined;
+      return lookAgain(tenant);
     },
     enter(tenant, signal) {
       const now = performance.now();

@@ -42,7 +42,7 @@ async function startBusyApp({ patienceMs = 60_000 } = {}) {
     operationOf('read'),
     operationOf('list'),
   ];
-  const api = await startApp({ admission, operations, limitMs: 10_000 });
+  const api = await startApp({ admission, operations, limitMs: 30_000 });
   running.push(api);
   const isHeld = async (count: number) => expect.poll(() => held.length, { timeout: 5_000 }).toBe(count);
   return {
@@ -86,7 +86,7 @@ describe('an app with little room', () => {
     await expect.poll(() => standing('start')?.waiting).toBe(1);
     caller.abort();
     expect(await gone).toBe('gone');
-    await expect.poll(() => standing('start')?.waiting).toBe(0);
+    await expect.poll(() => standing('start')?.waiting, { timeout: 5_000 }).toBe(0);
     answerAll();
     await Promise.all(under);
     await expect.poll(() => standing('start')?.underWay).toBe(0);

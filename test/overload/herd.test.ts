@@ -24,7 +24,7 @@ async function simulate(clients: number) {
     const second = Math.floor(performance.now() / 1_000);
     askedIn.set(second, (askedIn.get(second) ?? 0) + 1);
     try {
-      gate.look('acme');
+      await gate.look('acme');
       const turn = await gate.enter('acme', new AbortController().signal);
       await sleep(tookMs);
       turn.end();

@@ -58,7 +58,19 @@ export const loadBugs: readonly PlantedBug[] = [
   {
     name: 'who goes while waiting still gets a turn',
     edits: [{ file: 'src/timing/fair-gate.ts', find: "signal?.addEventListener('abort', giveUp);", put: '' }],
+    caughtBy: ['test/timing/fair-gate.test.ts', 'forgets who has gone'],
+  },
+  {
+    name: 'a gate does not hear that its caller goes',
+    edits: [
+      { file: gate, find: 'queue.enter(tenant, patienceMs(now), signal)', put: 'queue.enter(tenant, patienceMs(now))' },
+    ],
     caughtBy: [turnsTest, 'keeps no room for a caller who went while waiting'],
+  },
+  {
+    name: 'who asks again and again is refused at once',
+    edits: [{ file: gate, find: 'const refusalPauseMs = 500;', put: 'const refusalPauseMs = 0;' }],
+    caughtBy: [gateTest, 'refuses early by a pause'],
   },
   {
     name: 'a turn that took too long is never given back',
@@ -79,10 +91,11 @@ export const loadBugs: readonly PlantedBug[] = [
       {
         file: 'src/http/room.ts',
         find: 'routeOf(request).config.gate?.look(tenantOf(request));',
-        put: 'routeOf(request);',
+        put: 'void [routeOf, tenantOf, request];',
       },
     ],
     caughtBy: [turnsTest, 'refuses before the body has come'],
+    hangs: true,
   },
   {
     name: 'everybody is told to come back in a second',

@@ -86,8 +86,8 @@ describe('a fair gate', () => {
     const gone = gate.enter('a', long, caller.signal);
     const next = gate.enter('a', long);
     caller.abort();
-    expect(await gone).toBe(false);
     expect([gate.taken, gate.waiting]).toEqual([1, 1]);
+    expect(await gone).toBe(false);
     expect(await gate.enter('a', long, caller.signal)).toBe(false);
     await leave();
     expect(await next).toBe(true);
