@@ -15,8 +15,8 @@ export interface Turn {
 /** What stands before the handler of one operation. */
 export interface Gate {
   /**
-   * Where `enter` would refuse at once, waits for half a second, and throws `overloaded` unless there is room then. Nothing
-   * else bounds how often a client asks that does not obey `Retry-After`, and refusals cost time as well.
+   * Throws `overloaded` where `enter` would at once, but half a second later: a client that does not obey `Retry-After`
+   * asks less often so, and refusals cost processor time as well.
    */
   look(tenant: string): void | Promise<void>;
   /**
@@ -61,9 +61,9 @@ export function createGate(options: {
     throw new Problem('overloaded', { retryAfterMs: returnAfterMs(queue.waiting) });
   }
 
-  async function lookAgain(tenant: string): Promise<void> {
+  async function refuseLater(): Promise<never> {
     await new Promise((resolve) => setTimeout(resolve, refusalPauseMs));
-    if (isHopeless(tenant, performance.now())) refuse();
+    return refuse();
   }
 
   const end = (beganAtMs: number) => {
@@ -76,7 +76,7 @@ export function createGate(options: {
   return {
     look(tenant) {
       if (queue.waiting === 0 || !isHopeless(tenant, performance.now())) return undefined;
-      return lookAgain(tenant);
+      return refuseLater();
     },
     enter(tenant, signal) {
       const now = performance.now();

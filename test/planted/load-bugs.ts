@@ -63,7 +63,11 @@ export const loadBugs: readonly PlantedBug[] = [
   {
     name: 'a gate does not hear that its caller goes',
     edits: [
-      { file: gate, find: 'queue.enter(tenant, patienceMs(now), signal)', put: 'queue.enter(tenant, patienceMs(now))' },
+      {
+        file: gate,
+        find: 'queue.enter(tenant, patienceMs(now), signal)',
+        put: 'queue.enter(tenant, patienceMs(now))',
+      },
     ],
     caughtBy: [turnsTest, 'keeps no room for a caller who went while waiting'],
   },
