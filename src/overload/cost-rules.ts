@@ -18,8 +18,8 @@ export interface CostRules {
 
 /** Lists give way first, then reads. Nothing is dearer than a start or an action, of which `cancel` is one. */
 export const usualRules: Readonly<Record<Cost, CostRules>> = {
-  start: { floor: 64, ceiling: 512, rank: 2, yieldsAt: 1, yieldedLimit: 64, patienceMs: 1_000 },
-  action: { floor: 64, ceiling: 512, rank: 2, yieldsAt: 1, yieldedLimit: 64, patienceMs: 1_000 },
-  read: { floor: 64, ceiling: 512, rank: 1, yieldsAt: 0.9, yieldedLimit: 8, patienceMs: 500 },
+  start: { floor: 32, ceiling: 512, rank: 2, yieldsAt: 1, yieldedLimit: 32, patienceMs: 500 },
+  action: { floor: 32, ceiling: 512, rank: 2, yieldsAt: 1, yieldedLimit: 32, patienceMs: 500 },
+  read: { floor: 32, ceiling: 512, rank: 1, yieldsAt: 0.9, yieldedLimit: 8, patienceMs: 500 },
   list: { floor: 32, ceiling: 512, rank: 0, yieldsAt: 0.5, yieldedLimit: 2, patienceMs: 250 },
 };

@@ -15,13 +15,12 @@ export interface Turn {
 /** What stands before the handler of one operation. */
 export interface Gate {
   /**
-   * Throws `overloaded` where `enter` would at once, but half a second later: a client that does not obey `Retry-After`
-   * asks less often so, and refusals cost processor time as well.
+   * Throws `overloaded` where `enter` would without waiting.
    */
   look(tenant: string): void | Promise<void>;
   /**
    * Gives a turn, at once where there is room. Otherwise the tenants wait for one in turn. Throws `overloaded` where the
-   * wait would be too long or was, and once `signal` aborts.
+   * wait would be too long or was, and once `signal` aborts. Each refusal comes a second late.
    */
   enter(tenant: string, signal: AbortSignal): Turn | Promise<Turn>;
   /** How many may be under way at once, as long as no dearer operation is short of room. */
@@ -30,7 +29,11 @@ export interface Gate {
   readonly waiting: number;
 }
 
-const refusalPauseMs = 500;
+/**
+ * A client that does not obey `Retry-After` asks again as soon as it is refused. The pause bounds how often, because a
+ * refusal costs processor time as well.
+ */
+const refusalPauseMs = 1_000;
 
 export function createGate(options: {
   readonly rules: CostRules;
@@ -56,14 +59,11 @@ export function createGate(options: {
     return mayBeLimited && mustYield() ? rules.yieldedLimit : latency.limit;
   }
 
-  function refuse(): never {
-    onShed();
-    throw new Problem('overloaded', { retryAfterMs: returnAfterMs(queue.waiting) });
-  }
-
   async function refuseLater(): Promise<never> {
+    onShed();
+    const retryAfterMs = returnAfterMs(queue.waiting);
     await new Promise((resolve) => setTimeout(resolve, refusalPauseMs));
-    return refuse();
+    throw new Problem('overloaded', { retryAfterMs });
   }
 
   const end = (beganAtMs: number) => {
@@ -80,14 +80,14 @@ export function createGate(options: {
     },
     enter(tenant, signal) {
       const now = performance.now();
-      if (isHopeless(tenant, now)) refuse();
+      if (isHopeless(tenant, now)) return refuseLater();
       const entered = queue.enter(tenant, patienceMs(now), signal);
       if (entered === true) return begin();
       return entered.then((isAdmitted) => {
         if (isAdmitted) return begin();
         // Nobody reads the answer of a caller who is gone.
         if (signal.aborted) throw new Problem('overloaded');
-        return refuse();
+        return refuseLater();
       });
     },
     get limit() {

@@ -3,7 +3,10 @@ const windowMs = 100;
 const windowCount = 8;
 
 /** A mean below this is never slow, whatever is usual. */
-const neverSlowMs = 25;
+const neverSlowMs = 10;
+
+/** How long requests are taken to take before any did. */
+const assumedMs = 25;
 
 /** Slow is what takes so many times as long as usual. */
 const tolerance = 3;
@@ -24,7 +27,7 @@ const longestWindowMs = 60_000;
 export function createLatencyLimit({ floor, ceiling }: { readonly floor: number; readonly ceiling: number }) {
   let limit = ceiling;
   let usualMs = Number.POSITIVE_INFINITY;
-  let meanMs = neverSlowMs;
+  let meanMs = assumedMs;
   let window = { beganAtMs: Number.NEGATIVE_INFINITY, count: 0, sumMs: 0, mostUnderWay: 0 };
 
   function judge(lastedMs: number): void {

@@ -68,14 +68,13 @@ describe('the gate of an operation', () => {
   });
 
   it('lets a tenant in that asks little while another has asked for more than can be served', async () => {
-    const { gateOf } = admissionOfFew();
+    const { gateOf, shed } = admissionOfFew();
     const gate = gateOf('start');
     const under = askTimes(4, gate, 'flood');
-    const flood = askTimes(1_000, gate, 'flood');
-    expect(flood.at(-1)?.retryAfterMs).toBeGreaterThanOrEqual(1_000);
+    askTimes(1_000, gate, 'flood');
+    expect(shed.length).toBeGreaterThan(700);
     expect(gate.look('few')).toBeUndefined();
     const [asked] = askTimes(1, gate, 'few');
-    expect(asked?.retryAfterMs).toBeUndefined();
     under[0]?.turn?.end();
     under[1]?.turn?.end();
     await pass(0);
@@ -91,6 +90,7 @@ describe('the gate of an operation', () => {
     expect([gate.waiting, shed.length]).toEqual([20, 0]);
     await pass(1);
     expect([gate.waiting, gate.underWay, shed.length]).toEqual([0, 4, 20]);
+    await pass(1_000);
     const told = waiting.map(({ retryAfterMs = 0 }) => retryAfterMs);
     expect(Math.min(...told)).toBeGreaterThanOrEqual(1_000);
     expect(new Set(told).size).toBeGreaterThan(10);
@@ -105,11 +105,11 @@ describe('the gate of an operation', () => {
       await pass(60);
     }
     const late = ask(gate);
-    await pass(30);
+    await pass(1_030);
     expect(late.retryAfterMs).toBeGreaterThanOrEqual(1_000);
-    await pass(1_100);
+    await pass(1_000);
     const inBurst = ask(gate);
-    await pass(30);
+    await pass(1_030);
     expect(inBurst.retryAfterMs).toBeUndefined();
   });
 
@@ -119,13 +119,14 @@ describe('the gate of an operation', () => {
     askTimes(4, gate);
     expect(gate.look('acme')).toBeUndefined();
     askTimes(1_000, gate);
-    const countAtOnce = shed.length;
-    const told = Promise.resolve(gate.look('acme')).catch((error: unknown) => error);
-    await pass(499);
-    expect(shed.length).toBe(countAtOnce);
+    const countBefore = shed.length;
+    let told: unknown;
+    void Promise.resolve(gate.look('acme')).catch((error: unknown) => (told = error));
+    expect(shed.length).toBe(countBefore + 1);
+    await pass(999);
+    expect(told).toBeUndefined();
     await pass(1);
-    expect(await told).toBeInstanceOf(Problem);
-    expect(shed.length).toBe(countAtOnce + 1);
+    expect(told).toBeInstanceOf(Problem);
   });
 
   it('keeps nothing of a caller who goes while waiting, and does not count it as shed', async () => {

@@ -73,7 +73,7 @@ export const loadBugs: readonly PlantedBug[] = [
   },
   {
     name: 'who asks again and again is refused at once',
-    edits: [{ file: gate, find: 'const refusalPauseMs = 500;', put: 'const refusalPauseMs = 0;' }],
+    edits: [{ file: gate, find: 'const refusalPauseMs = 1_000;', put: 'const refusalPauseMs = 0;' }],
     caughtBy: [gateTest, 'refuses early by a pause'],
   },
   {
@@ -106,8 +106,8 @@ export const loadBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: gate,
-        find: 'retryAfterMs: returnAfterMs(queue.waiting)',
-        put: 'retryAfterMs: 0 * returnAfterMs(0) + 1_000',
+        find: 'const retryAfterMs = returnAfterMs(queue.waiting);',
+        put: 'const retryAfterMs = 0 * returnAfterMs(0) + 1_000;',
       },
     ],
     caughtBy: ['test/overload/herd.test.ts', 'never come as a herd'],
