@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
+import type { WaitedFor } from '../orchestration/results.ts';
 import { Problem } from '../problems.ts';
 import { type Call, defineOperation, type Operation, type Services } from './operation.ts';
 import {
@@ -86,12 +87,22 @@ export async function waitForResult(definition: ProcessDefinition, call: Instanc
   let told = await describe(address, call, services);
   const mustWait = waitMs > 0 && told.status === 'running' && !isInterrupted(told);
   if (mustWait) call.endTurn();
-  const waited = mustWait ? await services.gateway.untilClosed(address, waitMs, signal) : 'running';
-  if (waited === 'closed') told = await describe(address, call, services);
-  const isWaitHonoured = waitMs > 0 && waited !== 'not-waited' && (mustWait || told.status === 'closed');
+  const waited = mustWait ? await services.gateway.untilClosed(address, told, waitMs, signal) : notAsked;
+  const ended = endedAs(told, waited);
+  if (ended !== undefined) told = await tellOne(address, ended, services.permanentRows);
+  else if (waited.kind === 'closed') told = await describe(address, call, services);
+  const isWaitHonoured = waitMs > 0 && waited.kind !== 'not-waited' && (mustWait || told.status === 'closed');
   const headers = isWaitHonoured ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {};
   return answerWith(await withResult(address, told, call, services), headers);
 }
+
+const notAsked = { kind: 'running' } as const;
+
+/** The instance as it ended, with its result, where a wait brought its own last word; undefined where it has to be read. */
+export const endedAs = ({ id, runId, startedAt }: Told, waited: WaitedFor): Told | undefined =>
+  waited.kind === 'ended'
+    ? { id, ...(runId === undefined ? {} : { runId }), startedAt, ...waited.end, result: waited.result }
+    : undefined;
 
 /** The instance as the caller sees it; with the result, if it has closed and the caller may read. */
 export async function withResult(

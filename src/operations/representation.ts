@@ -100,7 +100,7 @@ function createInstanceSchemas(definition: ProcessDefinition) {
 
 /** The instance as one caller sees it: with the links that its permissions and the instance's step allow. */
 export function toRepresentation(definition: ProcessDefinition, told: Told, principal: Principal) {
-  const { endedBy: _, result: __, hold: heldBack, ...snapshot } = told;
+  const { endedBy: _, result: __, currentRun: ___, hold: heldBack, ...snapshot } = told;
   const self = `${collectionPathOf(definition)}/${snapshot.id}`;
   const may = (verb: string) => principal.permissions.has(permissionOf(definition, verb));
   const offered = snapshot.step === undefined ? [] : (definition.steps[snapshot.step]?.actions ?? []);

@@ -5,7 +5,7 @@ import { fingerprintOf, hashedKey } from '../orchestration/identity.ts';
 import type { StartOutcome } from '../orchestration/start.ts';
 import { Problem } from '../problems.ts';
 import type { Answer, Call, Operation, Services } from './operation.ts';
-import { type addressOf, withResult } from './reads.ts';
+import { type addressOf, endedAs, withResult } from './reads.ts';
 import {
   answerWith,
   collectionPathOf,
@@ -119,11 +119,12 @@ async function waitUntilClosed(
   if (waitMs === 0 || isInterrupted(snapshot)) return { told: snapshot, hasWaited: false };
   if (snapshot.status === 'closed') return { told: snapshot, hasWaited: true };
   endTurn();
-  const hasWaited = (await gateway.untilClosed(address, waitMs, signal)) !== 'not-waited';
+  const waited = await gateway.untilClosed(address, snapshot, waitMs, signal);
+  const hasWaited = waited.kind !== 'not-waited';
   try {
-    const described = await gateway.describe(address, signal);
-    if (described === undefined) return { told: snapshot, hasWaited };
-    return { told: await tellOne(address, described, permanentRows, { ownsConflict: true }), hasWaited };
+    const ended = endedAs(snapshot, waited) ?? (await gateway.describe(address, signal));
+    if (ended === undefined) return { told: snapshot, hasWaited };
+    return { told: await tellOne(address, ended, permanentRows, { ownsConflict: true }), hasWaited };
   } catch {
     return { told: snapshot, hasWaited };
   }

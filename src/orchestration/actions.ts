@@ -10,11 +10,12 @@ import { z } from 'zod';
 import type { ActionAnswer, ActionCall, Actor } from '../definition/envelope.ts';
 import { Problem, type ProblemCode, problems } from '../problems.ts';
 import { type InstanceAddress, refOf } from './address.ts';
-import { type CallDependencies, type CallLimits, within } from './calls.ts';
+import { type CallDependencies, within } from './calls.ts';
 import { encode } from './codec.ts';
 import { beforeSending, grpcCode, grpcErrorOf, isInFlightCap, isWithoutEffect, mutationProblemOf } from './failures.ts';
 import { actionFingerprintOf, updateIdAfter, updateIdOf, workflowIdOf } from './identity.ts';
 import { describeInstance } from './instances.ts';
+import type { CallLimits } from './services.ts';
 
 interface ActionRequest extends InstanceAddress {
   readonly action: string;

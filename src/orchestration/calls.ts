@@ -1,13 +1,6 @@
-import type { Client, Connection, ConnectionLike } from '@temporalio/client';
+import type { Client, ConnectionLike } from '@temporalio/client';
+import type { CallLimits, Connection } from './services.ts';
 import type { VisibilityTurn } from './visibility-ration.ts';
-
-/** What bounds one call to Temporal. */
-export interface CallLimits {
-  /** Milliseconds from now. */
-  readonly deadlineMs: number;
-  /** Ends the call when the caller is gone. A native connection ignores this signal. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** The deadlines of calls to Temporal, in milliseconds. */
 export interface Deadlines {
@@ -26,7 +19,10 @@ export interface CallDependencies {
   readonly visibilityTurn?: VisibilityTurn | undefined;
 }
 
-/** Runs the calls that `call` makes over the connection within limits. Every call to Temporal goes through here. */
+/**
+ * Runs the calls that `call` makes over the connection within limits: those of the SDK's clients, and those over a native
+ * connection.
+ */
 export function within<T>(
   connection: Pick<ConnectionLike, 'withDeadline' | 'withAbortSignal'>,
   { deadlineMs, signal }: CallLimits,

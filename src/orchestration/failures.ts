@@ -25,6 +25,15 @@ export const grpcCodeOf = (error: unknown): number | undefined => grpcErrorOf(er
  */
 export const withoutEffectMark = 'portico-without-effect';
 
+/** The error that the SDK's clients expect of a call that failed. */
+export function grpcErrorFrom(
+  { code, details, metadata }: GrpcStatus,
+  { isWithoutEffect: isMarked }: { isWithoutEffect: boolean },
+): Error {
+  if (isMarked) metadata.set(withoutEffectMark, '1');
+  return Object.assign(new Error(`${code} ${grpcCode[code]}: ${details}`), { code, details, metadata });
+}
+
 /** True if no attempt of the call can have had an effect; false for calls over any other connection than ours. */
 export const isWithoutEffect = (error: unknown): boolean =>
   (grpcErrorOf(error)?.metadata.get(withoutEffectMark).length ?? 0) > 0;
@@ -39,15 +48,24 @@ const refusals: ReadonlySet<number> = new Set([
   grpcCode.UNIMPLEMENTED,
 ]);
 
-// The text of grpc-js for a stream that the server cut with ENHANCE_YOUR_CALM or INADEQUATE_SECURITY after the request
-// may have arrived.
-const wordsForCut = /^(Bandwidth exhausted or memory limit exceeded|Protocol not secure enough)/;
+/** Codes of failures that may be gone a moment later. A server that throttles is not asked again. */
+const passing: ReadonlySet<number> = new Set([
+  grpcCode.UNKNOWN,
+  grpcCode.UNAVAILABLE,
+  grpcCode.ABORTED,
+  grpcCode.DATA_LOSS,
+  grpcCode.OUT_OF_RANGE,
+]);
+
+/** True where another attempt of the same call may go well. */
+export const isWorthRetrying = ({ code }: { readonly code: number }): boolean => passing.has(code);
 
 /** True for a status with which the server says that it did not do what this one attempt asked for. */
-export const isRefusal = (status: GrpcStatus): boolean =>
-  (refusals.has(status.code) && !wordsForCut.test(status.details)) || isDefiniteLimit(status);
+export const isRefusal = (status: GrpcStatus): boolean => refusals.has(status.code) || isDefiniteLimit(status);
 
-type GrpcStatus = Pick<GrpcError, 'code' | 'details' | 'metadata'>;
+interface GrpcStatus extends Pick<GrpcError, 'details' | 'metadata'> {
+  readonly code: number;
+}
 
 const { ResourceExhaustedCause, ResourceExhaustedScope } = proto.temporal.api.enums.v1;
 const { RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT: tooOften, RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT: tooManyAtOnce } =
@@ -76,7 +94,8 @@ export function isInFlightCap(error: unknown): boolean {
 }
 
 function limitOf(status: GrpcStatus) {
-  if (status.code !== grpcCode.RESOURCE_EXHAUSTED) return undefined;
+  const exhausted: number = grpcCode.RESOURCE_EXHAUSTED;
+  if (status.code !== exhausted) return undefined;
   const detail = detailOf(status, 'ResourceExhaustedFailure');
   return detail === undefined ? undefined : ResourceExhaustedFailure.decode(detail);
 }

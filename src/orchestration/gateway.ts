@@ -1,4 +1,4 @@
-import { Client, type Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { createActions } from './actions.ts';
 import type { Deadlines } from './calls.ts';
 import { createClosedInstances } from './closed.ts';
@@ -7,6 +7,7 @@ import { createLists } from './lists.ts';
 import { createReads } from './reads.ts';
 import { createResults } from './results.ts';
 import { createRevivals } from './revivals.ts';
+import type { Connection } from './services.ts';
 import { createStarts, type EagerStarts } from './start.ts';
 import type { VisibilityTurn } from './visibility-ration.ts';
 

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Connection, ConnectionLike } from '@temporalio/client';
+import type { ConnectionLike } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { withTimeLimit } from '../timing/time-limit.ts';
 import { within } from './calls.ts';
+import { methods } from './methods.ts';
+import type { Connection } from './services.ts';
 
 /**
  * How a connection answers the question whether Temporal's frontend serves. An `unhealthy` connection carries answers of
@@ -12,7 +14,7 @@ export type Health = 'healthy' | 'unhealthy' | 'silent';
 
 export type HealthWatch = ReturnType<typeof watchHealth>;
 
-/** A connection of either kind: grpc-js or native. */
+/** A connection of either kind: ours or native. */
 type AnyConnection = Pick<Connection, 'healthService'> & Pick<ConnectionLike, 'withDeadline' | 'withAbortSignal'>;
 
 interface HealthAnswer {
@@ -89,13 +91,23 @@ async function answerOf(connection: AnyConnection): Promise<HealthAnswer> {
 
 const silence: HealthAnswer = { health: 'silent', reason: `Temporal does not answer within ${answerLimitMs} ms` };
 
+const fullness: HealthAnswer = {
+  health: 'unhealthy',
+  reason: 'as many calls are under way as Temporal allows at once',
+};
+
+const question = { service: 'temporal.api.workflowservice.v1.WorkflowService' };
+
+const isOurs = (connection: AnyConnection): connection is Connection => 'call' in connection;
+
 /** Asks once. `too-late-to-tell`: the timer that ended it was late itself. */
 async function probe(connection: AnyConnection): Promise<HealthAnswer | 'too-late-to-tell'> {
   const askedAtMs = performance.now();
   // The call's own deadline comes later: it frees what a silent connection holds, and decides nothing.
-  const call = within(connection, { deadlineMs: 2 * answerLimitMs }, () =>
-    connection.healthService.check({ service: 'temporal.api.workflowservice.v1.WorkflowService' }),
-  );
+  const limits = { deadlineMs: 2 * answerLimitMs };
+  const call = isOurs(connection)
+    ? connection.call(methods.checkHealth, question, limits)
+    : within(connection, limits, () => connection.healthService.check(question));
   const answer = call.then<HealthAnswer, HealthAnswer>(
     ({ status }) =>
       status === SERVING
@@ -106,7 +118,9 @@ async function probe(connection: AnyConnection): Promise<HealthAnswer | 'too-lat
       reason: error instanceof Error ? error.message : 'Temporal answers with an error',
     }),
   );
-  return withTimeLimit<HealthAnswer>(answer, answerLimitMs).catch(() =>
-    performance.now() - askedAtMs > answerLimitMs + latenessMs ? 'too-late-to-tell' : silence,
-  );
+  return withTimeLimit<HealthAnswer>(answer, answerLimitMs).catch(() => {
+    if (performance.now() - askedAtMs > answerLimitMs + latenessMs) return 'too-late-to-tell';
+    // A question that still waits for its turn was not asked, and says nothing about the connection.
+    return isOurs(connection) && connection.isFull() ? fullness : silence;
+  });
 }

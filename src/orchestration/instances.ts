@@ -1,10 +1,11 @@
-import type { Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
-import { type CallLimits, within } from './calls.ts';
 import { decode } from './codec.ts';
 import { isInstanceMissing, readProblemOf } from './failures.ts';
 import { type InstanceRef, parseWorkflowId, workflowIdOf } from './identity.ts';
+import { methods } from './methods.ts';
 import { readAttributes } from './search-attributes.ts';
+import type { CallLimits } from './services.ts';
+import type { Connection } from './services.ts';
 
 /** One instance as Temporal knows it without asking any code of its own. */
 export interface InstanceSnapshot {
@@ -12,6 +13,8 @@ export interface InstanceSnapshot {
   readonly id: string;
   /** The first run of the instance, which a reset does not change. Absent in lists. */
   readonly runId?: string;
+  /** Of the gateway alone: the run whose end a wait waits for. A reset or a continuation begins another. */
+  readonly currentRun?: string;
   readonly status: 'running' | 'closed';
   /** Where it stands; absent once it has closed. */
   readonly step?: string;
@@ -45,7 +48,6 @@ interface Described {
   /** Of the start that created the instance. */
   readonly fingerprint: string | undefined;
   readonly tenant: string | undefined;
-  /** A reset or a continuation begins another. */
   readonly currentRun: string;
 }
 
@@ -62,7 +64,7 @@ export async function toSnapshot(info: WorkflowExecutionInfo): Promise<Described
     currentRun: info.execution?.runId ?? '',
     snapshot: {
       id: parseWorkflowId(info.execution?.workflowId ?? '')?.key ?? '',
-      ...(info.firstRunId ? { runId: info.firstRunId } : {}),
+      ...(info.firstRunId ? { runId: info.firstRunId, currentRun: info.execution?.runId ?? '' } : {}),
       status: ending === undefined ? 'running' : 'closed',
       ...(ending === undefined && attributes.step !== undefined ? { step: attributes.step } : {}),
       ...(ending === undefined ? {} : endOf(ending, attributes.outcome)),
@@ -78,7 +80,7 @@ const endOf = (ending: string, published: string | undefined) =>
     ? ({ outcome: published, endedBy: 'process' } as const)
     : ({ outcome: ending, endedBy: 'engine' } as const);
 
-const toTimestamp = (time: proto.google.protobuf.ITimestamp | null | undefined): string | undefined =>
+export const toTimestamp = (time: proto.google.protobuf.ITimestamp | null | undefined): string | undefined =>
   time ? new Date(Number(time.seconds ?? 0) * 1_000 + Math.floor((time.nanos ?? 0) / 1e6)).toISOString() : undefined;
 
 /** One Describe; needs no worker. Undefined where there is no such instance. Throws a read Problem. */
@@ -88,9 +90,8 @@ export async function describeInstance(
   limits: CallLimits,
 ): Promise<Described | undefined> {
   try {
-    const { workflowExecutionInfo } = await within(connection, limits, () =>
-      connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: workflowIdOf(ref) } }),
-    );
+    const request = { namespace, execution: { workflowId: workflowIdOf(ref) } };
+    const { workflowExecutionInfo } = await connection.call(methods.describeWorkflow, request, limits);
     return workflowExecutionInfo ? await toSnapshot(workflowExecutionInfo) : undefined;
   } catch (error) {
     if (isInstanceMissing(error)) return undefined;

@@ -20,7 +20,7 @@ export function openOrchestration(options: {
 }) {
   const { temporal, deadlines, cursorSecret, eagerStarts, visibilityPerSecond, observe, logger } = options;
   const { namespace } = temporal;
-  const { connection, health, close } = createConnection({ settings: temporal.connection, observe });
+  const { connection, health, close } = createConnection({ settings: temporal.connection, namespace, observe });
   const visibilityTurn = createVisibilityRation({ perSecond: visibilityPerSecond });
   const attributes = ensureSearchAttributes({ connection, namespace, logger });
 

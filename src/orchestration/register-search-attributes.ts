@@ -1,9 +1,9 @@
-import type { Connection } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { retryUntilDone } from '../timing/retry.ts';
 import { within } from './calls.ts';
 import { grpcCode, grpcCodeOf } from './failures.ts';
 import { indexedTypes, probeQuery } from './search-attributes.ts';
+import type { Connection } from './services.ts';
 
 const deadlineMs = 5_000;
 const retryEveryMs = 2_000;

@@ -1,38 +1,46 @@
-/** Resolves to true once the instance has closed, to false when `signal` aborts or the poll gave up. */
-export type Poll = (workflowId: string, signal: AbortSignal) => Promise<boolean>;
+/** One run of an instance. */
+export interface Run {
+  readonly workflowId: string;
+  readonly runId: string;
+}
 
-type Tell = (isClosed: boolean) => void;
+/** Resolves to the end of the run once it has closed, to undefined when `signal` aborts or the poll gave up. */
+export type Poll<End> = (run: Run, signal: AbortSignal) => Promise<End | undefined>;
 
-interface SharedPoll {
+type Tell<End> = (end: End | undefined) => void;
+
+interface SharedPoll<End> {
+  readonly run: Run;
   /** Told once each. A promise for all would keep what hangs on it for as long as one of them waits. */
-  readonly waiting: Set<Tell>;
+  readonly waiting: Set<Tell<End>>;
   round: AbortController;
 }
 
 /**
- * One poll for each instance, however many wait for it, and at most `maxPolls` of them. A poll is begun anew after
- * `maxPollMs`, so that nothing it holds grows for as long as callers come and go.
+ * One poll for each run, however many wait for it, and at most `maxPolls` of them. A poll is begun anew after `maxPollMs`,
+ * so that nothing it holds grows for as long as callers come and go.
  */
-export function createSharedPolls(options: { poll: Poll; maxPolls: number; maxPollMs?: number | undefined }) {
+export function createSharedPolls<End>(options: { poll: Poll<End>; maxPolls: number; maxPollMs?: number | undefined }) {
   const { poll, maxPolls, maxPollMs = 60_000 } = options;
-  const polls = new Map<string, SharedPoll>();
+  const polls = new Map<string, SharedPoll<End>>();
 
-  function begin(workflowId: string, tell: Tell): SharedPoll | undefined {
+  function begin(run: Run, tell: Tell<End>): SharedPoll<End> | undefined {
     if (polls.size >= maxPolls) return undefined;
-    const shared = { waiting: new Set([tell]), round: new AbortController() };
-    polls.set(workflowId, shared);
-    void follow(workflowId, shared);
+    const shared = { run, waiting: new Set([tell]), round: new AbortController() };
+    polls.set(keyOf(run), shared);
+    void follow(shared);
     return shared;
   }
 
-  async function follow(workflowId: string, shared: SharedPoll): Promise<void> {
-    let outcome = await pollOnce(workflowId, shared);
-    while (outcome === 'begin-anew' && shared.waiting.size > 0) outcome = await pollOnce(workflowId, shared);
-    forget(workflowId, shared);
-    for (const tell of shared.waiting) tell(outcome === 'closed');
+  async function follow(shared: SharedPoll<End>): Promise<void> {
+    let outcome = await pollOnce(shared);
+    while (outcome === 'begin-anew' && shared.waiting.size > 0) outcome = await pollOnce(shared);
+    forget(shared);
+    const end = typeof outcome === 'string' ? undefined : outcome.end;
+    for (const tell of shared.waiting) tell(end);
   }
 
-  async function pollOnce(workflowId: string, shared: SharedPoll): Promise<'closed' | 'over' | 'begin-anew'> {
+  async function pollOnce(shared: SharedPoll<End>): Promise<{ readonly end: End } | 'over' | 'begin-anew'> {
     const round = new AbortController();
     const late = { isLate: false };
     shared.round = round;
@@ -40,32 +48,35 @@ export function createSharedPolls(options: { poll: Poll; maxPolls: number; maxPo
       late.isLate = true;
       round.abort();
     }, maxPollMs);
-    const isClosed = await poll(workflowId, round.signal).catch(() => false);
+    const end = await poll(shared.run, round.signal).catch(() => undefined);
     clearTimeout(timer);
-    if (isClosed) return 'closed';
+    if (end !== undefined) return { end };
     return late.isLate ? 'begin-anew' : 'over';
   }
 
-  function forget(workflowId: string, shared: SharedPoll): void {
-    if (polls.get(workflowId) === shared) polls.delete(workflowId);
+  function forget(shared: SharedPoll<End>): void {
+    if (polls.get(keyOf(shared.run)) === shared) polls.delete(keyOf(shared.run));
   }
 
   return {
     /**
-     * Joins the poll for the instance, or begins one. Calls `tell` once with what the poll says. Gives the function that
-     * leaves the poll, to be called once; undefined where there are too many polls.
+     * Joins the poll for the run, or begins one. Calls `tell` once with what the poll says. Gives the function that leaves
+     * the poll, to be called once; undefined where there are too many polls.
      */
-    join(workflowId: string, tell: Tell): (() => void) | undefined {
-      const joined = polls.get(workflowId);
+    join(run: Run, tell: Tell<End>): (() => void) | undefined {
+      const joined = polls.get(keyOf(run));
       joined?.waiting.add(tell);
-      const shared = joined ?? begin(workflowId, tell);
+      const shared = joined ?? begin(run, tell);
       if (shared === undefined) return undefined;
       return () => {
         shared.waiting.delete(tell);
         if (shared.waiting.size > 0) return;
-        forget(workflowId, shared);
+        forget(shared);
         shared.round.abort();
       };
     },
   };
 }
+
+// Neither kind of id contains a space.
+const keyOf = ({ workflowId, runId }: Run): string => `${workflowId} ${runId}`;

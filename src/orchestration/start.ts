@@ -1,11 +1,13 @@
-import type { Connection } from '@temporalio/client';
 import { firstStepOf } from '../definition/definition.ts';
 import { Problem } from '../problems.ts';
 import { refOf } from './address.ts';
-import { type CallDependencies, type CallLimits, within } from './calls.ts';
+import type { CallDependencies } from './calls.ts';
 import { alreadyStartedRequestId, beforeSending, mutationProblemOf } from './failures.ts';
 import { fingerprintInRequestId, fingerprintOf } from './identity.ts';
 import { describeInstance, type InstanceSnapshot } from './instances.ts';
+import { methods } from './methods.ts';
+import type { CallLimits } from './services.ts';
+import type { Connection } from './services.ts';
 import { type RawStart, type StartCall, toRawStart } from './start-request.ts';
 
 /** How a start ended. Whether the caller's own request created the instance is in `kind`, and nowhere else. */
@@ -48,7 +50,8 @@ export const createStarts = (dependencies: StartDependencies) => ({
     const step = firstStepOf(definition);
     try {
       const { runId } = await send(dependencies, raw, limits);
-      return { kind: 'created', snapshot: { id: key, runId: runId ?? '', status: 'running', step, startedAt } };
+      const snapshot = { id: key, runId: runId ?? '', status: 'running', step, startedAt } as const;
+      return { kind: 'created', snapshot: { ...snapshot, currentRun: snapshot.runId } };
     } catch (error) {
       const creator = alreadyStartedRequestId(error);
       if (creator !== undefined) return compareWithExisting(dependencies, { call, fingerprint, creator }, limits);
@@ -63,7 +66,7 @@ function send({ connection, eagerStarts }: StartDependencies, raw: RawStart, lim
   if (eagerStarts?.isOpen(raw.taskQueue?.name ?? '')) {
     return eagerStarts.start({ ...raw, requestEagerExecution: true }, limits);
   }
-  return within(connection, limits, () => connection.workflowService.startWorkflowExecution(raw));
+  return connection.call(methods.startWorkflow, raw, limits);
 }
 
 async function compareWithExisting(

@@ -1,15 +1,16 @@
 import { setMaxListeners } from 'node:events';
-import { createSharedPolls, type Poll } from './shared-polls.ts';
+import { createSharedPolls, type Poll, type Run } from './shared-polls.ts';
 
-/** The instance has closed; it runs on, and the caller's time is up; or nobody waited, because too many do already. */
-export type WaitOutcome = 'closed' | 'running' | 'not-waited';
+/** The run has closed; it runs on, and the caller's time is up; or nobody waited, because too many do already. */
+export type WaitOutcome<End> =
+  { readonly kind: 'closed'; readonly end: End } | { readonly kind: 'running' } | { readonly kind: 'not-waited' };
 
 /**
- * Waits for instances to close. Callers of one instance share a long poll, because a frontend bounds such calls. Each
+ * Waits for runs to close. Callers of one run share a long poll, because a frontend bounds such calls. Each
  * caller holds a connection, so the callers are bounded too, in all and for each tenant. Past a bound nobody waits.
  */
-export function createWaits(options: {
-  readonly poll: Poll;
+export function createWaits<End>(options: {
+  readonly poll: Poll<End>;
   readonly maxPolls: number;
   readonly maxWaiters: number;
   readonly maxWaitersOfTenant: number;
@@ -28,22 +29,23 @@ export function createWaits(options: {
 
     /** Says how the wait ended: also when `signal` aborts, and at once where too many wait. Never rejects. */
     async untilClosed(
-      { tenant, workflowId }: { tenant: string; workflowId: string },
+      { tenant, ...run }: { readonly tenant: string } & Run,
       waitMs: number,
       signal?: AbortSignal,
-    ): Promise<WaitOutcome> {
-      if (ending.signal.aborted || waiters.isFull(tenant)) return 'not-waited';
-      let tell = (_isClosed: boolean): void => undefined;
-      const told = new Promise<boolean>((resolve) => {
+    ): Promise<WaitOutcome<End>> {
+      if (ending.signal.aborted || waiters.isFull(tenant)) return { kind: 'not-waited' };
+      let tell = (_end: End | undefined): void => undefined;
+      const told = new Promise<End | undefined>((resolve) => {
         tell = resolve;
       });
-      const leave = polls.join(workflowId, tell);
-      if (leave === undefined) return 'not-waited';
+      const leave = polls.join(run, tell);
+      if (leave === undefined) return { kind: 'not-waited' };
       waiters.add(tenant);
       const signals = signal === undefined ? [ending.signal] : [signal, ending.signal];
-      const endPatience = afterOrOn(waitMs, signals, () => tell(false));
+      const endPatience = afterOrOn(waitMs, signals, () => tell(undefined));
       try {
-        return (await told) ? 'closed' : 'running';
+        const end = await told;
+        return end === undefined ? { kind: 'running' } : { kind: 'closed', end };
       } finally {
         endPatience();
         waiters.remove(tenant);

@@ -98,10 +98,13 @@ describe('npm start', { timeout: 4 * startMs }, () => {
     await portico.served();
     const lines = portico.printed().match(/^(TOKEN=|for |curl ).*$/gm) ?? [];
     expect(lines).toHaveLength(4);
-    const { stdout, stderr } = spawnSync('sh', ['-c', lines.join('\n')], { encoding: 'utf8' });
-    expect(stderr).toBe('');
-    expect(stdout).toContain('"outcome":"completed"');
-    expect(stdout.trim().split('\n').at(-1)).toContain('"balance":{"minor":"101250"}');
+    const paste = () => spawnSync('sh', ['-c', lines.join('\n')], { encoding: 'utf8' });
+    // What is pasted waits for ten seconds, which a slow machine may exceed. Pasted again it does the same once.
+    let shown = paste();
+    for (let again = 0; again < 5 && !shown.stdout.includes('"outcome"'); again += 1) shown = paste();
+    expect(shown.stderr).toBe('');
+    expect(shown.stdout).toContain('"outcome":"completed"');
+    expect(shown.stdout.trim().split('\n').at(-1)).toContain('"balance":{"minor":"101250"}');
     const ui = /Web UI is at (\S+)\./.exec(portico.printed())?.[1] ?? '';
     expect((await fetch(ui)).status).toBe(200);
 

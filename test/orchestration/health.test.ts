@@ -3,7 +3,9 @@ import { NativeConnection } from '@temporalio/worker';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { type Health, healthOf, watchHealth } from '../../src/orchestration/health.ts';
+import { methods } from '../../src/orchestration/methods.ts';
 import { failure, inTurn, type Reply, startFakeFrontend } from '../servers/fake-frontend.ts';
+import { respond, startHttp2Server } from '../servers/http2-server.ts';
 
 const serving = Buffer.from([8, 1]);
 const notServing = Buffer.from([8, 2]);
@@ -49,6 +51,31 @@ describe.each([
   ])('is %s', async (_case, reply, health) => {
     const connection = await connect(await frontendThat(() => reply));
     expect(await healthOf(connection)).toBe(health);
+  });
+});
+
+describe('a connection on which the server allows no further request', () => {
+  it('is not silent, and healthy once there is room', async () => {
+    let respondFirst = (): void => undefined;
+    const server = await startHttp2Server(
+      ({ stream, headers }) => {
+        const answer = () => respond(stream, serving);
+        if (String(headers[':path']).endsWith('/Check')) answer();
+        else respondFirst = answer;
+      },
+      // What the client opens beside the first connection finds no room either.
+      { settings: { maxConcurrentStreams: 1 } },
+    );
+    releases.push(server.stop);
+    const connection = connectPlain(`127.0.0.1:${server.port}`);
+    const held = Array.from({ length: 8 }, () =>
+      connection.call(methods.describeWorkflow, {}, { deadlineMs: 20_000 }).catch(() => undefined),
+    );
+    await expect.poll(() => connection.isFull()).toBe(true);
+    expect(await healthOf(connection)).toBe('unhealthy');
+    respondFirst();
+    await Promise.race(held);
+    expect(await healthOf(connection)).toBe('healthy');
   });
 });
 

@@ -1,22 +1,32 @@
-import { Metadata, status as grpcStatus, type StatusObject } from '@grpc/grpc-js';
+import { status as grpcStatus } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { withinRetryBudget } from '../../src/orchestration/retry-budget.ts';
+import { failureOf } from '../../src/orchestration/transport/answer.ts';
+import type { UnaryOptions } from '../../src/orchestration/transport/unary.ts';
 
-const ended = (code: grpcStatus): StatusObject => ({ code, details: '', metadata: new Metadata() });
-
-/** A budget whose decider would always retry, in virtual time. */
-function budget(decide = () => true) {
+/** A budget in virtual time for calls of which each failure is worth a retry, unless told otherwise. */
+function budget(isRetryable = () => true) {
   let now = 0;
-  const retries = withinRetryBudget(decide, () => now);
-  const times = (count: number, code: grpcStatus): number => {
-    let retried = 0;
-    for (let each = 0; each < count; each += 1) if (retries(1, ended(code))) retried += 1;
-    return retried;
-  };
+  const seen: string[] = [];
+  const observe = (path: string, code: number) => void seen.push(`${path} ${code}`);
+  const options: Pick<UnaryOptions, 'isRetryable' | 'observe'> = { isRetryable, observe };
+  const calls = withinRetryBudget(options, () => now);
+  const failure = failureOf(grpcStatus.UNAVAILABLE, '', 'unknown');
   return {
-    fail: (count: number) => times(count, grpcStatus.UNAVAILABLE),
-    succeed: (count: number) => times(count, grpcStatus.OK),
+    /** How many of so many failures are tried again. */
+    fail(count: number): number {
+      let retried = 0;
+      for (let each = 0; each < count; each += 1) {
+        calls.observe('/s/m', grpcStatus.UNAVAILABLE, 0);
+        if (calls.isRetryable(failure)) retried += 1;
+      }
+      return retried;
+    },
+    succeed(count: number): void {
+      for (let each = 0; each < count; each += 1) calls.observe('/s/m', grpcStatus.OK, 0);
+    },
     pass: (ms: number) => (now += ms),
+    seen,
   };
 }
 
@@ -35,9 +45,10 @@ describe('the budget of retries', () => {
   });
 
   it('lets a tenth of what succeeds be retried', () => {
-    const { fail, succeed } = budget();
+    const { fail, succeed, seen } = budget();
     fail(1_000);
     succeed(500);
+    expect([seen.length, seen.at(0), seen.at(-1)]).toEqual([1_500, '/s/m 14', '/s/m 0']);
     expect(fail(1_000)).toBeGreaterThanOrEqual(49);
     expect(fail(1_000)).toBe(0);
   });
@@ -50,8 +61,6 @@ describe('the budget of retries', () => {
   });
 
   it('pays for no retry that would not be made anyway', () => {
-    const { fail, succeed } = budget(() => false);
-    expect([fail(10), succeed(10)]).toEqual([0, 0]);
     let wanted = 0;
     const seldom = budget(() => (wanted += 1) > 1_000);
     expect(seldom.fail(1_000)).toBe(0);

@@ -1,17 +1,21 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import type { Run } from '../../src/orchestration/shared-polls.ts';
 import { createWaits } from '../../src/orchestration/waits.ts';
 
 const limits = { maxPolls: 10, maxWaiters: 6, maxWaitersOfTenant: 4 };
-const of = (workflowId: string, tenant = 'acme') => ({ tenant, workflowId });
+const of = (workflowId: string, tenant = 'acme') => ({ tenant, workflowId, runId: 'r' });
+const closed = { kind: 'closed', end: 'done' };
+const running = { kind: 'running' };
+const notWaited = { kind: 'not-waited' };
 
 /** Polls that a test ends by hand. */
 function controlled() {
-  const polls: { id: string; close: (closed: boolean) => void; fail: () => void; signal: AbortSignal }[] = [];
-  const poll = (id: string, signal: AbortSignal) =>
-    new Promise<boolean>((resolve, reject) =>
-      polls.push({ id, close: resolve, fail: () => reject(new Error('lost')), signal }),
+  const polls: { id: string; close: () => void; fail: () => void; signal: AbortSignal }[] = [];
+  const poll = ({ workflowId }: Run, signal: AbortSignal) =>
+    new Promise<string | undefined>((resolve, reject) =>
+      polls.push({ id: workflowId, close: () => resolve('done'), fail: () => reject(new Error('lost')), signal }),
     );
   return { polls, poll };
 }
@@ -35,17 +39,17 @@ describe('waits', () => {
       waits.untilClosed(of('b'), 5_000),
     ]);
     expect(polls.map(({ id }) => id)).toEqual(['a', 'b']);
-    for (const { close } of polls) close(true);
-    expect(await answers).toEqual(['closed', 'closed', 'closed']);
+    for (const { close } of polls) close();
+    expect(await answers).toEqual([closed, closed, closed]);
   });
 
   it('end when their time is up, and the poll with the last of them', async () => {
     const { polls, poll } = controlled();
     const waits = createWaits({ poll, ...limits });
     const [short, long] = [waits.untilClosed(of('a'), 5), waits.untilClosed(of('a'), 1_000)];
-    expect(await short).toBe('running');
+    expect(await short).toEqual(running);
     expect(polls[0]?.signal.aborted).toBe(false);
-    expect(await long).toBe('running');
+    expect(await long).toEqual(running);
     expect(polls[0]?.signal.aborted).toBe(true);
   });
 
@@ -55,20 +59,20 @@ describe('waits', () => {
     const caller = new AbortController();
     const wait = waits.untilClosed(of('a'), 60_000, caller.signal);
     caller.abort();
-    expect(await wait).toBe('running');
-    expect(await waits.untilClosed(of('a'), 60_000, caller.signal)).toBe('running');
+    expect(await wait).toEqual(running);
+    expect(await waits.untilClosed(of('a'), 60_000, caller.signal)).toEqual(running);
   });
 
   it('are refused past the limit of polls, and never fail', async () => {
     const { polls, poll } = controlled();
     const waits = createWaits({ poll, ...limits, maxPolls: 1 });
     const first = waits.untilClosed(of('a'), 60_000);
-    expect(await waits.untilClosed(of('b'), 60_000)).toBe('not-waited');
+    expect(await waits.untilClosed(of('b'), 60_000)).toEqual(notWaited);
     polls[0]?.fail();
-    expect(await first).toBe('running');
+    expect(await first).toEqual(running);
     const again = waits.untilClosed(of('b'), 60_000);
-    polls[1]?.close(true);
-    expect(await again).toBe('closed');
+    polls[1]?.close();
+    expect(await again).toEqual(closed);
   });
 
   it('all end when the process stops, and none begins', async () => {
@@ -76,8 +80,8 @@ describe('waits', () => {
     const waits = createWaits({ poll, ...limits });
     const all = Promise.all([waits.untilClosed(of('a'), 60_000), waits.untilClosed(of('b'), 60_000)]);
     waits.end();
-    expect(await all).toEqual(['running', 'running']);
-    expect(await waits.untilClosed(of('c'), 60_000)).toBe('not-waited');
+    expect(await all).toEqual([running, running]);
+    expect(await waits.untilClosed(of('c'), 60_000)).toEqual(notWaited);
   });
 
   it('are so many in all and so many of one tenant, and no more', async () => {
@@ -85,26 +89,29 @@ describe('waits', () => {
     const waits = createWaits({ poll, ...limits });
     const wait = (tenant: string) => waits.untilClosed(of(tenant, tenant), 60_000);
     const held = Promise.all(['a', 'a', 'a', 'a'].map(wait));
-    expect(await wait('a')).toBe('not-waited');
+    expect(await wait('a')).toEqual(notWaited);
     const others = Promise.all(['b', 'b'].map(wait));
-    expect(await wait('c')).toBe('not-waited');
-    for (const { close } of polls.splice(0)) close(true);
-    expect([await held, await others].flat()).toEqual(Array(6).fill('closed'));
+    expect(await wait('c')).toEqual(notWaited);
+    for (const { close } of polls.splice(0)) close();
+    expect([await held, await others].flat()).toEqual(Array(6).fill(closed));
     const free = wait('a');
-    polls[0]?.close(true);
-    expect(await free).toBe('closed');
+    polls[0]?.close();
+    expect(await free).toEqual(closed);
   });
 
   it('share a poll that is begun anew from time to time, unnoticed', async () => {
     const { polls, poll } = controlled();
-    const aborting = (id: string, signal: AbortSignal) =>
-      Promise.race([poll(id, signal), new Promise<boolean>((resolve) => (signal.onabort = () => resolve(false)))]);
+    const aborting = (run: Run, signal: AbortSignal) =>
+      Promise.race([
+        poll(run, signal),
+        new Promise<undefined>((resolve) => (signal.onabort = () => resolve(undefined))),
+      ]);
     const waits = createWaits({ poll: aborting, ...limits, maxPollMs: 20 });
     const wait = waits.untilClosed(of('a'), 60_000);
     await expect.poll(() => polls.length, { interval: 5 }).toBeGreaterThan(2);
     expect(polls[0]?.signal.aborted).toBe(true);
-    polls.at(-1)?.close(true);
-    expect(await wait).toBe('closed');
+    polls.at(-1)?.close();
+    expect(await wait).toEqual(closed);
   });
 
   it('leave nothing behind, while another waits for the same instance', async () => {
@@ -120,7 +127,7 @@ describe('waits', () => {
     const before = heapBytes();
     await endMany(100);
     expect(heapBytes() - before).toBeLessThan(10_000_000);
-    polls[0]?.close(true);
-    expect([await stays, polls.length]).toEqual(['closed', 1]);
+    polls[0]?.close();
+    expect([await stays, polls.length]).toEqual([closed, 1]);
   });
 });

@@ -3,6 +3,7 @@ import { createUnresolvedTransfers } from '../../src/adapters/ledger/unresolved.
 import { transferSettings } from '../../src/catalog/transfer-settings.ts';
 import { connectDatabase } from '../../src/database/database.ts';
 import { withShares } from '../../src/definition/implementation.ts';
+import { createConnection } from '../../src/orchestration/connection.ts';
 import { createGateway } from '../../src/orchestration/gateway.ts';
 import { startReconciler } from '../../src/worker/reconciler.ts';
 import { freezing, letPaymentsFreeze, stuckTransfer } from '../fixtures/stuck-transfers.ts';
@@ -32,7 +33,12 @@ describe.skipIf(postgresSkipReason() !== undefined)('the reconciler', () => {
     const [definition] = withShares(declared, settingsWith(transferSettings, {}));
     if (definition === undefined) throw new Error('no process has permanent rows');
     const deadlines = { startMs: 25_000, readMs: 25_000, actionMs: 25_000 };
-    const gateway = createGateway({ connection: operator.connection, namespace: 'default', deadlines });
+    const { connection, close } = createConnection({
+      settings: { address: temporalAddress() },
+      observe: () => undefined,
+    });
+    stops.push(close);
+    const gateway = createGateway({ connection, namespace: 'default', deadlines });
     for (let started = 0; started < count; started += 1) {
       const url = deployment.environment.DATABASE_URL;
       const database = connectDatabase({ url, poolMax: 2, logger: silentLogger });
