@@ -58,6 +58,7 @@ const allowedRooms: Record<string, readonly string[]> = {
     'src/problems.ts',
     'src/json-text.ts',
   ],
+  'src/overload': ['src/problems.ts'],
   'src/tokens': ['src/config', 'src/problems.ts', 'src/json-text.ts'],
   'src/config': [],
   'src/orchestration': ['src/definition', 'src/problems.ts'],
