@@ -31,7 +31,9 @@ ENV NODE_ENV=production \
     PORTICO_WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js \
     # Half of the container's memory limit, here of 1 GiB: the rest is for the native addon, its caches and buffers, and
     # requests are shed from 80 % of the limit on.
-    NODE_OPTIONS=--max-old-space-size=512
+    NODE_OPTIONS=--max-old-space-size=512 \
+    # The native addon has many threads. An arena of glibc's for each of them would keep 10 MB more of what it freed.
+    MALLOC_ARENA_MAX=2
 
 USER node
 EXPOSE 8080 9090

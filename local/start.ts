@@ -1,8 +1,8 @@
 import { catalog } from '../src/catalog/index.ts';
 import { type Config, ConfigError, readEnvironment } from '../src/config/config.ts';
-import { run } from '../src/main.ts';
 import { createLogger } from '../src/observability/logger.ts';
 import { operations, permissionsOf } from '../src/operations/index.ts';
+import { run } from '../src/service.ts';
 import { listenErrorOf } from '../src/worker/free-port.ts';
 import { signDevelopmentToken } from './development-token.ts';
 import { greetingFor } from './greeting.ts';

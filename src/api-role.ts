@@ -11,6 +11,7 @@ import { watchOpenInstances } from './observability/open-instances.ts';
 import { operationsWith, permissionsOf } from './operations/index.ts';
 import type { Deadlines } from './orchestration/calls.ts';
 import type { Gateway } from './orchestration/gateway.ts';
+import { createAdmission } from './overload/admission.ts';
 import type { Storage } from './storage.ts';
 import { createVerificationKeys } from './tokens/keys.ts';
 import type { VerificationKeys } from './tokens/verification-keys.ts';
@@ -55,7 +56,10 @@ export async function startApiRole(options: ApiRoleOptions) {
     longestAnswerMs: longestAnswerMs({ deadlines, maxWaitMs: config.http.maxWaitMs }),
     isDraining: options.isDraining,
   });
+  const admission = createAdmission({ countShed: metrics.countShed });
+  metrics.watchAdmission(admission.read);
   registerRoutes(app, operations, {
+    admission,
     services: {
       ...storage.adapters,
       permanentRows: permanentRowsIn(storage.adapters),

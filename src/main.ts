@@ -1,181 +1,32 @@
 import { constants } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
-import { startApiRole } from './api-role.ts';
-import { catalog } from './catalog/index.ts';
-import { runCommand } from './commands/command-line.ts';
-import { type Config, type Environment, parseConfig, readEnvironment } from './config/config.ts';
-import { checkCatalog } from './definition/check-catalog.ts';
-import type { ProcessDefinition } from './definition/definition.ts';
-import { withShares } from './definition/implementation.ts';
-import { startAdminListener } from './http/admin.ts';
-import type { ReadinessCheck } from './http/readiness.ts';
-import { createLogger, type Logger } from './observability/logger.ts';
-import { createMetrics } from './observability/metrics.ts';
-import type { Deadlines } from './orchestration/calls.ts';
-import { temporalSettingsOf } from './orchestration/connection.ts';
-import { openOrchestration } from './orchestration/orchestration.ts';
-import { openStorage } from './storage.ts';
-import { version } from './version.ts';
-import { createEagerStarts } from './worker/eager-starts.ts';
-import { freePort } from './worker/free-port.ts';
-import type { startWorkerRole } from './worker-role.ts';
-
-export interface RunOptions {
-  readonly logger?: Logger;
-  /** Only tests serve other processes than the catalog's, by other workflows. */
-  readonly definitions?: readonly ProcessDefinition[];
-  readonly workflowsPath?: string;
-}
-
-export interface Running {
-  /** Where HTTP is served; undefined in a process that only works. */
-  readonly url: string | undefined;
-  readonly adminUrl: string;
-  /** Ends everything in order. Resolves to the exit code: 1 where something had to be cut. A second call changes nothing. */
-  stop(): Promise<number>;
-}
+import { holdYoungGeneration } from './young-generation.ts';
 
 /**
- * Starts what the environment asks for. Throws for a configuration or a catalog that cannot be used, and a taken
- * port. Temporal and PostgreSQL need not be there yet: `/healthz` says what is missing.
+ * The program itself, as the image runs it: a command, or the service until it is told to stop. It loads only what it
+ * is asked for, and nothing before memory is held.
  */
-export async function run(environment: Environment, options: RunOptions = {}): Promise<Running> {
-  const declared = options.definitions ?? catalog;
-  checkCatalog(declared);
-  const config = parseConfig(environment, declared);
-  const definitions = withShares(declared, config.settingsOf);
-  const logger = options.logger ?? createLogger({ level: config.logLevel });
-  const metrics = createMetrics({ version, role: config.role });
-  const temporal = temporalSettingsOf(temporalEnvironmentOf(config));
-  const started = createStopOrder(logger);
-  const checks: ReadinessCheck[] = [];
-  let state: 'starting' | 'running' | 'draining' = 'starting';
-  const isDraining = () => state === 'draining';
-  checks.push(startCheckOf(() => state !== 'starting'));
-
-  try {
-    const coreMetricsPort = config.role === 'api' ? undefined : await coreMetricsPortOf(config);
-    const facts = { version, role: config.role };
-    const admin = await startAdminListener({ config, metrics, logger, checks, facts, coreMetricsPort, isDraining });
-    started.push('admin listener', admin.stop);
-
-    const storage = openStorage({ config, logger, onSchemaWait: metrics.countSchemaWait });
-    started.push('database', storage.close);
-    checks.push(storage.checks.database, storage.checks.schema, storage.checks.commits);
-
-    const observe = metrics.observeTemporalRequest;
-    const deadlines = deadlinesOf(config);
-    const eagerStarts = coreMetricsPort === undefined ? undefined : createEagerStarts(observe);
-    const cursorSecret = config.cursorSecret?.reveal();
-    const orchestration = openOrchestration({
-      temporal,
-      deadlines,
-      cursorSecret,
-      eagerStarts,
-      visibilityPerSecond: config.temporal.visibilityPerSecond,
-      observe,
-      logger,
-    });
-    started.push('connection to Temporal', orchestration.close);
-    checks.push(orchestration.checks.temporal, orchestration.checks.attributes);
-
-    const shared = { config, definitions, storage, gateway: orchestration.gateway, metrics, logger };
-    if (coreMetricsPort !== undefined && eagerStarts !== undefined) {
-      const { workflowsPath } = options;
-      const workers = await startWorkerSide({ ...shared, eagerStarts, temporal, coreMetricsPort, workflowsPath });
-      started.push('workers', workers.stop);
-      checks.push(workers.check);
-    }
-    const api = config.role === 'worker' ? undefined : await startApiRole({ ...shared, deadlines, isDraining });
-    if (api !== undefined) {
-      started.push('HTTP', api.stop);
-      checks.push(api.check);
-    }
-    state = 'running';
-    logger.info({ version, role: config.role, url: api?.url, adminUrl: admin.url }, 'portico runs');
-
-    let stopped: Promise<number> | undefined;
-    const stop = async (): Promise<number> => {
-      state = 'draining';
-      logger.info({ drainDelayMs: config.shutdown.drainDelayMs }, 'portico stops');
-      await sleep(config.shutdown.drainDelayMs);
-      return started.stopAll();
-    };
-    return { url: api?.url, adminUrl: admin.url, stop: () => (stopped ??= stop()) };
-  } catch (error) {
-    await started.stopAll();
-    throw error;
-  }
-}
-
-// Only a process that works loads the native addon.
-const startWorkerSide: typeof startWorkerRole = async (options) =>
-  (await import('./worker-role.ts')).startWorkerRole(options);
-
-const deadlinesOf = ({ temporal }: Config): Deadlines => ({
-  startMs: temporal.startDeadlineMs,
-  readMs: temporal.readDeadlineMs,
-  actionMs: temporal.startDeadlineMs,
-});
-
-const coreMetricsPortOf = async ({ worker }: Config): Promise<number> =>
-  worker.coreMetricsPort === 0 ? freePort() : worker.coreMetricsPort;
-
-const startCheckOf = (isStarted: () => boolean): ReadinessCheck => ({
-  name: 'start',
-  isNeededToServe: true,
-  check() {
-    if (!isStarted()) throw new Error('the process is starting');
-  },
-  remedy: 'wait, and see the log',
-});
-
-/** Stops in the reverse order of the start, each part even if another fails. */
-function createStopOrder(logger: Logger) {
-  const parts: { name: string; stop: () => Promise<void> | void }[] = [];
-  return {
-    push: (name: string, stop: () => Promise<void> | void): void => void parts.unshift({ name, stop }),
-    async stopAll(): Promise<number> {
-      let code = 0;
-      for (const { name, stop } of parts.splice(0)) {
-        try {
-          await stop();
-        } catch (error) {
-          code = 1;
-          logger.error({ err: error, part: name }, 'a part did not stop cleanly');
-        }
-      }
-      return code;
-    },
-  };
-}
-
-const temporalEnvironmentOf = ({ temporal }: Config): Record<string, string> => ({
-  TEMPORAL_NAMESPACE: temporal.namespace,
-  ...temporal.environment.reveal(),
-});
-
-/** The program itself, as the image runs it: a command, or the service until it is told to stop. */
 async function main(): Promise<void> {
+  const release = holdYoungGeneration();
   const [command, ...args] = process.argv.slice(2);
   // As process 1 a program gets no signal that it does not ask for: it asks before there is anything to stop.
   const toldToStop = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, resolve);
   });
+  const { readEnvironment } = await import('./config/config.ts');
   if (command !== undefined) {
+    const { runCommand } = await import('./commands/command-line.ts');
     // The database undoes what a command had not committed.
     const isEnded = toldToStop.then((signal) => 128 + constants.signals[signal]);
     process.exit(await Promise.race([runCommand(command, args, readEnvironment()), isEnded]));
   }
+  const { run } = await import('./service.ts');
   const running = await run(readEnvironment());
+  release();
   await toldToStop;
   process.exit(await running.stop());
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  main().catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exit(1);
-  });
-}
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+});

@@ -71,6 +71,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
       activities: config.worker.activitySlots,
       cachedWorkflows: config.worker.cachedWorkflows,
     },
+    actionDeadlineMs: config.temporal.startDeadlineMs,
     shutdown: { graceMs: config.shutdown.workerGraceMs, forceMs: config.shutdown.workerForceMs },
   });
   return {

@@ -144,14 +144,16 @@ export const settings = z.object({
     ),
 
   PORTICO_WORKFLOW_SLOTS: wholeNumber(2, 10_000)
-    .prefault('40')
-    .describe('Workflow tasks a worker runs at once, for each task queue.'),
+    .prefault('100')
+    .describe(
+      'Workflow tasks a worker takes at once, for each task queue. Above that they wait in Temporal, and starts are not eager.',
+    ),
   PORTICO_ACTIVITY_SLOTS: wholeNumber(1, 10_000)
     .prefault('100')
     .describe('Activities a worker runs at once, for each task queue.'),
   PORTICO_CACHED_WORKFLOWS: wholeNumber(0, 100_000)
     .prefault('200')
-    .describe('Workflows a worker keeps in memory, about 1 MiB each, for each task queue.'),
+    .describe('Workflows a worker keeps in memory, about 0.3 MiB each, for each task queue.'),
   PORTICO_WORKFLOW_BUNDLE: plainText
     .optional()
     .describe('A workflow bundle built beforehand. Not set: it is built at start.'),

@@ -12,6 +12,7 @@ import { acceptOnlyJson, inviteBody } from './json-body.ts';
 import { type Pressure, shedUnderPressure } from './pressure.ts';
 import { createRateLimits, type RateLimits } from './rate-limit.ts';
 import { refuseRepeatedParameters } from './request-target.ts';
+import { refuseWithoutRoom } from './room.ts';
 import { guardRoutes } from './route-config.ts';
 import { createServer } from './server.ts';
 import { refuseUnknownRoutes } from './unknown-routes.ts';
@@ -77,6 +78,7 @@ async function createGuards(app: FastifyInstance, options: AppOptions): Promise<
     limit.bySubject,
     permit,
     refuseRepeatedParameters,
+    refuseWithoutRoom,
     inviteBody,
   ];
 }

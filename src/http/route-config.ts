@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Cost } from '../operations/operation.ts';
+import type { Gate } from '../overload/gate.ts';
 
 /** The permission of a route that anybody may use. */
 export const publicPermission = 'public';
@@ -15,6 +16,8 @@ declare module 'fastify' {
     readonly cost?: Cost;
     /** The process it belongs to, if it belongs to one. */
     readonly process?: string;
+    /** What its requests pass before they call Temporal or the database; not given where they do neither. */
+    readonly gate?: Gate;
   }
 }
 

@@ -2,17 +2,21 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Answer, Call, Cost, Operation, Services } from '../operations/operation.ts';
 import type { Deadlines } from '../orchestration/calls.ts';
+import type { Admission } from '../overload/admission.ts';
+import type { Gate } from '../overload/gate.ts';
 import { Problem } from '../problems.ts';
 import { withTimeLimit } from '../timing/time-limit.ts';
 import { declarationOf, replySchemasOf } from './answers.ts';
 import { isSafe } from './methods.ts';
 import { factsOf } from './request-facts.ts';
 import { carriedBy, understands } from './request-headers.ts';
+import { tenantOf } from './room.ts';
 import { createStreams, endStream } from './streams.ts';
 import { parsePart } from './validation.ts';
 
 interface RouteOptions {
   readonly services: Services;
+  readonly admission: Admission;
   readonly deadlines: Deadlines;
   /** The longest wait a caller gets, in milliseconds, whatever it prefers. */
   readonly maxWaitMs: number;
@@ -20,19 +24,22 @@ interface RouteOptions {
   readonly ownWorkMs?: number;
 }
 
+type AnswerTimes = Omit<RouteOptions, 'services' | 'admission'>;
+
 /** How long a handler may take beyond the wait asked for. An answer that is cut says that its effect is unknown. */
-const limitMsOf = (cost: Cost, { deadlines, ownWorkMs = 4_000 }: Omit<RouteOptions, 'services'>): number =>
+const limitMsOf = (cost: Cost, { deadlines, ownWorkMs = 4_000 }: AnswerTimes): number =>
   ownWorkMs + 2 * deadlines.readMs + { read: 0, list: 0, start: deadlines.startMs, action: deadlines.actionMs }[cost];
 
 /** The longest time that an answer may be prepared; milliseconds. */
-export const longestAnswerMs = (options: Omit<RouteOptions, 'services'>): number =>
+export const longestAnswerMs = (options: AnswerTimes): number =>
   Math.max(limitMsOf('start', options), limitMsOf('action', options)) + options.maxWaitMs;
 
 /** Serves each operation: the request is parsed by its schemas, the answer serialised by them. */
 export function registerRoutes(app: FastifyInstance, operations: readonly Operation[], options: RouteOptions): void {
   const sendStream = createStreams(app);
   for (const operation of operations) {
-    const answerInTime = createAnswering(operation, options);
+    const gate = options.admission.gateOf(operation);
+    const answerInTime = createAnswering(operation, gate, options);
     app.route({
       method: operation.method,
       url: operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -40,6 +47,7 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
         operationId: operation.operationId,
         permission: operation.permission,
         cost: operation.cost,
+        gate,
         ...(operation.process === undefined ? {} : { process: operation.process }),
       },
       ...(operation.maxBodyBytes === undefined ? {} : { bodyLimit: operation.maxBodyBytes }),
@@ -72,19 +80,41 @@ function controlOf({ raw }: FastifyReply): AbortController {
 }
 
 /** Gives what the operation answers, or a problem once its time is up. What a late handler still gives is dropped. */
-function createAnswering(operation: Operation, options: RouteOptions) {
-  const limitMs = limitMsOf(operation.cost, options) + (understands(operation, 'prefer-wait') ? options.maxWaitMs : 0);
+function createAnswering(operation: Operation, gate: Gate, options: RouteOptions) {
+  const { services, maxWaitMs } = options;
+  const limitMs = limitMsOf(operation.cost, options) + (understands(operation, 'prefer-wait') ? maxWaitMs : 0);
   const onLate = () => latenessOf(operation);
   return async (request: FastifyRequest, control: AbortController): Promise<Answer> => {
-    const answered = answerOf(operation, request, control.signal, options);
+    const call = toCall(operation, request, control.signal, maxWaitMs);
+    const instance = operation.instanceOf?.(call);
+    if (instance !== undefined) factsOf(request.raw).instance = instance;
+    const answered = inTurn(gate, tenantOf(request), call, () => operation.handle(call, services));
     try {
       return await withTimeLimit(answered, limitMs, onLate);
     } catch (error) {
       control.abort(error);
+      call.endTurn();
       answered.then(endStream, () => undefined);
       throw error;
     }
   };
+}
+
+/** Runs the handler once the request has its turn, which ends with the answer, unless the handler has ended it before. */
+async function inTurn(gate: Gate, tenant: string, call: MutableCall, handle: () => Promise<Answer>): Promise<Answer> {
+  const entered = gate.enter(tenant, call.signal);
+  const turn = entered instanceof Promise ? await entered : entered;
+  call.endTurn = turn.end;
+  try {
+    const answer = await handle();
+    turn.end();
+    return answer;
+  } catch (error) {
+    // A refusal is fast, and an outage may be: only an answer or a wait for one says how long requests take.
+    if (error instanceof Problem && error.kind.status === 504) turn.end();
+    else turn.drop();
+    throw error;
+  }
 }
 
 /** What belongs to no process asks the database alone. */
@@ -92,18 +122,6 @@ function latenessOf({ method, process: processName }: Operation): Problem {
   if (!isSafe(method)) return new Problem('outcome-unknown');
   if (processName !== undefined) return new Problem('orchestration-timeout');
   return new Problem('database-unavailable', { detail: 'The database did not answer in time; nothing was changed.' });
-}
-
-async function answerOf(
-  operation: Operation,
-  request: FastifyRequest,
-  signal: AbortSignal,
-  { services, maxWaitMs }: RouteOptions,
-): Promise<Answer> {
-  const call = toCall(operation, request, signal, maxWaitMs);
-  const instance = operation.instanceOf?.(call);
-  if (instance !== undefined) factsOf(request.raw).instance = instance;
-  return await operation.handle(call, services);
 }
 
 const noQuery = z.strictObject({});
@@ -128,7 +146,10 @@ function isEmpty(value: unknown): boolean {
 const bodyOf = ({ bodyIsOptional }: Operation, { body }: FastifyRequest): unknown =>
   bodyIsOptional === true && body === undefined ? {} : body;
 
-const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSignal, maxWaitMs: number): Call => {
+/** A request that has no turn yet has none to end. */
+type MutableCall = Omit<Call, 'endTurn'> & { endTurn: () => void };
+
+const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSignal, maxWaitMs: number): MutableCall => {
   const carried = carriedBy(request.headers, operation, maxWaitMs);
   const { principal } = factsOf(request.raw);
   const call = {
@@ -144,11 +165,14 @@ const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSign
     body: operation.body === undefined ? undefined : parsePart('body', operation.body, bodyOf(operation, request)),
     rawBody: bodyOf(operation, request),
     signal,
+    endTurn: noTurn,
   };
   return principal === undefined
-    ? Object.defineProperty(call as Call, 'principal', { get: throwNobody })
-    : (call as Call);
+    ? Object.defineProperty(call as MutableCall, 'principal', { get: throwNobody })
+    : (call as MutableCall);
 };
+
+const noTurn = () => undefined;
 
 function throwNobody(): never {
   throw new Error('a public operation has no principal');

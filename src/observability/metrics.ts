@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createAdmissionMetrics } from './admission-metrics.ts';
 import { createMoneyMetrics } from './money-metrics.ts';
 import { createSchemaWaits } from './schema-waits.ts';
 
@@ -64,6 +65,7 @@ export function createMetrics(build: { version: string; role: string }) {
 
   return {
     ...createHttpMetrics(registers),
+    ...createAdmissionMetrics(registers),
     countStart: (processName: string, idempotencyStatus: string): void =>
       starts.inc({ process: processName, idempotency_status: idempotencyStatus }),
     countOutcome: (processName: string, outcome: string): void => outcomes.inc({ process: processName, outcome }),

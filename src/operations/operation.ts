@@ -54,6 +54,11 @@ export interface Call<Params = Readonly<Record<string, string>>, Query = unknown
    * is gone or the app closes.
    */
   readonly signal: AbortSignal;
+  /**
+   * Ends the request's turn (`overload/gate.ts`): for a handler that goes on to wait for something which takes its time by
+   * design. What it does after that is not limited. Without it the turn ends with the answer.
+   */
+  readonly endTurn: () => void;
 }
 
 export type ResponseHeader = 'Location' | 'Retry-After' | 'Idempotency-Status' | 'Preference-Applied' | 'ETag';

@@ -86,6 +86,7 @@ export async function waitForResult(definition: ProcessDefinition, call: Instanc
   const address = addressOf(definition, call);
   let told = await describe(address, call, services);
   const mustWait = waitMs > 0 && told.status === 'running' && !isInterrupted(told);
+  if (mustWait) call.endTurn();
   const waited = mustWait ? await services.gateway.untilClosed(address, told, waitMs, signal) : notAsked;
   const ended = endedAs(told, waited);
   if (ended !== undefined) told = await tellOne(address, ended, services.permanentRows);

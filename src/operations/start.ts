@@ -113,11 +113,12 @@ const foundAs = (snapshot: Told) =>
 async function waitUntilClosed(
   address: Address,
   { snapshot }: Started,
-  { signal, waitMs }: Pick<Call, 'signal' | 'waitMs'>,
+  { signal, waitMs, endTurn }: Pick<Call, 'signal' | 'waitMs' | 'endTurn'>,
   { gateway, permanentRows }: Pick<Services, 'gateway' | 'permanentRows'>,
 ): Promise<{ told: Told; hasWaited: boolean }> {
   if (waitMs === 0 || isInterrupted(snapshot)) return { told: snapshot, hasWaited: false };
   if (snapshot.status === 'closed') return { told: snapshot, hasWaited: true };
+  endTurn();
   const waited = await gateway.untilClosed(address, snapshot, waitMs, signal);
   const hasWaited = waited.kind !== 'not-waited';
   try {

@@ -1,5 +1,6 @@
 import { Problem } from '../problems.ts';
 import { createFairGate } from '../timing/fair-gate.ts';
+import { createReturnTimes } from '../timing/return-times.ts';
 
 /**
  * Resolves when a question may be put to Temporal's visibility store. Throws `overloaded` where that would take more than
@@ -9,7 +10,6 @@ export type VisibilityTurn = (tenant: string) => Promise<void>;
 
 const windowMs = 1_000;
 const patienceMs = 2_000;
-const longestRetryMs = 60_000;
 
 /**
  * Keeps the questions of this process to `perSecond` in any second; 0 for no limit. The store serves few, ten a second
@@ -19,31 +19,15 @@ export function createVisibilityRation({ perSecond }: { readonly perSecond: numb
   if (perSecond === 0) return () => Promise.resolve();
   // A slot is given back one second after it was taken.
   const gate = createFairGate({ slots: () => perSecond });
-  const refusals = countRecent();
+  const returnAfterMs = createReturnTimes({ perSecond: () => perSecond });
 
-  /** Those who wait and those who were refused come first; the next are spread over as much time again. */
   function refuse(): never {
-    refusals.add();
-    const ahead = gate.waiting + refusals.count();
-    const aheadMs = Math.min(Math.max((ahead / perSecond) * windowMs, windowMs), longestRetryMs / 2);
-    throw new Problem('overloaded', { retryAfterMs: Math.round(aheadMs * (1 + Math.random())) });
+    throw new Problem('overloaded', { retryAfterMs: returnAfterMs(gate.waiting) });
   }
 
   return async (tenant) => {
     if (gate.waitingIn(tenant) >= (perSecond * patienceMs) / windowMs) refuse();
     if (!(await gate.enter(tenant, patienceMs))) refuse();
     setTimeout(gate.leave, windowMs).unref();
-  };
-}
-
-/** Counts what happened in the last few seconds. */
-function countRecent() {
-  let recent = 0;
-  return {
-    count: () => recent,
-    add(): void {
-      recent += 1;
-      setTimeout(() => (recent -= 1), patienceMs).unref();
-    },
   };
 }

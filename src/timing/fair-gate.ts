@@ -7,7 +7,7 @@ export function createFairGate({ slots }: { readonly slots: () => number }) {
   let taken = 0;
 
   function admitNext(): void {
-    while (taken < slots()) {
+    while (lanes.size > 0 && taken < slots()) {
       const admit = lanes.takeNext();
       if (admit === undefined) return;
       taken += 1;
@@ -28,22 +28,27 @@ export function createFairGate({ slots }: { readonly slots: () => number }) {
 
     /**
      * Resolves to true once the caller has a slot, which it gives back by `leave`, and to false after `patienceMs`
-     * milliseconds without one. No caller overtakes who waits already.
+     * milliseconds without one, or when `signal` aborts. No caller overtakes who waits already.
      */
-    enter(lane: string, patienceMs: number): true | Promise<boolean> {
+    enter(lane: string, patienceMs: number, signal?: AbortSignal): true | Promise<boolean> {
       if (lanes.size === 0 && taken < slots()) {
         taken += 1;
         return true;
       }
+      if (signal?.aborted === true) return Promise.resolve(false);
       return new Promise((resolve) => {
-        const admit = () => {
+        const settle = (isAdmitted: boolean) => {
           clearTimeout(timer);
-          resolve(true);
+          signal?.removeEventListener('abort', giveUp);
+          resolve(isAdmitted);
         };
-        const timer = setTimeout(() => {
+        const admit = () => settle(true);
+        const giveUp = () => {
           lanes.remove(lane, admit);
-          resolve(false);
-        }, patienceMs);
+          settle(false);
+        };
+        const timer = setTimeout(giveUp, patienceMs);
+        signal?.addEventListener('abort', giveUp);
         lanes.add(lane, admit);
         // The slots may have become more since somebody left last.
         admitNext();

@@ -2,6 +2,7 @@ import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/w
 import { dataConverter } from '../orchestration/codec.ts';
 import { type HealthWatch, watchHealth } from '../orchestration/health.ts';
 import { parseWorkflowId } from '../orchestration/identity.ts';
+import { holdYoungGeneration } from '../young-generation.ts';
 
 export interface PoolOptions {
   readonly namespace: string;
@@ -11,6 +12,8 @@ export interface PoolOptions {
   /** Called once for each instance that ends by its own code. */
   readonly countOutcome: (processName: string, outcome: string) => void;
   readonly slots: { readonly workflowTasks: number; readonly activities: number; readonly cachedWorkflows: number };
+  /** How long the HTTP side waits for the answer of an instance, in milliseconds. */
+  readonly actionDeadlineMs: number;
   /** How long running activities may go on after a stop, and after which time a stop gives up; milliseconds. */
   readonly shutdown: { readonly graceMs: number; readonly forceMs: number };
 }
@@ -33,9 +36,17 @@ export interface WorkerPool {
   hasFailed(): boolean;
 }
 
-// How long Temporal keeps a step for the worker that ran the instance last. An action right after a crash waits as long,
-// so this is shorter than an action's deadline.
-const stickyTimeoutMs = 1_500;
+/** What is left of an action's deadline for its answer by a worker that has to replay the instance. */
+const answerMs = 500;
+/** Nothing shall wait longer for a worker that is gone. */
+const longestStickyMs = 5_000;
+
+/**
+ * How long Temporal keeps a task for the worker that has the instance in memory. An action right after a crash waits as
+ * long, so this is shorter than its deadline. Much shorter than a busy worker needs, and every task is a replay elsewhere.
+ */
+const stickyTimeoutOf = (actionDeadlineMs: number): number =>
+  Math.min(longestStickyMs, Math.max(answerMs, actionDeadlineMs - answerMs));
 
 /** Runs one worker for each task queue over the connection. Rejects, and leaves no worker behind, where one cannot be made. */
 export async function startPool(connection: NativeConnection, options: PoolOptions): Promise<WorkerPool> {
@@ -64,17 +75,17 @@ export async function startPool(connection: NativeConnection, options: PoolOptio
 }
 
 async function createWorkers(connection: NativeConnection, options: PoolOptions): Promise<Worker[]> {
-  const workers: Worker[] = [];
-  try {
-    for (const taskQueue of options.taskQueues) {
-      workers.push(await Worker.create(workerOptionsOf(connection, taskQueue, options)));
-    }
-    return workers;
-  } catch (error) {
-    // A worker that never ran would hold the connection for ever.
-    await Promise.allSettled(workers.map(runAndEnd));
-    throw error;
-  }
+  // Each worker has a thread of its own, and loads modules there.
+  const release = holdYoungGeneration();
+  const created = await Promise.allSettled(
+    options.taskQueues.map((taskQueue) => Worker.create({ connection, ...workerOptionsOf(taskQueue, options) })),
+  ).finally(release);
+  const workers = created.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const failed = created.find((each) => each.status === 'rejected');
+  if (failed === undefined) return workers;
+  // A worker that never ran would hold the connection for ever.
+  await Promise.allSettled(workers.map(runAndEnd));
+  throw failed.reason;
 }
 
 async function runAndEnd(worker: Worker): Promise<void> {
@@ -83,8 +94,8 @@ async function runAndEnd(worker: Worker): Promise<void> {
   await run;
 }
 
-const workerOptionsOf = (connection: NativeConnection, taskQueue: string, options: PoolOptions): WorkerOptions => ({
-  connection,
+/** How a worker of the pool is set up, beside its connection. */
+export const workerOptionsOf = (taskQueue: string, options: PoolOptions): WorkerOptions => ({
   taskQueue,
   namespace: options.namespace,
   workflowBundle: options.workflowBundle,
@@ -93,7 +104,7 @@ const workerOptionsOf = (connection: NativeConnection, taskQueue: string, option
   maxConcurrentWorkflowTaskExecutions: options.slots.workflowTasks,
   maxConcurrentActivityTaskExecutions: options.slots.activities,
   maxCachedWorkflows: options.slots.cachedWorkflows,
-  stickyQueueScheduleToStartTimeout: stickyTimeoutMs,
+  stickyQueueScheduleToStartTimeout: stickyTimeoutOf(options.actionDeadlineMs),
   shutdownGraceTime: options.shutdown.graceMs,
   shutdownForceTime: options.shutdown.forceMs,
   sinks: {

@@ -244,6 +244,35 @@ describe('a process with everything', () => {
     expect(count('GET', '/v1/users/{id}/inbox', 200)).toBe(1);
   });
 
+  it('has no turn for callers who wait, and tells how each operation stands', async () => {
+    const probeId = unique('probe');
+    const wait = { headers: { prefer: 'wait=20' } };
+    const described = async () =>
+      samplesOf(await metricsOf(portico), 'portico_temporal_request_duration_seconds_count').get(
+        'method="DescribeWorkflowExecution",code="OK"',
+      ) ?? 0;
+    const standing = async () => samplesOf(await metricsOf(portico), 'portico_requests_under_way');
+    const answered: number[] = [];
+    const note = ({ status }: { status: number }) => answered.push(status);
+    const starting = portico.post('/v1/probes', { probeId }, wait).then(note);
+    await until(
+      () => portico.get(`/v1/probes/${probeId}`),
+      ({ status }) => status === 200,
+    );
+    const before = await described();
+    const asking = portico.get(`/v1/probes/${probeId}/result`, wait).then(note);
+    await until(described, (count) => count > before);
+    const idle = await until(standing, (each) => [...each.values()].every((count) => count === 0));
+    expect(idle.get('operation="startProbesV1",cost="start"')).toBe(0);
+    expect(answered).toEqual([]);
+    await portico.post(`/v1/probes/${probeId}/finish`, {});
+    await Promise.all([starting, asking]);
+    expect(answered).toEqual([200, 200]);
+    const text = await metricsOf(portico);
+    expect(samplesOf(text, 'portico_requests_limit').get('operation="listTransfersV1",cost="list"')).toBe(512);
+    expect(samplesOf(text, 'portico_requests_waiting').size).toBe(idle.size);
+  });
+
   it('has the metrics of the SDK in the same answer', async () => {
     const { headers } = await fetch(new URL('/metrics', portico.adminUrl));
     expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
@@ -264,7 +293,8 @@ describe('a process with everything', () => {
         processes: labelValues(text, 'portico_starts_total', 'process'),
       };
     };
-    const templates = new Set([...operations.map(({ path }) => path), '/v1/probes', '/v1/probes/{id}', 'none']);
+    const probes = ['', '/{id}', '/{id}/result', '/{id}/finish'].map((path) => `/v1/probes${path}`);
+    const templates = new Set([...operations.map(({ path }) => path), ...probes, 'none']);
     const paths = [
       '/canary',
       '/v1/canary',

@@ -8,6 +8,7 @@ import { registerRoutes } from '../../src/http/routes.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { operations, permissionsOf } from '../../src/operations/index.ts';
 import type { Operation } from '../../src/operations/operation.ts';
+import { createAdmission } from '../../src/overload/admission.ts';
 import { layFreezing, settledTransfer } from '../fixtures/stuck-transfers.ts';
 import { aboveLimit, closed, transferOf, waitingTransfer, withKey } from '../fixtures/transfers.ts';
 import type { Reply } from '../harness/caller.ts';
@@ -231,6 +232,7 @@ describe('openapi.yaml', () => {
     });
     // Nothing is asked of them.
     registerRoutes(app, operations, {
+      admission: createAdmission({ countShed: () => undefined }),
       services: {} as never,
       maxWaitMs: 0,
       deadlines: { startMs: 1, readMs: 1, actionMs: 1 },

@@ -111,8 +111,8 @@ describe('the line of a request', () => {
     expect(mismatch).toMatchObject({ ...grant, status: 422, problem: 'idempotency-mismatch' });
     const read = await lineFor((headers) => portico.get(`/v1/user-grants/${userId}`, { headers, subject: 'bob' }));
     expect(read).toMatchObject({ operation: 'getUserGrantsV1', instanceId: userId, subject: 'bob', status: 200 });
-    const unknown = await lineFor((headers) => ignored.post('/v1/user-grants', { userId, name: 'x' }, { headers }));
-    expect(unknown).toMatchObject({ ...grant, level: 'warn', status: 504, problem: 'outcome-unknown' });
+    const unsent = await lineFor((headers) => ignored.post('/v1/user-grants', { userId, name: 'x' }, { headers }));
+    expect(unsent).toMatchObject({ ...grant, level: 'warn', status: 503, problem: 'orchestration-unavailable' });
     expect(created['durationMs']).toEqual(expect.any(Number));
   });
 

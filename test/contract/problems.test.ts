@@ -12,6 +12,7 @@ import { parseResponse, rawExchange } from '../harness/app.ts';
 import type { Reply } from '../harness/caller.ts';
 import { type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
 import { checkProblem } from '../harness/problem-answers.ts';
+import { startFrameServer } from '../servers/frame-server.ts';
 import { type JwksServer, startJwksServer } from '../servers/jwks.ts';
 import { startSilentServer } from '../servers/silent.ts';
 import { createSigningKey, mintToken } from '../tokens/tokens.ts';
@@ -35,10 +36,12 @@ let crowded: Portico;
 let pressed: Portico;
 let keyless: Portico;
 let silent: Awaited<ReturnType<typeof startSilentServer>>;
+/** A Temporal that takes requests and never answers. */
+let mute: Awaited<ReturnType<typeof startFrameServer>>;
 let jwks: JwksServer;
 
 beforeAll(async () => {
-  [silent, jwks] = await Promise.all([startSilentServer(), startJwksServer()]);
+  [silent, mute, jwks] = await Promise.all([startSilentServer(), startFrameServer(() => undefined), startJwksServer()]);
   jwks.mode = 'down';
   await layFreezing(stateDir);
   [portico, alone, ignored, crowded, pressed, keyless] = await Promise.all([
@@ -46,7 +49,7 @@ beforeAll(async () => {
     startApi({ environment: { PORTICO_RATE_LIMIT_LISTS: '1' } }),
     startApi({
       environment: {
-        TEMPORAL_ADDRESS: silent.address,
+        TEMPORAL_ADDRESS: mute.address,
         DATABASE_URL: `postgres://portico@${silent.address}/portico`,
         PORTICO_START_DEADLINE: '300ms',
         PORTICO_READ_DEADLINE: '300ms',
@@ -61,6 +64,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all([portico, alone, ignored, crowded, pressed, keyless].map((each) => each.stop()));
+  mute.stop();
   await Promise.all([silent.close(), jwks.close()]);
   rmSync(stateDir, { recursive: true, force: true });
 });

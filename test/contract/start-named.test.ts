@@ -1,30 +1,30 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
 import { until } from '../harness/until.ts';
-import { startSilentServer } from '../servers/silent.ts';
+import { startFrameServer } from '../servers/frame-server.ts';
 
 const logs: Record<'portico' | 'alone' | 'ignored', string[]> = { portico: [], alone: [], ignored: [] };
 let portico: Portico;
 /** Temporal is not there. */
 let alone: Portico;
-/** Temporal accepts connections and never answers. */
+/** Temporal takes requests and never answers. */
 let ignored: Portico;
-let silent: Awaited<ReturnType<typeof startSilentServer>>;
+let mute: Awaited<ReturnType<typeof startFrameServer>>;
 
 beforeAll(async () => {
-  silent = await startSilentServer();
+  mute = await startFrameServer(() => undefined);
   [portico, alone, ignored] = await Promise.all([
     startPortico({ logLines: logs.portico }),
     startApi({ logLines: logs.alone }),
     startApi({
       logLines: logs.ignored,
-      environment: { TEMPORAL_ADDRESS: silent.address, PORTICO_START_DEADLINE: '300ms' },
+      environment: { TEMPORAL_ADDRESS: mute.address, PORTICO_START_DEADLINE: '300ms' },
     }),
   ]);
 });
 afterAll(async () => {
   await Promise.all([portico, alone, ignored].map((each) => each.stop()));
-  await silent.close();
+  mute.stop();
 });
 
 /** What the log says of the last request that ended so. */

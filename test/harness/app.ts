@@ -5,6 +5,7 @@ import { registerRoutes } from '../../src/http/routes.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import type { Operation } from '../../src/operations/operation.ts';
+import { type Admission, createAdmission } from '../../src/overload/admission.ts';
 import type { AuthenticationOptions } from '../../src/tokens/authentication.ts';
 import { createVerificationKeys } from '../../src/tokens/keys.ts';
 import { audience, createSigningKey, issuer, mintToken } from '../tokens/tokens.ts';
@@ -21,6 +22,8 @@ interface TestAppOptions extends Partial<Omit<AppOptions, 'authentication' | 'lo
   readonly level?: string;
   /** Served beside {@link thingOperations}. */
   readonly operations?: readonly Operation[];
+  /** Decides which requests of all these operations get a turn; as usual unless told otherwise. */
+  readonly admission?: Admission;
   /** How long the handlers of `operations` may take, in milliseconds. */
   readonly limitMs?: number;
   /** Adds routes that are no operations, for what holds of any route. */
@@ -29,7 +32,8 @@ interface TestAppOptions extends Partial<Omit<AppOptions, 'authentication' | 'lo
 
 /** The app with a few operations, on a real listener, with its log in memory. */
 export async function startApp(testOptions: TestAppOptions = {}) {
-  const { authentication, level = 'info', operations = [], limitMs = 3_000, routes, ...options } = testOptions;
+  const { authentication, level = 'info', operations = [], limitMs = 3_000, routes, ...others } = testOptions;
+  const { admission = createAdmission({ countShed: () => undefined }), ...options } = others;
   const logText: string[] = [];
   const logger = createLogger({ level, destination: { write: (text: string) => logText.push(text) } });
   const metrics = createMetrics({ version: '0.0.0', role: 'api' });
@@ -56,9 +60,11 @@ export async function startApp(testOptions: TestAppOptions = {}) {
       ...authentication,
     },
   });
-  serve(app, thingOperations, 3_000);
-  serve(app, slowOperations, 200);
-  serve(app, operations, limitMs);
+  const serve = (served: readonly Operation[], ownWorkMs: number) =>
+    registerRoutes(app, served, { ...ofNoServices, admission, ownWorkMs });
+  serve(thingOperations, 3_000);
+  serve(slowOperations, 200);
+  serve(operations, limitMs);
   app.get('/v1/things', { config: listThings }, ({ query }) => ({ query }));
   routes?.(app);
   await app.listen({ host: '127.0.0.1', port: 0 });
@@ -105,15 +111,12 @@ export const jsonPost = (body: unknown): RequestInit => ({
 /** No operation: it shows the query as the router reads it, before any schema. */
 const listThings = { operationId: 'listThings', permission: 'things:read', cost: 'list', process: 'things' } as const;
 
-function serve(app: FastifyInstance, operations: readonly Operation[], limitMs: number): void {
-  registerRoutes(app, operations, {
-    // None of them reaches further than its own handler.
-    services: {} as never,
-    deadlines: { startMs: 0, readMs: 0, actionMs: 0 },
-    maxWaitMs: 0,
-    ownWorkMs: limitMs,
-  });
-}
+/** None of the operations reaches further than its own handler. */
+const ofNoServices = {
+  services: {} as never,
+  deadlines: { startMs: 0, readMs: 0, actionMs: 0 },
+  maxWaitMs: 0,
+};
 
 /**
  * Writes the parts one after the other to a socket, each after its delay, and gives what came back until the other side

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { edgeBugs } from './edge-bugs.ts';
+import { loadBugs } from './load-bugs.ts';
 import { moneyBugs } from './money-bugs.ts';
 import { plant, textsThatDoNotFit } from './plant.ts';
 import type { PlantedBug } from './planted-bug.ts';
@@ -10,7 +11,7 @@ import { workflowBugs } from './workflow-bugs.ts';
 const project = join(import.meta.dirname, '..', '..');
 const read = (file: string): string => readFileSync(join(project, file), 'utf8');
 
-const bugs = [...moneyBugs, ...workflowBugs, ...edgeBugs];
+const bugs = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs];
 const named = bugs.map((bug): [string, PlantedBug] => [bug.name, bug]);
 
 describe('the bug that `npm run test:planted` plants:', () => {

@@ -4,6 +4,7 @@ import { provideTemporalCli } from '../../local/temporal/cli.ts';
 import { copyCheckout } from '../harness/checkout.ts';
 import { inParallel } from '../harness/in-parallel.ts';
 import { edgeBugs } from './edge-bugs.ts';
+import { loadBugs } from './load-bugs.ts';
 import { moneyBugs } from './money-bugs.ts';
 import { plant, textsThatDoNotFit } from './plant.ts';
 import type { PlantedBug } from './planted-bug.ts';
@@ -23,7 +24,7 @@ const width = 2;
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(chosen: readonly string[]): Promise<number> {
-  const all = [...moneyBugs, ...workflowBugs, ...edgeBugs];
+  const all = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs];
   const bugs = all.filter(({ name }) => chosen.length === 0 || chosen.some((part) => name.includes(part)));
   if (bugs.length === 0)
     throw new Error(`No bug has such a name. There are: ${all.map(({ name }) => name).join('; ')}`);

@@ -54,7 +54,7 @@ describe('the Dockerfile', () => {
   it('sets only what Portico knows', () => {
     const names = [...(finalLine('ENV') ?? '').matchAll(/([A-Z_]+)=/g)].map(([, name]) => name ?? '');
     expect(names).toContain('PORTICO_WORKFLOW_BUNDLE');
-    const known = [...settingNames, 'NODE_ENV', 'NODE_OPTIONS'];
+    const known = [...settingNames, 'NODE_ENV', 'NODE_OPTIONS', 'MALLOC_ARENA_MAX'];
     expect(names.filter((name) => !known.includes(name))).toEqual([]);
   });
 });

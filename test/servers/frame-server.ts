@@ -53,6 +53,7 @@ export async function startFrameServer(
   const server = createServer(accept);
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     port: (server.address() as AddressInfo).port,
     sockets,
     /** How many there have been. */

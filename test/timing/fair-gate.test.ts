@@ -79,4 +79,28 @@ describe('a fair gate', () => {
     await leave();
     expect([gate.taken, gate.waiting, gate.waitingIn('a')]).toEqual([0, 0, 0]);
   });
+
+  it('forgets who has gone, and lets nobody wait who has gone before', async () => {
+    const { gate, leave } = fullGate(1);
+    const caller = new AbortController();
+    const gone = gate.enter('a', long, caller.signal);
+    const next = gate.enter('a', long);
+    caller.abort();
+    expect([gate.taken, gate.waiting]).toEqual([1, 1]);
+    expect(await gone).toBe(false);
+    expect(await gate.enter('a', long, caller.signal)).toBe(false);
+    await leave();
+    expect(await next).toBe(true);
+    expect([gate.taken, gate.waiting, gate.waitingIn('a')]).toEqual([1, 0, 0]);
+  });
+
+  it('keeps the slot of who goes after getting it', async () => {
+    const { gate, leave } = fullGate(1);
+    const caller = new AbortController();
+    const admitted = gate.enter('a', long, caller.signal);
+    await leave();
+    caller.abort();
+    expect(await admitted).toBe(true);
+    expect([gate.taken, gate.waiting]).toEqual([1, 0]);
+  });
 });
