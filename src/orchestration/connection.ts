@@ -2,6 +2,7 @@ import { status as grpcStatus } from '@grpc/grpc-js';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { grpcErrorFrom, isRefusal, isWorthRetrying } from './failures.ts';
 import { watchHealth } from './health.ts';
+import { withinRetryBudget } from './retry-budget.ts';
 import { headersFor, type ServerSettings, targetOf } from './server-settings.ts';
 import { createServices } from './services.ts';
 import { createChannel } from './transport/channel.ts';
@@ -34,15 +35,17 @@ export function createConnection(options: {
   const { settings, namespace, observe } = options;
   const target = targetOf(settings);
   const channel = createChannel(() => dial(target));
-  const calls = createUnaryCalls({
-    channel,
-    headers: headersFor(settings, target, namespace),
-    isRetryable: isWorthRetrying,
-    isRefusal,
-    observe: (path, code, seconds) => observe(methodOf(path), nameOf(code), seconds),
-    errorOf: (path, failure, isWithoutEffect) =>
-      grpcErrorFrom(failure, { isWithoutEffect: isWithoutEffect && !asksForAnswer(path) }),
-  });
+  const calls = createUnaryCalls(
+    withinRetryBudget({
+      channel,
+      headers: headersFor(settings, target, namespace),
+      isRetryable: isWorthRetrying,
+      isRefusal,
+      observe: (path, code, seconds) => observe(methodOf(path), nameOf(code), seconds),
+      errorOf: (path, failure, isWithoutEffect) =>
+        grpcErrorFrom(failure, { isWithoutEffect: isWithoutEffect && !asksForAnswer(path) }),
+    }),
+  );
   const connection = createServices(calls, channel.isFull);
   const health = watchHealth(connection);
   health.onAnswer((answer) => {
