@@ -56,6 +56,12 @@ export function createMetrics(build: { version: string; role: string }) {
     labelNames: ['method', 'code'],
     registers,
   });
+  const eagerStarts = new Counter({
+    name: 'portico_eager_starts_total',
+    help: 'Starts that asked for their first task: granted, not-granted, or failed where nothing was started for certain.',
+    labelNames: ['result'],
+    registers,
+  });
   const openInstances = new Gauge({
     name: 'portico_open_instances',
     help: 'Instances that have not ended, by process, as last counted.',
@@ -74,6 +80,8 @@ export function createMetrics(build: { version: string; role: string }) {
       temporalRequests.observe({ method, code }, seconds);
       if (code !== 'OK' && code !== 'CANCELLED') temporalFailures.inc({ method, code });
     },
+    /** `result` is `granted`, `not-granted` or `failed`. */
+    countEagerStart: (result: string): void => eagerStarts.inc({ result }),
     countSchemaWait: createSchemaWaits(registers),
     setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
     /** Of money that is on its way or waits for people. */

@@ -133,7 +133,7 @@ describe('a start that the server refuses', () => {
       if (first === undefined) throw new Error('no code');
       const server = await connectTo('StartWorkflowExecution', [first, ...rest]);
       const native = await NativeConnection.connect({ address: server.frontend.address });
-      const eagerStarts = createEagerStarts(() => undefined);
+      const eagerStarts = createEagerStarts({ observe: () => undefined, count: () => undefined });
       const health = watchHealth(native);
       eagerStarts.open({ connection: native, health, taskQueues: ['probes'] });
       releases.push(() => native.close(), health.stop, eagerStarts.shut);
