@@ -1,6 +1,6 @@
 import { status as grpcStatus } from '@grpc/grpc-js';
 import type { ConnectionLike } from '@temporalio/client';
-import { within } from '../orchestration/calls.ts';
+import { withinNative } from '../orchestration/calls.ts';
 import type { ObserveRequest } from '../orchestration/connection.ts';
 import { grpcCode, grpcCodeOf } from '../orchestration/failures.ts';
 import type { HealthWatch } from '../orchestration/health.ts';
@@ -59,7 +59,7 @@ export function createEagerStarts({ observe, count }: EagerObservers) {
       const seen = (code: string) => observe('StartWorkflowExecution', code, (performance.now() - startedAtMs) / 1_000);
       inFlight += 1;
       grants?.ask();
-      const call = within(connection, { deadlineMs }, () =>
+      const call = withinNative(connection, { deadlineMs }, () =>
         connection.workflowService.startWorkflowExecution({ ...request, requestEagerExecution: true }),
       ).finally(() => (inFlight -= 1));
       try {

@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { dataConverter } from '../../src/orchestration/codec.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { watchHealth } from '../../src/orchestration/health.ts';
 import { createStarts } from '../../src/orchestration/start.ts';
@@ -44,7 +42,7 @@ async function openStarts({ address, slots }: { address: string; slots?: number 
   const { connection, close } = createConnection({ settings: { address, tls: false }, observe: () => undefined });
   releases.push(close, health.stop, eagerStarts.shut);
   const { start } = createStarts({
-    ...{ client: new Client({ connection, dataConverter }), connection, namespace: 'default', eagerStarts },
+    ...{ connection, namespace: 'default', eagerStarts },
     deadlines: { startMs: 5_000, readMs: 5_000, actionMs: 5_000 },
   });
   await expect.poll(() => eagerStarts.isOpen(taskQueue)).toBe(true);
