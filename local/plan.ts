@@ -1,8 +1,8 @@
+import { describeAllSettings } from '../src/config/all-settings.ts';
 import { type Config, ConfigError, type Environment, givenIn, parseConfig } from '../src/config/config.ts';
 import { type Given, hasOwnTemporal } from '../src/config/contradictions.ts';
 import { nearestName } from '../src/config/nearest-name.ts';
-import { describeProcessSettings, type SettingsOwner } from '../src/config/process-settings.ts';
-import { describeSettings } from '../src/config/settings.ts';
+import type { SettingsOwner } from '../src/config/process-settings.ts';
 import { localNames, type LocalSettings, localSettings } from './settings.ts';
 
 /** What the environment does not give, and `npm start` therefore provides. */
@@ -88,7 +88,7 @@ const placeholdersFor = ({ temporal, database, developmentKey, cursorSecret }: M
 
 /** Names that come nearest to one of ours. Portico itself names those that come nearest to one of its own. */
 function misspeltNames(given: Given, processes: readonly SettingsOwner[]): { name: string; problem: string }[] {
-  const ofPortico = [...describeSettings(), ...describeProcessSettings(processes)].map(({ name }) => name);
+  const ofPortico = describeAllSettings(processes).map(({ name }) => name);
   const all = [...ofPortico, ...localNames];
   return Object.keys(given)
     .filter((name) => /^(PORTICO|TEMPORAL)_/.test(name) && !all.includes(name))
