@@ -40,6 +40,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     ...storage.workAdapters,
     gateway,
     settingsOf: config.settingsOf,
+    definitions: options.definitions,
   };
   let reconciliation: ReturnType<typeof startReconciliation> | undefined;
   const workers = superviseWorkers({

@@ -260,7 +260,7 @@ describe.skipIf(rabbitSkipReason() !== undefined)('RabbitMQ', () => {
     onTestFinished(() => postgres.stop());
     const databaseUrl = postgres.urlOf(await postgres.createDatabase());
     const { queue, publish } = await openQueue();
-    const messages = [1, 2, 4, 8].map((amount) => messageTo(queue, { body: JSON.stringify({ amount }) }));
+    const messages = [1, 2, 4, 8].map((amount) => messageTo(queue, { body: JSON.stringify({ payload: { amount } }) }));
     // As retries bring them, to several at once.
     await Promise.all([...messages, ...messages, ...messages].map((message) => publish(message)));
     const environment = { DATABASE_URL: databaseUrl, BROKER_URL: rabbit.url, QUEUE: queue };
