@@ -61,8 +61,6 @@ export function createQueues(settings: QueueSettings, observer: QueueObserver = 
   }
 }
 
-export type Queues = ReturnType<typeof createQueues>;
-
 function brokerOf({ brokerUrl }: QueueSettings, observer: QueueObserver): QueueBroker | undefined {
   const url = brokerUrl?.reveal();
   if (url === undefined) return undefined;
