@@ -90,6 +90,25 @@ export const problems = {
     retryable: false,
     effect: 'none',
   },
+  'not-configured': {
+    status: 422,
+    title: 'This deployment is not set up for what the request asks for',
+    retryable: false,
+    effect: 'none',
+  },
+  'target-not-allowed': {
+    status: 422,
+    title: 'The request names a target that this deployment does not allow',
+    retryable: false,
+    effect: 'none',
+  },
+  'limit-reached': {
+    status: 429,
+    title: 'The tenant has as many of these as this deployment allows',
+    retryable: true,
+    effect: 'none',
+    retryAfterMs: 60_000,
+  },
   'rate-limited': { status: 429, title: 'Too many requests', retryable: true, effect: 'none', retryAfterMs: 1_000 },
   'headers-too-large': { status: 431, title: 'The header fields are too large', retryable: false, effect: 'none' },
   internal: {

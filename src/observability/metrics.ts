@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createAdmissionMetrics } from './admission-metrics.ts';
 import { createMoneyMetrics } from './money-metrics.ts';
+import { createQueueMetrics } from './queue-metrics.ts';
 import { createSchemaWaits } from './schema-waits.ts';
 
 /** One HTTP request that ended. `route` is a template from the router, never the path that was asked for. */
@@ -53,6 +54,7 @@ export function createMetrics(build: { version: string; role: string }) {
   return {
     ...createHttpMetrics(registers),
     ...createAdmissionMetrics(registers),
+    ...createQueueMetrics(registers),
     ...createTemporalMetrics(registers),
     countStart: (processName: string, idempotencyStatus: string): void =>
       starts.inc({ process: processName, idempotency_status: idempotencyStatus }),
