@@ -4,8 +4,8 @@ import { rowsOf } from '../definition/permanent-row.ts';
 import { fingerprintOf, hashedKey } from '../orchestration/identity.ts';
 import type { StartOutcome } from '../orchestration/start.ts';
 import { Problem } from '../problems.ts';
-import type { Answer, Call, Operation, Services } from './operation.ts';
 import { prepareAndStart } from './judging.ts';
+import type { Answer, Call, Operation, Services } from './operation.ts';
 import { type addressOf, endedAs, withResult } from './reads.ts';
 import {
   answerWith,
