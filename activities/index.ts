@@ -1,6 +1,8 @@
 import type { Adapters } from '../src/adapters/index.ts';
 import type { SettingsOf } from '../src/config/process-settings.ts';
+import type { ProcessDefinition } from '../src/definition/definition.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
+import { createLaunchActivities } from './launch.ts';
 import { createTransferActivities } from './transfers.ts';
 import { createUserGrantActivities } from './user-grants.ts';
 
@@ -8,10 +10,13 @@ import { createUserGrantActivities } from './user-grants.ts';
 interface Dependencies extends Adapters {
   readonly gateway: Gateway;
   readonly settingsOf: SettingsOf;
+  /** What this process offers: activities may start it. */
+  readonly definitions: readonly ProcessDefinition[];
 }
 
 /** Every activity of every process, by the name that workflows call. Names are unique across processes. */
 export const createActivities = (dependencies: Dependencies) => ({
+  ...createLaunchActivities(dependencies),
   ...createTransferActivities(dependencies),
   ...createUserGrantActivities(dependencies),
 });

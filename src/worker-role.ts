@@ -39,6 +39,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     ...storage.workAdapters,
     gateway,
     settingsOf: config.settingsOf,
+    definitions: options.definitions,
   };
   let reconciliation: ReturnType<typeof startReconciliation> | undefined;
   const workers = superviseWorkers({

@@ -67,7 +67,7 @@ const allowedRooms: Record<string, readonly string[]> = {
   'src/adapters': ['src/problems.ts', 'src/database'],
   'src/database': ['src/problems.ts'],
   'src/observability': ['src/problems.ts'],
-  activities: ['src/problems.ts', 'src/catalog'],
+  activities: ['src/problems.ts', 'src/catalog', 'src/definition', 'src/orchestration/identity.ts'],
   workflows: [],
 };
 

@@ -1,0 +1,54 @@
+import type { ProcessDefinition } from '../src/definition/definition.ts';
+import type { Actor } from '../src/definition/envelope.ts';
+import { launchableOf, type LaunchTarget } from '../src/definition/launch-target.ts';
+import type { Gateway } from '../src/orchestration/gateway.ts';
+import { hashedKey } from '../src/orchestration/identity.ts';
+import { Problem, type ProblemCode } from '../src/problems.ts';
+import { failureOf, typed } from './failures.ts';
+
+/** A target with what its instance is started as. */
+export interface LaunchOrder extends LaunchTarget {
+  readonly tenant: string;
+  readonly startedBy: Actor;
+  readonly traceparent?: string | undefined;
+}
+
+/** `key` is the id of the instance. `refused`: no repetition of the same order can start it. */
+export type Launched =
+  | { readonly kind: 'created' | 'joined' | 'replayed'; readonly key: string }
+  | { readonly kind: 'refused'; readonly code: ProblemCode };
+
+interface Dependencies {
+  readonly gateway: Pick<Gateway, 'start'>;
+  /** What this release can start. */
+  readonly definitions: readonly ProcessDefinition[];
+}
+
+/** Starts processes for processes and schedules. */
+export function createLaunchActivities({ gateway, definitions }: Dependencies) {
+  async function launch({ tenant, startedBy, traceparent, ...target }: LaunchOrder): Promise<Launched> {
+    const { definition, body, input, key: businessKey } = launchableOf(definitions, target);
+    const key = definition.key.hashed === true ? hashedKey(businessKey) : businessKey;
+    const started = await gateway.start({ definition, tenant, key, body, input, startedBy, traceparent });
+    if (started.kind === 'unknown') throw new Problem('outcome-unknown', { cause: started.cause });
+    if (started.kind === 'mismatch') return { kind: 'refused', code: 'idempotency-mismatch' };
+    return { kind: started.kind, key };
+  }
+
+  return {
+    /**
+     * Starts the instance through the gateway, at most once for its key. The input is validated with the schema of this
+     * release. Fails as `unavailable` where a repetition may succeed or tell.
+     */
+    launch: (order: LaunchOrder): Promise<Launched> =>
+      typed(async () => {
+        try {
+          return await launch(order);
+        } catch (error) {
+          if (!(error instanceof Problem)) throw error;
+          if (error.kind.retryable) throw failureOf('unavailable', error.message, error);
+          return { kind: 'refused', code: error.code };
+        }
+      }),
+  };
+}
