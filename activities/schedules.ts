@@ -1,10 +1,9 @@
-import type { ProcessDefinition } from '../src/definition/definition.ts';
 import { definitionOf } from '../src/definition/launch-target.ts';
 import type { FiringState, ScheduledLaunch } from '../src/definition/scheduled-launch.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
 import { Problem } from '../src/problems.ts';
 import { failureOf, typed } from './failures.ts';
-import { createLaunchActivities, type Launched } from './launch.ts';
+import { createLaunchActivities, type LaunchDependencies, type Launched } from './launch.ts';
 
 /** A launch of a schedule at one nominal time. */
 interface Firing {
@@ -21,16 +20,16 @@ interface Fired {
   readonly key: string;
 }
 
-interface Dependencies {
-  readonly gateway: Pick<Gateway, 'start' | 'describe' | 'act'>;
-  readonly definitions: readonly ProcessDefinition[];
+interface Dependencies extends LaunchDependencies {
+  readonly gateway: Pick<Gateway, 'start' | 'findStarted' | 'describe' | 'act'>;
   /** Counts a firing by how it ended, with the time from its begin until its instance was there. */
   readonly observeFiring: (process: string, result: string, seconds: number) => void;
 }
 
 /** What a firing of a schedule does. */
-export function createScheduleActivities({ gateway, definitions, observeFiring }: Dependencies) {
-  const { launch: launchTarget } = createLaunchActivities({ gateway, definitions });
+export function createScheduleActivities(dependencies: Dependencies) {
+  const { gateway, definitions, observeFiring } = dependencies;
+  const { launch: launchTarget } = createLaunchActivities(dependencies);
   const addressOf = ({ launch: { tenant, ...target }, key }: Fired) => ({
     definition: definitionOf(definitions, target),
     tenant,
@@ -48,8 +47,10 @@ export function createScheduleActivities({ gateway, definitions, observeFiring }
     },
 
     /** Counts a firing that nobody took up in time. */
-    miss: ({ launch, begunAtMs }: Omit<Firing, 'time'>): Promise<void> =>
-      Promise.resolve(observeFiring(launch.process, 'missed', Math.max(0, Date.now() - begunAtMs) / 1_000)),
+    miss({ launch, begunAtMs }: Omit<Firing, 'time'>): Promise<void> {
+      observeFiring(launch.process, 'missed', Math.max(0, Date.now() - begunAtMs) / 1_000);
+      return Promise.resolve();
+    },
 
     /** How the instance of a firing stands. One that the engine has forgotten has ended. */
     look: (fired: Fired): Promise<FiringState> =>

@@ -51,15 +51,15 @@ export function expectationOf(field: CalendarField): string {
 function rangeOf(bounds: Bounds, part: string): readonly number[] | undefined {
   const [, from = '', to, step] = /^(\*|[A-Za-z0-9]+)(?:-([A-Za-z0-9]+))?(?:\/([0-9]{1,4}))?$/.exec(part) ?? [];
   if (from === '*' && to !== undefined) return undefined;
-  const start = from === '*' ? bounds.min : valueOf(bounds, from);
+  const start = from === '*' ? bounds.min : oneValueOf(bounds, from);
   const end =
-    from === '*' ? bounds.max : to === undefined ? (step === undefined ? start : bounds.max) : valueOf(bounds, to);
+    from === '*' ? bounds.max : to === undefined ? (step === undefined ? start : bounds.max) : oneValueOf(bounds, to);
   const by = step === undefined ? 1 : Number(step);
   if (start === undefined || end === undefined || end < start || by < 1) return undefined;
   return Array.from({ length: Math.floor((end - start) / by) + 1 }, (_, index) => start + index * by);
 }
 
-function valueOf({ min, max, names }: Bounds, text: string): number | undefined {
+function oneValueOf({ min, max, names }: Bounds, text: string): number | undefined {
   if (names !== undefined && text.length >= names.letters && /^[A-Za-z]+$/.test(text)) {
     const index = names.words.findIndex((word) => word.startsWith(text.toLowerCase()));
     return index === -1 ? undefined : index + min;

@@ -93,9 +93,8 @@ export async function toRawSchedule(schedule: {
   };
 }
 
-const toRawSpec = ({ zoneName, calendars, except, intervals, fromMs, untilMs, jitterMs }: ScheduleRule): RawSpec => ({
+const toRawSpec = ({ zoneName, calendars, intervals, fromMs, untilMs, jitterMs }: ScheduleRule): RawSpec => ({
   structuredCalendar: calendars.map(toRawCalendar),
-  excludeStructuredCalendar: except.map(toRawCalendar),
   interval: intervals.map(({ everyMs, offsetMs }) => ({
     interval: msNumberToTs(everyMs),
     phase: msNumberToTs(offsetMs),

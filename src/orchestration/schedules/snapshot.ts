@@ -95,7 +95,7 @@ export function toScheduleEntry({
 
 function firingsOf(results: readonly ActionResult[] | null | undefined): Firing[] {
   const firings = (results ?? []).map(({ actualTime, startWorkflowResult, startWorkflowStatus }) => ({
-    scheduledAt: /-([0-9-]+T[0-9:]+Z)$/.exec(startWorkflowResult?.workflowId ?? '')?.[1] ?? '',
+    scheduledAt: /-([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]+Z)$/.exec(startWorkflowResult?.workflowId ?? '')?.[1] ?? '',
     firedAt: new Date(optionalTsToMs(actualTime) ?? 0).toISOString(),
     state: stateOf(startWorkflowStatus),
   }));
