@@ -1,8 +1,6 @@
-import { Client } from '@temporalio/client';
 import { createActions } from './actions.ts';
 import type { Deadlines } from './calls.ts';
 import { createClosedInstances } from './closed.ts';
-import { dataConverter } from './codec.ts';
 import { createLists } from './lists.ts';
 import { createReads } from './reads.ts';
 import { createResults } from './results.ts';
@@ -20,7 +18,7 @@ export const defaultLaunchQueue = 'launches';
  * What the rest of Portico asks of Temporal. The gateway speaks of processes and instances; workflows, runs and task
  * queues stay behind it. One gateway serves both roles of a process.
  */
-export function createGateway(options: {
+export const createGateway = (dependencies: {
   readonly connection: Connection;
   readonly namespace: string;
   readonly deadlines: Deadlines;
@@ -31,21 +29,16 @@ export function createGateway(options: {
   readonly launchQueue?: string | undefined;
   /** Not given: Temporal alone limits questions to its visibility store. */
   readonly visibilityTurn?: VisibilityTurn | undefined;
-}) {
-  const { connection, namespace, launchQueue = defaultLaunchQueue } = options;
-  const client = new Client({ connection, namespace, dataConverter });
-  const dependencies = { ...options, launchQueue, client };
-  return {
-    ...createStarts(dependencies),
-    ...createReads(dependencies),
-    ...createResults(dependencies),
-    ...createActions(dependencies),
-    ...createLists(dependencies),
-    ...createRevivals(dependencies),
-    ...createClosedInstances(dependencies),
-    ...createSchedules(dependencies),
-    ...createScheduleLists(dependencies),
-  };
-}
+}) => ({
+  ...createStarts(dependencies),
+  ...createReads(dependencies),
+  ...createResults(dependencies),
+  ...createActions(dependencies),
+  ...createLists(dependencies),
+  ...createRevivals(dependencies),
+  ...createClosedInstances(dependencies),
+  ...createSchedules({ ...dependencies, launchQueue: dependencies.launchQueue ?? defaultLaunchQueue }),
+  ...createScheduleLists(dependencies),
+});
 
 export type Gateway = ReturnType<typeof createGateway>;

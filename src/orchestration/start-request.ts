@@ -5,7 +5,7 @@ import { firstStepOf, type ProcessDefinition } from '../definition/definition.ts
 import type { Actor, Envelope } from '../definition/envelope.ts';
 import { implementationOf } from '../definition/implementation.ts';
 import { type InstanceAddress, refOf } from './address.ts';
-import { encode } from './codec.ts';
+import { encode, encodeAll } from './codec.ts';
 import { requestIdOf, workflowIdOf } from './identity.ts';
 import { labelOf, startAttributes } from './search-attributes.ts';
 
@@ -47,6 +47,7 @@ export async function toRawStart(
     context: { tenant, key: ref.key, generation: ref.generation, startedBy, fingerprint, traceparent },
     ...(details === undefined ? {} : { details }),
   };
+  const { input, ...memo } = await encodeAll({ input: envelope, fingerprint, startedAt, startedBy });
   const attributes = { tenant, process: ref.process, step: firstStepOf(definition), labels: labelsOf(call) };
   return {
     namespace,
@@ -54,15 +55,8 @@ export async function toRawStart(
     workflowId: workflowIdOf(ref),
     workflowType: { name: implementationOf(definition, call) },
     taskQueue: { name: definition.taskQueue },
-    input: { payloads: [await encode(envelope)] },
-    memo: {
-      fields: {
-        fingerprint: await encode(fingerprint),
-        startedAt: await encode(startedAt),
-        startedBy: await encode(startedBy),
-        ...(details === undefined ? {} : { details: await encode(details) }),
-      },
-    },
+    input: { payloads: [input] },
+    memo: { fields: details === undefined ? memo : { ...memo, details: await encode(details) } },
     searchAttributes: { indexedFields: startAttributes(attributes) },
     requestId: requestIdOf(fingerprint),
     workflowIdReusePolicy:

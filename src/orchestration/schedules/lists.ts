@@ -1,4 +1,4 @@
-import { type CallDependencies, within } from '../calls.ts';
+import type { CallDependencies } from '../calls.ts';
 import { openCursor, sealCursor } from '../cursor.ts';
 import { readProblemOf } from '../failures.ts';
 import { methods } from '../methods.ts';
@@ -51,9 +51,8 @@ export const createScheduleLists = ({
     const query = openSchedulesQueryOf(tenant);
     await visibilityTurn?.(tenant);
     try {
-      const { count } = await within(connection, { deadlineMs: deadlines.readMs, signal }, () =>
-        connection.workflowService.countWorkflowExecutions({ namespace, query }),
-      );
+      const { workflowService } = connection.within({ deadlineMs: deadlines.readMs, signal });
+      const { count } = await workflowService.countWorkflowExecutions({ namespace, query });
       return Number(count);
     } catch (error) {
       throw readProblemOf(error);
