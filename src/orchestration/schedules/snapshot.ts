@@ -49,7 +49,6 @@ export interface ScheduleEntry {
 
 const { WorkflowExecutionStatus } = proto.temporal.api.enums.v1;
 type ActionResult = proto.temporal.api.schedule.v1.IScheduleActionResult;
-export type RawState = proto.temporal.api.schedule.v1.IScheduleState;
 
 type Described = proto.temporal.api.workflowservice.v1.IDescribeScheduleResponse;
 
