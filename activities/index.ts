@@ -3,6 +3,7 @@ import type { SettingsOf } from '../src/config/process-settings.ts';
 import type { ProcessDefinition } from '../src/definition/definition.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
 import { createLaunchActivities } from './launch.ts';
+import { createScheduleActivities } from './schedules.ts';
 import { createTransferActivities } from './transfers.ts';
 import { createUserGrantActivities } from './user-grants.ts';
 
@@ -12,11 +13,14 @@ interface Dependencies extends Adapters {
   readonly settingsOf: SettingsOf;
   /** What this process offers: activities may start it. */
   readonly definitions: readonly ProcessDefinition[];
+  /** Counts a firing of a schedule, by process and result. */
+  readonly observeFiring: (process: string, result: string, seconds: number) => void;
 }
 
 /** Every activity of every process, by the name that workflows call. Names are unique across processes. */
 export const createActivities = (dependencies: Dependencies) => ({
   ...createLaunchActivities(dependencies),
+  ...createScheduleActivities(dependencies),
   ...createTransferActivities(dependencies),
   ...createUserGrantActivities(dependencies),
 });

@@ -1,8 +1,11 @@
+import type { SettingsOf } from '../src/config/process-settings.ts';
 import type { ProcessDefinition } from '../src/definition/definition.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import { launchableOf, type LaunchTarget } from '../src/definition/launch-target.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
 import { hashedKey } from '../src/orchestration/identity.ts';
+import type { StartOutcome } from '../src/orchestration/start.ts';
+import type { StartCall } from '../src/orchestration/start-request.ts';
 import { Problem, type ProblemCode } from '../src/problems.ts';
 import { failureOf, typed } from './failures.ts';
 
@@ -18,21 +21,42 @@ export type Launched =
   | { readonly kind: 'created' | 'joined' | 'replayed'; readonly key: string }
   | { readonly kind: 'refused'; readonly code: ProblemCode };
 
-interface Dependencies {
-  readonly gateway: Pick<Gateway, 'start'>;
+export interface LaunchDependencies {
+  readonly gateway: Pick<Gateway, 'start' | 'findStarted'>;
+  readonly settingsOf: SettingsOf;
   /** What this release can start. */
   readonly definitions: readonly ProcessDefinition[];
 }
 
-/** Starts processes for processes and schedules. */
-export function createLaunchActivities({ gateway, definitions }: Dependencies) {
+/** Starts processes for processes and schedules. What their definitions judge a start with is among the dependencies. */
+export function createLaunchActivities(dependencies: LaunchDependencies) {
+  const { gateway, definitions } = dependencies;
+  const services = { ...dependencies, catalog: definitions };
+
   async function launch({ tenant, startedBy, traceparent, ...target }: LaunchOrder): Promise<Launched> {
     const { definition, body, input, key: businessKey } = launchableOf(definitions, target);
     const key = definition.key.hashed === true ? hashedKey(businessKey) : businessKey;
-    const started = await gateway.start({ definition, tenant, key, body, input, startedBy, traceparent });
+    const started = await start(definition, { definition, tenant, key, body, input, startedBy, traceparent });
     if (started.kind === 'unknown') throw new Problem('outcome-unknown', { cause: started.cause });
     if (started.kind === 'mismatch') return { kind: 'refused', code: 'idempotency-mismatch' };
     return { kind: started.kind, key };
+  }
+
+  /** As `POST` starts it. Permissions were judged when the launch was asked for. */
+  async function start({ prepare }: ProcessDefinition, call: StartCall): Promise<StartOutcome> {
+    if (prepare === undefined) return gateway.start(call);
+    const { tenant, key, startedBy: actor } = call;
+    const startedAt = new Date().toISOString();
+    const principal = { tenant, actor, permissions: { has: () => true } };
+    const { signal } = new AbortController();
+    const asked = { input: call.input as never, key, startedAt, principal, services, signal };
+    try {
+      return await gateway.start({ ...call, startedAt, details: await prepare(asked) });
+    } catch (error) {
+      const earlier = error instanceof Problem && !error.kind.retryable ? await gateway.findStarted(call) : undefined;
+      if (earlier === undefined) throw error;
+      return earlier;
+    }
   }
 
   return {

@@ -65,6 +65,7 @@ export async function startApiRole(options: ApiRoleOptions) {
       permanentRows: permanentRowsIn(storage.adapters),
       gateway,
       settingsOf: config.settingsOf,
+      catalog: definitions,
       countStart: metrics.countStart,
     },
     deadlines,

@@ -71,6 +71,12 @@ export const problems = {
     retryable: false,
     effect: 'none',
   },
+  'precondition-failed': {
+    status: 412,
+    title: 'The resource was changed since the caller saw it',
+    retryable: false,
+    effect: 'none',
+  },
   'body-too-large': {
     status: 413,
     title: 'The body is larger than this resource accepts',

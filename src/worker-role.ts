@@ -6,7 +6,7 @@ import type { ProcessDefinition } from './definition/definition.ts';
 import type { ReadinessCheck } from './http/readiness.ts';
 import type { Metrics } from './observability/metrics.ts';
 import type { temporalSettingsOf } from './orchestration/connection.ts';
-import type { Gateway } from './orchestration/gateway.ts';
+import { defaultLaunchQueue, type Gateway } from './orchestration/gateway.ts';
 import type { Storage } from './storage.ts';
 import { workflowBundleOf } from './worker/bundle.ts';
 import type { WorkerEagerStarts } from './worker/eager-starts.ts';
@@ -27,6 +27,8 @@ interface WorkerRoleOptions {
   readonly coreMetricsPort: number;
   /** The module whose exports are the workflows; only tests name another than Portico's own. */
   readonly workflowsPath?: string | undefined;
+  /** Where the firings of schedules are worked on; only tests name another queue than Portico's own. */
+  readonly launchQueue?: string | undefined;
 }
 
 /**
@@ -41,12 +43,16 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     gateway,
     settingsOf: config.settingsOf,
     definitions: options.definitions,
+    observeFiring: metrics.observeFiring,
   };
   let reconciliation: ReturnType<typeof startReconciliation> | undefined;
   const workers = superviseWorkers({
     connection: temporal.connection,
     namespace: temporal.namespace,
-    taskQueues: [...new Set(options.definitions.map(({ taskQueue }) => taskQueue))],
+    taskQueues: [
+      ...new Set(options.definitions.map(({ taskQueue }) => taskQueue)),
+      options.launchQueue ?? defaultLaunchQueue,
+    ],
     workflowBundle: await workflowBundleOf({
       bundlePath: config.worker.bundlePath,
       workflowsPath: options.workflowsPath,

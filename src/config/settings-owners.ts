@@ -1,11 +1,13 @@
 import { endpointSettings } from './endpoint-settings.ts';
 import type { SettingsOwner } from './process-settings.ts';
 import { queueSettings } from './queue-settings.ts';
+import { scheduleSettings } from './schedule-settings.ts';
 import { webhookSettings } from './webhook-settings.ts';
 
 /** What has settings of its own and is no process. */
 export const settingsOwners: readonly SettingsOwner[] = [
   { name: 'endpoints', settings: endpointSettings },
   { name: 'queues', settings: queueSettings },
+  { name: 'schedules', settings: scheduleSettings },
   { name: 'webhooks', settings: webhookSettings },
 ];

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { settingFaultsIn } from './check-settings.ts';
 import { outcomesOf, type ProcessDefinition } from './definition.ts';
-import { interruptedStep, reservedFilters, reservedVerbs } from './reserved-names.ts';
+import { interruptedStep, reservedFields, reservedFilters, reservedVerbs } from './reserved-names.ts';
 
 const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
@@ -58,6 +58,7 @@ function faultsOf(definition: ProcessDefinition): string[] {
       ? [`the step ${interruptedStep} is one of every process`]
       : []),
     ...permanentRowFaultsOf(definition),
+    ...detailFaultsOf(definition),
     ...steps.flatMap(([step, { actions = [] }]) =>
       actions
         .filter((action) => !Object.hasOwn(definition.actions, action))
@@ -86,6 +87,14 @@ const permanentRowFaultsOf = (definition: ProcessDefinition): string[] =>
   definition.permanentRow === undefined || outcomesOf(definition).includes(definition.permanentRow.conflict)
     ? []
     : [`the permanent row names the unknown outcome ${definition.permanentRow.conflict}`];
+
+const detailFaultsOf = ({ details, prepare }: ProcessDefinition): string[] => [
+  ...(details !== undefined && prepare === undefined ? ['details are declared, and no prepare gives them'] : []),
+  ...(details === undefined && prepare !== undefined ? ['prepare gives details, and none are declared'] : []),
+  ...Object.keys(details?.shape ?? {})
+    .filter((name) => reservedFields.has(name))
+    .map((name) => `the detail ${name} is a field of every instance`),
+];
 
 function isOptional(definition: ProcessDefinition, field: string): boolean {
   const schema = definition.input.shape[field] as z.ZodType | undefined;

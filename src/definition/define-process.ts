@@ -20,7 +20,8 @@ interface Disagree<Message extends string, Definition, Workflow> {
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the two deferred types are what is compared
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
-type InputOf<W> = W extends (envelope: Envelope<infer Input>) => Promise<unknown> ? Input : never;
+type InputOf<W> = W extends (envelope: Envelope<infer Input, infer _>) => Promise<unknown> ? Input : never;
+type DetailsOf<W> = W extends (envelope: Envelope<infer _, infer Details>) => Promise<unknown> ? Details : never;
 type ResultOf<W> = W extends (envelope: never) => Promise<infer Result> ? Result : never;
 
 type Workflows<M> = { [K in keyof M]: M[K] extends (envelope: never) => Promise<unknown> ? K : never }[keyof M];
@@ -37,10 +38,19 @@ type CheckOutput<M, W, Schema> = W extends keyof M
     : Disagree<'the workflow returns another result than the schema declares', z.output<Schema>, ResultOf<M[W]>>
   : unknown;
 
+/** A workflow that reads no details takes any. */
+type CheckDetails<M, W, Schema> = W extends keyof M
+  ? Same<DetailsOf<M[W]>, unknown> extends true
+    ? unknown
+    : Same<z.output<Schema>, DetailsOf<M[W]>> extends true
+      ? unknown
+      : Disagree<'the workflow takes other details than the schema gives', z.output<Schema>, DetailsOf<M[W]>>
+  : unknown;
+
 type CheckActions<M, A> = {
   [K in keyof A]: A[K] extends { input: infer I; output: infer O }
     ? K extends keyof M
-      ? M[K] extends UpdateDefinition<ActionAnswer<infer R>, [ActionCall<infer P>]>
+      ? M[K] extends UpdateDefinition<ActionAnswer<infer R>, [ActionCall<infer P, infer _>]>
         ? Same<z.output<I>, P> extends true
           ? Same<z.output<O>, R> extends true
             ? A[K]
@@ -97,6 +107,7 @@ type Checked<M, D extends ProcessDraft> = {
     >
   >;
 } & (D extends { actions: infer A } ? { actions: CheckActions<M, A> } : unknown) &
+  (D extends { details: infer S } ? { details: CheckDetails<M, D['workflow'], S> } : unknown) &
   (D extends { views: infer V } ? { views: CheckViews<M, V> } : unknown) &
   CheckImplementations<M, D['workflow'], D>;
 

@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import type { SettingsSchema } from '../config/process-settings.ts';
+import type { ProblemCode } from '../problems.ts';
+import type { Admit, Prepare } from './asked.ts';
 
 /** A step that an instance may be in. Every instance begins in the first step of its definition. */
 export interface StepDefinition {
@@ -26,6 +28,13 @@ export interface ActionDefinition {
   readonly repetition: 'once' | 'each';
   /** Defaults to `{process}:{action}`. */
   readonly permission?: string;
+  /**
+   * Judges the action before the instance gets it, for what depends on the instance, such as a permission on what it
+   * will start. It judges a repetition anew, so it refuses only what stays wrong.
+   */
+  readonly admit?: Admit;
+  /** The problems that `admit` and the workflow refuse with, beyond those of every action. */
+  readonly refusals?: readonly ProblemCode[];
 }
 
 /** A view on an instance, a Temporal query underneath. Reading one needs a running worker. */
@@ -76,6 +85,18 @@ export interface ProcessDefinition {
   readonly input: z.ZodObject;
   /** How long the body of a start may be; 8,192 bytes unless told otherwise. */
   readonly maxBodyBytes?: number;
+  /**
+   * Facts of an instance that its answers show beside `step`: set at the start by `prepare`, changed by the workflow with
+   * `showDetails`. Reading them needs no worker. A field that older instances lack is optional.
+   */
+  readonly details?: z.ZodObject | undefined;
+  /**
+   * What the api does with a valid start before it sends it. A repeated start gets its first answer even where `prepare`
+   * would refuse it now, unless it refuses with `forbidden`.
+   */
+  readonly prepare?: Prepare | undefined;
+  /** The problems that `prepare` refuses with, beyond those of every start. */
+  readonly refusals?: readonly ProblemCode[] | undefined;
   /** A union with one member for each value of `outcome`. */
   readonly output: OutcomeUnion;
   readonly steps: Readonly<Record<string, StepDefinition>>;

@@ -26,9 +26,11 @@ export interface ProcessContext {
 }
 
 /** The one argument of every workflow. */
-export interface Envelope<Input> {
+export interface Envelope<Input, Details = unknown> {
   readonly input: Input;
   readonly context: ProcessContext;
+  /** What `prepare` of the definition gave; absent where it has none. */
+  readonly details?: Details | undefined;
   /** The answers of earlier runs of the same instance; absent in the first run. */
   readonly answered?: AnsweredActions | undefined;
 }
@@ -37,8 +39,10 @@ export interface Envelope<Input> {
 export type AnsweredActions = Readonly<Record<string, ActionAnswer<unknown> | ActionRefusal>>;
 
 /** The one argument of every action (an update underneath). */
-export interface ActionCall<Input> {
+export interface ActionCall<Input, Admitted = unknown> {
   readonly input: Input;
+  /** What `admit` of the definition gave; absent where the action has none. */
+  readonly admitted?: Admitted | undefined;
   readonly actor: Actor;
   /** Digest of actor and body. The same `Idempotency-Key` with another fingerprint is a mismatch, not a repetition. */
   readonly fingerprint: string;

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { Problem, type ProblemError } from '../problems.ts';
+import type { Asker } from './asked.ts';
 import { permissionOf, type ProcessDefinition } from './definition.ts';
 import { businessKey } from './fields.ts';
 
@@ -26,6 +27,8 @@ interface Launchable {
   readonly key: string;
 }
 
+type Permissions = Asker['permissions'];
+
 interface Place {
   /** The RFC 6901 pointer to the target within the caller's body, for the errors of a Problem. */
   readonly at?: string | undefined;
@@ -37,7 +40,7 @@ interface Place {
  */
 export function checkLaunch(
   catalog: readonly ProcessDefinition[],
-  asked: LaunchTarget & Place & { readonly permissions: ReadonlySet<string> },
+  asked: LaunchTarget & Place & { readonly permissions: Permissions },
 ): Launchable {
   const definition = definitionOf(catalog, asked);
   checkMayStart(definition, asked.permissions);
@@ -45,7 +48,7 @@ export function checkLaunch(
 }
 
 /** Throws `forbidden` unless the permissions allow to start the process. */
-export function checkMayStart(definition: ProcessDefinition, permissions: ReadonlySet<string>): void {
+export function checkMayStart(definition: ProcessDefinition, permissions: Permissions): void {
   if (permissions.has(permissionOf(definition, 'start'))) return;
   throw new Problem('forbidden', { detail: 'The token lacks the permission to start the process that is named.' });
 }

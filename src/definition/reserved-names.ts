@@ -23,5 +23,11 @@ export const interruptedStep = 'interrupted';
 /** What no action and no view may be called. */
 export const reservedVerbs: ReadonlySet<string> = new Set([...generalVerbs, ...plannedVerbs]);
 
+/** What no detail may be called: the fields that answers have of every instance. */
+export const reservedFields: ReadonlySet<string> = new Set([
+  ...['id', 'runId', 'status', 'step', 'outcome', 'startedAt', 'closedAt'],
+  ...['hold', 'links', 'result', 'output'],
+]);
+
 /** What no label may be called. */
 export const reservedFilters: ReadonlySet<string> = new Set(generalFilters);

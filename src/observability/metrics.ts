@@ -44,6 +44,13 @@ export function createMetrics(build: { version: string; role: string }) {
     labelNames: ['process', 'outcome'],
     registers,
   });
+  const firings = new Histogram({
+    name: 'portico_schedule_firing_seconds',
+    help: 'Firings of schedules by process and result, from their begin until their instance was there.',
+    labelNames: ['process', 'result'],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600],
+    registers,
+  });
   const openInstances = new Gauge({
     name: 'portico_open_instances',
     help: 'Instances that have not ended, by process, as last counted.',
@@ -59,6 +66,8 @@ export function createMetrics(build: { version: string; role: string }) {
     countStart: (processName: string, idempotencyStatus: string): void =>
       starts.inc({ process: processName, idempotency_status: idempotencyStatus }),
     countOutcome: (processName: string, outcome: string): void => outcomes.inc({ process: processName, outcome }),
+    observeFiring: (processName: string, result: string, seconds: number): void =>
+      firings.observe({ process: processName, result }, seconds),
     countSchemaWait: createSchemaWaits(registers),
     setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
     /** Of money that is on its way or waits for people. */

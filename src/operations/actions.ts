@@ -5,6 +5,7 @@ import {
   type ViewDefinition,
 } from '../definition/definition.ts';
 import { Problem } from '../problems.ts';
+import { admit } from './judging.ts';
 import { type Call, defineOperation, type Operation, type Services } from './operation.ts';
 import { addressOf, describe, instanceParams, waitForResult } from './reads.ts';
 import { collectionPathOf, instanceSchemasOf, pascalCase, problemsOfTelling, schemaStemOf } from './representation.ts';
@@ -57,11 +58,20 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
       'idempotency-mismatch',
       ...problemsOfTelling(definition),
       'action-failed',
+      ...(action.refusals ?? []),
     ],
     async handle(call, services) {
       const { principal, idempotencyKey, signal } = call;
       const address = addressOf(definition, call);
-      const asked = { action: name, body: call.rawBody, input: call.body, actor: principal.actor, idempotencyKey };
+      const admitted = await admit(action, address, call, services);
+      const asked = {
+        action: name,
+        body: call.rawBody,
+        input: call.body,
+        admitted,
+        actor: principal.actor,
+        idempotencyKey,
+      };
       const answered = await services.gateway
         .act({ ...address, ...asked }, signal)
         .catch((error: unknown) => refuseAs(error, address, call, services));

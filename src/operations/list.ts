@@ -19,7 +19,7 @@ import { tell, type Told } from './told.ts';
 const [firstMs, lastMs] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59.999Z')];
 
 /** RFC 3339. Its offset may not carry it out of the years that RFC 3339 can write. */
-const instant = z.iso
+export const instant = z.iso
   .datetime({ offset: true })
   .refine((text) => !(Date.parse(text) < firstMs || Date.parse(text) > lastMs), 'must be in the years 0001 to 9999');
 

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Adapters } from '../adapters/index.ts';
 import type { SettingsOf } from '../config/process-settings.ts';
+import type { ProcessDefinition } from '../definition/definition.ts';
 import type { PermanentRowsByName } from '../definition/permanent-row.ts';
 import type { Gateway } from '../orchestration/gateway.ts';
 import type { ProblemCode } from '../problems.ts';
@@ -12,6 +13,8 @@ export interface Services extends Adapters {
   /** By the names that definitions use. */
   readonly permanentRows: PermanentRowsByName;
   readonly settingsOf: SettingsOf;
+  /** Every process that is served. */
+  readonly catalog: readonly ProcessDefinition[];
   /** Counts a start by how it ended: `created`, `joined`, `replayed`, `mismatch` or `unknown`. */
   readonly countStart: (process: string, status: string) => void;
 }

@@ -90,7 +90,7 @@ export async function waitForResult(definition: ProcessDefinition, call: Instanc
   const waited = mustWait ? await services.gateway.untilClosed(address, told, waitMs, signal) : notAsked;
   const ended = endedAs(told, waited);
   if (ended !== undefined) told = await tellOne(address, ended, services.permanentRows);
-  else if (waited.kind === 'closed') told = await describe(address, call, services);
+  else if (waited.kind === 'closed' || waited.kind === 'ended') told = await describe(address, call, services);
   const isWaitHonoured = waitMs > 0 && waited.kind !== 'not-waited' && (mustWait || told.status === 'closed');
   const headers = isWaitHonoured ? { 'Preference-Applied': `wait=${waitMs / 1_000}` } : {};
   return answerWith(await withResult(address, told, call, services), headers);
@@ -99,8 +99,9 @@ export async function waitForResult(definition: ProcessDefinition, call: Instanc
 const notAsked = { kind: 'running' } as const;
 
 /** The instance as it ended, with its result, where a wait brought its own last word; undefined where it has to be read. */
-export const endedAs = ({ id, runId, startedAt }: Told, waited: WaitedFor): Told | undefined =>
-  waited.kind === 'ended'
+export const endedAs = ({ id, runId, startedAt, details }: Told, waited: WaitedFor): Told | undefined =>
+  // Details may have changed during the wait.
+  waited.kind === 'ended' && details === undefined
     ? { id, ...(runId === undefined ? {} : { runId }), startedAt, ...waited.end, result: waited.result }
     : undefined;
 

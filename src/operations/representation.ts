@@ -79,6 +79,7 @@ function createInstanceSchemas(definition: ProcessDefinition) {
     outcome: z.enum(allOutcomesOf(definition)).optional().describe('How a closed instance ended.'),
     startedAt: z.iso.datetime(),
     closedAt: z.iso.datetime().optional(),
+    ...definition.details?.shape,
     ...(keepsRow ? { hold: hold.optional().describe('Where an operator keeps the reconciler away.') } : {}),
     links: z.record(z.string(), link),
   });
@@ -100,13 +101,14 @@ function createInstanceSchemas(definition: ProcessDefinition) {
 
 /** The instance as one caller sees it: with the links that its permissions and the instance's step allow. */
 export function toRepresentation(definition: ProcessDefinition, told: Told, principal: Principal) {
-  const { endedBy: _, result: __, currentRun: ___, hold: heldBack, ...snapshot } = told;
+  const { endedBy: _, result: __, currentRun: ___, hold: heldBack, details, ...snapshot } = told;
   const self = `${collectionPathOf(definition)}/${snapshot.id}`;
   const may = (verb: string) => principal.permissions.has(permissionOf(definition, verb));
   const offered = snapshot.step === undefined ? [] : (definition.steps[snapshot.step]?.actions ?? []);
   const actions = offered.filter(may);
   return {
     ...snapshot,
+    ...details,
     ...(heldBack === undefined ? {} : { hold: toHoldBody(heldBack) }),
     links: {
       ...(may('read')

@@ -4,6 +4,7 @@ import { rowsOf } from '../definition/permanent-row.ts';
 import { fingerprintOf, hashedKey } from '../orchestration/identity.ts';
 import type { StartOutcome } from '../orchestration/start.ts';
 import { Problem } from '../problems.ts';
+import { prepareAndStart } from './judging.ts';
 import type { Answer, Call, Operation, Services } from './operation.ts';
 import { type addressOf, endedAs, withResult } from './reads.ts';
 import {
@@ -43,7 +44,7 @@ export function startOperationOf(definition: ProcessDefinition): Operation {
         headers: ['Location', 'Idempotency-Status', 'Preference-Applied', 'Retry-After'],
       },
     },
-    problems: ['invalid-key', 'idempotency-mismatch', ...problemsOfTelling(definition)],
+    problems: ['invalid-key', 'idempotency-mismatch', ...(definition.refusals ?? []), ...problemsOfTelling(definition)],
     instanceOf: (call) => keyOf(definition, call),
     handle: (call, services) => start(definition, call, services),
   };
@@ -59,10 +60,12 @@ async function start(definition: ProcessDefinition, call: Call, services: Servic
   const { principal, signal, waitMs } = call;
   const address = { definition, tenant: principal.tenant, key: keyOf(definition, call) };
   const location = `${collectionPathOf(definition)}/${address.key}`;
-  const found = await gateway.start(
-    { ...address, input: inputOf(call), body: call.rawBody, startedBy: principal.actor, traceparent: call.traceparent },
-    signal,
-  );
+  const asked = { ...address, input: inputOf(call), body: call.rawBody };
+  const request = { ...asked, startedBy: principal.actor, traceparent: call.traceparent };
+  const found =
+    definition.prepare === undefined
+      ? await gateway.start(request, signal)
+      : await prepareAndStart(definition.prepare, request, call, services);
   const outcome = await byPermanentRow(address, found, call, services).catch((error: unknown) => {
     // The instance may exist: `none` would read as if nothing had been started.
     throw error instanceof Problem ? new Problem(error.code, { ...error.options, effect: 'unknown' }) : error;

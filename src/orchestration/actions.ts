@@ -22,6 +22,8 @@ interface ActionRequest extends InstanceAddress {
   readonly body: unknown;
   /** The same body with defaults: what the instance gets. */
   readonly input: unknown;
+  /** What the definition's `admit` gave. */
+  readonly admitted?: unknown;
   readonly actor: Actor;
   readonly idempotencyKey?: string | undefined;
 }
@@ -43,9 +45,10 @@ export const createActions = (dependencies: CallDependencies) => ({
    * - `outcome-unknown`: no answer came in time.
    */
   async act(request: ActionRequest, signal?: AbortSignal): Promise<unknown> {
-    const { action, actor, body, input, idempotencyKey } = request;
+    const { action, actor, body, input, admitted, idempotencyKey } = request;
     const fingerprint = actionFingerprintOf({ actor, body });
-    const call = { input, actor, fingerprint, requestId: randomUUID() };
+    const own = { input, actor, fingerprint, requestId: randomUUID() };
+    const call = admitted === undefined ? own : { ...own, admitted };
     const workflowId = await beforeSending(async () => {
       await encode(call);
       return workflowIdOf(refOf(request));

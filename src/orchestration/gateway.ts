@@ -5,9 +5,14 @@ import { createLists } from './lists.ts';
 import { createReads } from './reads.ts';
 import { createResults } from './results.ts';
 import { createRevivals } from './revivals.ts';
+import { createScheduleLists } from './schedules/lists.ts';
+import { createSchedules } from './schedules/schedules.ts';
 import type { Connection } from './services.ts';
 import { createStarts, type EagerStarts } from './start.ts';
 import type { VisibilityTurn } from './visibility-ration.ts';
+
+/** The task queue of the firings of schedules. */
+export const defaultLaunchQueue = 'launches';
 
 /**
  * What the rest of Portico asks of Temporal. The gateway speaks of processes and instances; workflows, runs and task
@@ -20,6 +25,8 @@ export const createGateway = (dependencies: {
   /** Signs the cursors of lists. Without it `list` throws. */
   readonly cursorSecret?: Uint8Array | undefined;
   readonly eagerStarts?: EagerStarts | undefined;
+  /** Where the firings of schedules are worked on. */
+  readonly launchQueue?: string | undefined;
   /** Not given: Temporal alone limits questions to its visibility store. */
   readonly visibilityTurn?: VisibilityTurn | undefined;
 }) => ({
@@ -30,6 +37,8 @@ export const createGateway = (dependencies: {
   ...createLists(dependencies),
   ...createRevivals(dependencies),
   ...createClosedInstances(dependencies),
+  ...createSchedules({ ...dependencies, launchQueue: dependencies.launchQueue ?? defaultLaunchQueue }),
+  ...createScheduleLists(dependencies),
 });
 
 export type Gateway = ReturnType<typeof createGateway>;

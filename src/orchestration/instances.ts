@@ -1,4 +1,5 @@
 import proto from '@temporalio/proto';
+import type { Details } from '../definition/asked.ts';
 import { decode } from './codec.ts';
 import { isInstanceMissing, readProblemOf } from './failures.ts';
 import { type InstanceRef, parseWorkflowId, workflowIdOf } from './identity.ts';
@@ -25,6 +26,8 @@ export interface InstanceSnapshot {
   /** RFC 3339, UTC. */
   readonly startedAt: string;
   readonly closedAt?: string;
+  /** What the definition's `prepare` gave, and its workflow changed. */
+  readonly details?: Details;
 }
 
 const { WorkflowExecutionStatus } = proto.temporal.api.enums.v1;
@@ -56,6 +59,7 @@ export async function toSnapshot(info: WorkflowExecutionInfo): Promise<Described
   const attributes = readAttributes(info.searchAttributes?.indexedFields);
   const startedAt = await decode(info.memo?.fields?.['startedAt']);
   const fingerprint = await decode(info.memo?.fields?.['fingerprint']);
+  const details = await detailsIn(info);
   const ending = endingsWithoutOutcome[info.status as keyof typeof endingsWithoutOutcome] as string | undefined;
   const closedAt = ending === undefined ? undefined : toTimestamp(info.closeTime);
   return {
@@ -70,8 +74,15 @@ export async function toSnapshot(info: WorkflowExecutionInfo): Promise<Described
       ...(ending === undefined ? {} : endOf(ending, attributes.outcome)),
       startedAt: typeof startedAt === 'string' ? startedAt : (toTimestamp(info.startTime) ?? ''),
       ...(closedAt === undefined ? {} : { closedAt }),
+      ...(details === undefined ? {} : { details }),
     },
   };
+}
+
+async function detailsIn({ memo }: WorkflowExecutionInfo): Promise<Details | undefined> {
+  const payload = memo?.fields?.['details'];
+  const details = payload ? await decode(payload) : undefined;
+  return typeof details === 'object' && details !== null ? (details as Details) : undefined;
 }
 
 // A workflow publishes its outcome with its completion. After another ending a published outcome never took effect.

@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 import proto from '@temporalio/proto';
+import type { Details } from '../definition/asked.ts';
 import { firstStepOf, type ProcessDefinition } from '../definition/definition.ts';
 import type { Actor, Envelope } from '../definition/envelope.ts';
 import { implementationOf } from '../definition/implementation.ts';
 import { type InstanceAddress, refOf } from './address.ts';
-import { encodeAll } from './codec.ts';
+import { encode, encodeAll } from './codec.ts';
 import { requestIdOf, workflowIdOf } from './identity.ts';
 import { labelOf, startAttributes } from './search-attributes.ts';
 
@@ -15,6 +16,10 @@ export interface StartCall extends InstanceAddress {
   /** The same body with defaults: what the process gets. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly startedBy: Actor;
+  /** What the definition's `prepare` gave. */
+  readonly details?: Details | undefined;
+  /** RFC 3339; the time of the call where it is not given. */
+  readonly startedAt?: string | undefined;
   readonly traceparent?: string | undefined;
   /** Of the first start, where it is known; otherwise made of the body. */
   readonly fingerprint?: string | undefined;
@@ -34,12 +39,13 @@ export async function toRawStart(
   call: StartCall,
   facts: { readonly namespace: string; readonly fingerprint: string; readonly startedAt: string },
 ): Promise<RawStart> {
-  const { definition, tenant, startedBy, traceparent } = call;
+  const { definition, tenant, startedBy, traceparent, details } = call;
   const { namespace, fingerprint, startedAt } = facts;
   const ref = refOf(call);
   const envelope: Envelope<unknown> = {
     input: call.input,
     context: { tenant, key: ref.key, generation: ref.generation, startedBy, fingerprint, traceparent },
+    ...(details === undefined ? {} : { details }),
   };
   const { input, ...memo } = await encodeAll({ input: envelope, fingerprint, startedAt, startedBy });
   const attributes = { tenant, process: ref.process, step: firstStepOf(definition), labels: labelsOf(call) };
@@ -50,7 +56,7 @@ export async function toRawStart(
     workflowType: { name: implementationOf(definition, call) },
     taskQueue: { name: definition.taskQueue },
     input: { payloads: [input] },
-    memo: { fields: memo },
+    memo: { fields: details === undefined ? memo : { ...memo, details: await encode(details) } },
     searchAttributes: { indexedFields: startAttributes(attributes) },
     requestId: requestIdOf(fingerprint),
     workflowIdReusePolicy:

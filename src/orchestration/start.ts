@@ -49,13 +49,14 @@ export const createStarts = (dependencies: StartDependencies) => ({
     const { definition, tenant, key, body } = call;
     const limits = { deadlineMs: deadlines.startMs, signal };
     const fingerprint = call.fingerprint ?? fingerprintOf({ tenant, process: definition.name, body });
-    const startedAt = new Date().toISOString();
+    const startedAt = call.startedAt ?? new Date().toISOString();
     const raw = await beforeSending(() => toRawStart(call, { namespace, fingerprint, startedAt }));
     const step = firstStepOf(definition);
     try {
       const { runId } = await send(dependencies, raw, limits);
       const snapshot = { id: key, runId: runId ?? '', status: 'running', step, startedAt } as const;
-      return { kind: 'created', snapshot: { ...snapshot, currentRun: snapshot.runId } };
+      const details = call.details === undefined ? {} : { details: call.details };
+      return { kind: 'created', snapshot: { ...snapshot, ...details, currentRun: snapshot.runId } };
     } catch (error) {
       const creator = alreadyStartedRequestId(error);
       if (creator !== undefined) return compareWithExisting(dependencies, { call, fingerprint, creator }, limits);
@@ -64,6 +65,23 @@ export const createStarts = (dependencies: StartDependencies) => ({
       throw problem;
     }
   },
+
+  /** What an equal start would find, without starting anything: undefined for no instance. Throws a read Problem. */
+  async findStarted(call: StartCall, signal?: AbortSignal): Promise<StartOutcome | undefined> {
+    const { definition, tenant, body } = call;
+    const existing = await describeInstance(dependencies, refOf(call), {
+      deadlineMs: dependencies.deadlines.readMs,
+      signal,
+    });
+    if (existing === undefined) return undefined;
+    const fingerprint = fingerprintOf({ tenant, process: definition.name, body });
+    return existing.fingerprint === fingerprint ? foundAs(existing.snapshot) : { kind: 'mismatch' };
+  },
+});
+
+const foundAs = (snapshot: InstanceSnapshot): StartOutcome => ({
+  kind: snapshot.status === 'running' ? 'joined' : 'replayed',
+  snapshot,
 });
 
 function send({ connection, eagerStarts }: StartDependencies, raw: RawStart, limits: CallLimits) {
@@ -90,5 +108,5 @@ async function compareWithExisting(
   // Its retention ended between the two calls. A repetition starts afresh.
   if (existing === undefined) throw new Problem('orchestration-unavailable');
   if (known === undefined && existing.fingerprint !== refused.fingerprint) return { kind: 'mismatch' };
-  return { kind: existing.snapshot.status === 'running' ? 'joined' : 'replayed', snapshot: existing.snapshot };
+  return foundAs(existing.snapshot);
 }

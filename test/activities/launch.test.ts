@@ -17,7 +17,7 @@ let opened: ReturnType<typeof openGateway>;
 function openGateway(address: string) {
   const { connection, close } = createConnection({ settings: { address, tls: false }, observe: () => undefined });
   const gateway = createGateway({ connection, namespace: 'default', deadlines });
-  return { gateway, close, ...createLaunchActivities({ gateway, definitions }) };
+  return { gateway, close, ...createLaunchActivities({ gateway, definitions, settingsOf: () => ({}) as never }) };
 }
 
 beforeAll(() => {

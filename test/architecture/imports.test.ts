@@ -54,7 +54,13 @@ const allowedRooms: Record<string, readonly string[]> = {
     'src/config/settings.ts',
     'src/config/settings-owners.ts',
   ],
-  'src/operations': ['src/catalog', 'src/definition', 'src/orchestration', 'src/problems.ts'],
+  'src/operations': [
+    'src/catalog',
+    'src/config/schedule-settings.ts',
+    'src/definition',
+    'src/orchestration',
+    'src/problems.ts',
+  ],
   'src/http': [
     'src/operations',
     'src/tokens',

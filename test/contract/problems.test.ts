@@ -132,6 +132,12 @@ const cases: Record<ProblemCode, Case> = {
     expect(answer.headers.get('allow')).toBe('GET, HEAD, POST');
     return one('/v1/transfers', answer);
   },
+  'precondition-failed': async () => {
+    const asked = { spec: { cron: ['@yearly'] }, action: { process: 'user-grants', input: { name: 'Ada' } } };
+    await portico.post('/v1/schedules', { name: 'stale', ...asked });
+    const stale = { headers: { 'if-match': '"stale"' } };
+    return one('/v1/schedules/stale', portico.put('/v1/schedules/stale', asked, stale));
+  },
   'request-timeout': async () => {
     const head = `POST /v1/transfers HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n`;
     const authorization = `Authorization: Bearer ${await portico.tokenFor()}\r\n\r\n`;

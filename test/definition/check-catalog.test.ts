@@ -144,6 +144,18 @@ describe('the catalog', () => {
     });
   });
 
+  it('names details without what prepares them, and details that hide a field of every instance', () => {
+    const prepare = () => Promise.resolve({});
+    expect(fault({ ...probesV1, details: z.object({ size: z.int() }) })).toThrow(
+      'details are declared, and no prepare',
+    );
+    expect(fault({ ...probesV1, prepare })).toThrow('prepare gives details, and none are declared');
+    expect(fault({ ...probesV1, prepare, details: z.object({ step: z.string() }) })).toThrow(
+      'the detail step is a field of every instance',
+    );
+    expect(fault({ ...probesV1, prepare, details: z.object({ size: z.int() }) })).not.toThrow();
+  });
+
   it('reports everything at once', () => {
     const broken = { ...probesV1, steps: {}, labels: { shade: 'shade' } };
     expect(fault(broken, broken)).toThrow(/declared twice[\s\S]*shade[\s\S]*no step/);

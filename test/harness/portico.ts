@@ -73,6 +73,7 @@ export async function startPortico(
   const settings = { ...defaultsFor(missing), ...environment, ...provided.environment };
   const running = await run(settings, {
     definitions,
+    launchQueue: `launches-${digestOf(stateDir)}`,
     workflowsPath: fileURLToPath(new URL('../fixtures/workflows.ts', import.meta.url)),
     logger: createLogger({
       level: environment.LOG_LEVEL,

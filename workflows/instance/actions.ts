@@ -28,14 +28,14 @@ export function refuseAction(code: ProblemCode): never {
  * with the call that it answered. A failure of Temporal's, such as that of an activity, is kept as `action-failed`. Any
  * other error is a defect: the workflow task is repeated until the code is mended.
  */
-export function handleAction<Input, Output>(
-  definition: UpdateDefinition<ActionAnswer<Output>, [ActionCall<Input>]>,
+export function handleAction<Input, Output, Admitted = unknown>(
+  definition: UpdateDefinition<ActionAnswer<Output>, [ActionCall<Input, Admitted>]>,
   handler: {
-    validate: (call: ActionCall<Input>) => void;
-    apply: (call: ActionCall<Input>) => Output | Promise<Output>;
+    validate: (call: ActionCall<Input, Admitted>) => void;
+    apply: (call: ActionCall<Input, Admitted>) => Output | Promise<Output>;
   },
 ): void {
-  const apply = async (call: ActionCall<Input>): Promise<ActionAnswer<Output>> => {
+  const apply = async (call: ActionCall<Input, Admitted>): Promise<ActionAnswer<Output>> => {
     const { fingerprint, requestId } = call;
     const earlier = earlierAnswer<Output>();
     if (earlier !== undefined) return earlier;
@@ -48,7 +48,7 @@ export function handleAction<Input, Output>(
     }
   };
   setHandler(definition, (call) => CancellationScope.nonCancellable(() => apply(call)), {
-    validator: (call: ActionCall<Input>) => {
+    validator: (call: ActionCall<Input, Admitted>) => {
       if (earlierAnswer() === undefined) handler.validate(call);
     },
   });

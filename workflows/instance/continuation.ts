@@ -1,4 +1,10 @@
-import { allHandlersFinished, CancellationScope, condition, continueAsNew } from '@temporalio/workflow';
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  makeContinueAsNewFunc,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { Envelope } from '../../src/definition/envelope.ts';
 import { answeredActions, recallActions } from './actions.ts';
 
@@ -8,15 +14,15 @@ import { answeredActions, recallActions } from './actions.ts';
  * has answered; no action may wait for the next run. Then it ends this run and starts the next one with the same
  * envelope, all answered actions, and what `remembered` gives as the second argument of the workflow. It is a function,
  * because actions that are applied during the wait change what is to be remembered.
- * Memo and search attributes are kept because none is passed: a passed memo would replace the start's fingerprint.
+ * The memo is passed whole, with the details as they are shown now. Without it the next run would show those of the start.
+ * The next run enters its step again: search attributes are those of the start.
  */
 export function prepareContinuation<Input>(envelope: Envelope<Input>) {
   recallActions(envelope.answered);
   return async (remembered: () => unknown): Promise<never> => {
     await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
-    return continueAsNew<(envelope: Envelope<Input>, remembered: unknown) => Promise<unknown>>(
-      { ...envelope, answered: answeredActions() },
-      remembered(),
-    );
+    const { memo } = workflowInfo();
+    const next = makeContinueAsNewFunc<(envelope: Envelope<Input>, remembered: unknown) => Promise<unknown>>({ memo });
+    return next({ ...envelope, answered: answeredActions() }, remembered());
   };
 }

@@ -5,6 +5,7 @@ import {
   condition,
   proxySinks,
   type Sinks,
+  upsertMemo,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 
@@ -35,4 +36,12 @@ export async function endWith<Result extends { outcome: string }>(result: Result
   upsertSearchAttributes([{ key: outcomeAttribute, value: result.outcome }]);
   sinks.instances.ended(result.outcome);
   return result;
+}
+
+/**
+ * Changes the details that answers show of the instance: all of them, as the definition declares them. The other fields
+ * of the memo stay. Each call is a command in history.
+ */
+export function showDetails(details: Readonly<Record<string, unknown>>): void {
+  upsertMemo({ details });
 }

@@ -1,0 +1,58 @@
+import type { Calendar } from './calendar.ts';
+import { nextMatch } from './next-match.ts';
+import type { Zone } from './zone.ts';
+
+/** When a schedule fires: at each time that a calendar or an interval names. */
+export interface Timetable {
+  readonly zone: Zone;
+  readonly calendars: readonly Calendar[];
+  /** Multiples of `everyMs` since 1970, moved by `offsetMs`. */
+  readonly intervals: readonly { readonly everyMs: number; readonly offsetMs: number }[];
+  /** The first and the last instant at which it may fire. */
+  readonly fromMs?: number | undefined;
+  readonly untilMs?: number | undefined;
+}
+
+const secondMs = 1_000;
+// Calendars end with the year 2100.
+const endMs = Date.UTC(2101, 0, 2);
+
+/**
+ * The instants after `afterMs` at which a schedule fires, before jitter, in order and each once: whole seconds as
+ * milliseconds since 1970. They are those of the engine, also about changes of the clock.
+ */
+export function* firingsAfter(timetable: Timetable, afterMs: number): Generator<number, void> {
+  const { fromMs, untilMs = endMs } = timetable;
+  let time = Math.max(afterMs, fromMs === undefined ? 0 : Math.ceil(fromMs / secondMs) * secondMs - 1);
+  for (;;) {
+    time = nextAfter(timetable, time);
+    if (time > Math.min(untilMs, endMs)) return;
+    yield time;
+  }
+}
+
+function nextAfter({ zone, calendars, intervals }: Timetable, afterMs: number): number {
+  // Temporal counts in whole seconds.
+  const after = Math.floor(afterMs / secondMs) * secondMs;
+  return Math.min(
+    ...calendars.map((calendar) => nextMatch(calendar, zone, after) ?? Infinity),
+    ...intervals.map(({ everyMs, offsetMs }) => (Math.floor((after - offsetMs) / everyMs) + 1) * everyMs + offsetMs),
+  );
+}
+
+/** The first `count` firings after an instant. */
+export const nextFirings = (timetable: Timetable, afterMs: number, count: number): number[] => {
+  const found: number[] = [];
+  if (count === 0) return found;
+  for (const firing of firingsAfter(timetable, afterMs)) {
+    found.push(firing);
+    if (found.length === count) break;
+  }
+  return found;
+};
+
+/** The shortest time between two of the first thousand firings after an instant; Infinity where there are not two. */
+export function shortestGapMs(timetable: Timetable, afterMs: number): number {
+  const firings = nextFirings(timetable, afterMs, 1_000);
+  return Math.min(...firings.slice(1).map((firing, index) => firing - (firings[index] ?? 0)), Infinity);
+}

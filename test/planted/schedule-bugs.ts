@@ -1,0 +1,55 @@
+import type { PlantedBug } from './planted-bug.ts';
+
+/** Bugs of schedules and their firings. */
+export const scheduleBugs: readonly PlantedBug[] = [
+  {
+    name: 'all firings of a schedule have one key',
+    edits: [
+      { file: 'activities/schedules.ts', find: '`${schedule}.${time}`', put: '`${schedule}.${time.slice(0, 4)}`' },
+    ],
+    caughtBy: ['test/workflows/launches.test.ts', 'starts one instance, however often'],
+  },
+  {
+    name: 'a firing does not wait for its instance',
+    edits: [{ file: 'workflows/launches.ts', find: '|| !launch.waits', put: '|| launch.waits' }],
+    caughtBy: ['test/workflows/launches.test.ts', 'lasts as long as its instance'],
+  },
+  {
+    name: 'a firing comes however late it is',
+    edits: [{ file: 'workflows/launches.ts', find: '> launch.catchUpMs', put: '> launch.catchUpMs + 1_000_000' }],
+    caughtBy: ['test/workflows/launches.test.ts', 'that nobody took up in time'],
+  },
+  {
+    name: 'a replacement that lost is told as one that won',
+    edits: [
+      {
+        file: 'src/orchestration/schedules/changes.ts',
+        find: 'snapshot.record.revisions.includes(revision)',
+        put: "snapshot.record.revisions.includes(revision) || revision !== ''",
+      },
+    ],
+    caughtBy: ['test/contract/schedules.test.ts', 'of two replacements at once'],
+  },
+  {
+    name: 'an instance belongs to whoever triggers it',
+    edits: [
+      {
+        file: 'src/operations/resources/schedules-actions.ts',
+        find: 'const { startedBy } = record.launch;',
+        put: 'const startedBy = principal.actor;',
+      },
+    ],
+    caughtBy: ['test/contract/schedule-firings.test.ts', 'belongs to whoever made the schedule'],
+  },
+  {
+    name: 'an hour that the clock skips fires an hour later',
+    edits: [
+      {
+        file: 'src/orchestration/schedules/next-match.ts',
+        find: 'if (localHour(zone, instant) === wall.hour) return',
+        put: 'return',
+      },
+    ],
+    caughtBy: ['test/orchestration/schedule-times.test.ts', 'leave out a local time'],
+  },
+];
