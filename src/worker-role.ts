@@ -8,6 +8,7 @@ import type { temporalSettingsOf } from './orchestration/connection.ts';
 import type { Gateway } from './orchestration/gateway.ts';
 import type { Storage } from './storage.ts';
 import { workflowBundleOf } from './worker/bundle.ts';
+import { createDeliveryRoom } from './worker/delivery-room.ts';
 import type { WorkerEagerStarts } from './worker/eager-starts.ts';
 import { startReconciliation } from './worker/reconcile.ts';
 import { installRuntime } from './worker/runtime.ts';
@@ -39,6 +40,8 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     ...storage.workAdapters,
     gateway,
     settingsOf: config.settingsOf,
+    deliveryObserver: metrics.deliveries,
+    deliveryRoom: createDeliveryRoom({ slots: config.worker.deliverySlots }),
     definitions: options.definitions,
   };
   let reconciliation: ReturnType<typeof startReconciliation> | undefined;
@@ -46,6 +49,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     connection: temporal.connection,
     namespace: temporal.namespace,
     taskQueues: [...new Set(options.definitions.map(({ taskQueue }) => taskQueue))],
+    deliveryQueues: deliveryQueuesOf(options.definitions),
     workflowBundle: await workflowBundleOf({
       bundlePath: config.worker.bundlePath,
       workflowsPath: options.workflowsPath,
@@ -70,6 +74,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     slots: {
       workflowTasks: config.worker.workflowSlots,
       activities: config.worker.activitySlots,
+      deliveries: config.worker.deliverySlots,
       cachedWorkflows: config.worker.cachedWorkflows,
     },
     actionDeadlineMs: config.temporal.startDeadlineMs,
@@ -90,3 +95,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     },
   };
 }
+
+const deliveryQueuesOf = (definitions: readonly ProcessDefinition[]): string[] => [
+  ...new Set(definitions.flatMap((each) => (each.hasDeliveries === true ? [`${each.taskQueue}.deliveries`] : []))),
+];

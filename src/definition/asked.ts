@@ -12,12 +12,27 @@ export interface Asker {
   readonly permissions: { has(permission: string): boolean };
 }
 
-/** What a definition may ask the api for while it judges a request. A definition names what it takes beyond this. */
+/** What a definition may ask the api for while it judges a request. */
 export interface JudgingServices {
   /** Every process that is served. */
   readonly catalog: readonly ProcessDefinition[];
   readonly settingsOf: SettingsOf;
+  readonly gateway: {
+    /**
+     * Whether a tenant may have one more open instance of a process; the one asked for counts from now on. The number is
+     * counted from time to time, so a burst may pass the limit.
+     */
+    admitOpen(asked: { process: string; tenant: string; limit: number }, signal?: AbortSignal): Promise<boolean>;
+  };
+  /** Throws `target-not-allowed`, `not-configured` or `invalid-request`. */
+  readonly webhooks: { judge(asked: { tenant: string; target: WebhookTarget }): Promise<void> };
+  /** Throws `target-not-allowed` or `not-configured`. */
+  readonly queues: { judge(asked: { tenant: string; queue: string }): Promise<void> };
 }
+
+/** A URL, signed with the secrets of an endpoint if it names one; or an endpoint of the tenant. */
+export type WebhookTarget =
+  { readonly url: string; readonly secretId?: string | undefined } | { readonly endpoint: string };
 
 interface Asked<Input> {
   /** The validated body with defaults. */

@@ -81,6 +81,11 @@ export interface ProcessDefinition {
   /** Further implementations of the same contract. The first whose rule fits takes a new start. */
   readonly implementations: readonly Implementation[];
   readonly taskQueue: string;
+  /**
+   * Its workflow runs activities that wait for strangers on the task queue `{taskQueue}.deliveries`, whose slots are many
+   * and its own, so that they take none from other activities.
+   */
+  readonly hasDeliveries?: boolean | undefined;
   readonly key: BusinessKey;
   readonly input: z.ZodObject;
   /** How long the body of a start may be; 8,192 bytes unless told otherwise. */

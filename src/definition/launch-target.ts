@@ -37,7 +37,7 @@ interface Place {
  */
 export function checkLaunch(
   catalog: readonly ProcessDefinition[],
-  asked: LaunchTarget & Place & { readonly permissions: ReadonlySet<string> },
+  asked: LaunchTarget & Place & { readonly permissions: Pick<ReadonlySet<string>, 'has'> },
 ): Launchable {
   const definition = definitionOf(catalog, asked);
   checkMayStart(definition, asked.permissions);
@@ -45,7 +45,7 @@ export function checkLaunch(
 }
 
 /** Throws `forbidden` unless the permissions allow to start the process. */
-export function checkMayStart(definition: ProcessDefinition, permissions: ReadonlySet<string>): void {
+export function checkMayStart(definition: ProcessDefinition, permissions: Pick<ReadonlySet<string>, 'has'>): void {
   if (permissions.has(permissionOf(definition, 'start'))) return;
   throw new Problem('forbidden', { detail: 'The token lacks the permission to start the process that is named.' });
 }

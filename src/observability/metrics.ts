@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createAdmissionMetrics } from './admission-metrics.ts';
+import { createDeliveryMetrics } from './delivery-metrics.ts';
 import { createMoneyMetrics } from './money-metrics.ts';
 import { createSchemaWaits } from './schema-waits.ts';
 
@@ -76,6 +77,8 @@ export function createMetrics(build: { version: string; role: string }) {
     },
     countSchemaWait: createSchemaWaits(registers),
     setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
+    /** Of delayed tasks. */
+    deliveries: createDeliveryMetrics(registers),
     /** Of money that is on its way or waits for people. */
     money: createMoneyMetrics(registry),
     /** The exposition in Prometheus' text format 0.0.4. */
