@@ -4,6 +4,7 @@ import type { ProcessDefinition } from '../src/definition/definition.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
 import { createDelayedTaskActivities, type DeliveryObserver, type DeliveryRoom } from './delayed-tasks.ts';
 import { createLaunchActivities } from './launch.ts';
+import { createScheduleActivities } from './schedules.ts';
 import { createTransferActivities } from './transfers.ts';
 import { createUserGrantActivities } from './user-grants.ts';
 
@@ -15,12 +16,15 @@ interface Dependencies extends Adapters {
   readonly definitions: readonly ProcessDefinition[];
   readonly deliveryObserver: DeliveryObserver;
   readonly deliveryRoom: DeliveryRoom;
+  /** Counts a firing of a schedule, by process and result. */
+  readonly observeFiring: (process: string, result: string, seconds: number) => void;
 }
 
 /** Every activity of every process, by the name that workflows call. Names are unique across processes. */
 export const createActivities = (dependencies: Dependencies) => ({
   ...createDelayedTaskActivities(dependencies),
   ...createLaunchActivities(dependencies),
+  ...createScheduleActivities(dependencies),
   ...createTransferActivities(dependencies),
   ...createUserGrantActivities(dependencies),
 });

@@ -11,6 +11,7 @@ export const developmentAudience = 'portico';
 const keyBytes = 64;
 const keyName = 'development-key';
 const cursorSecretName = 'cursor-secret';
+const endpointKeysName = 'endpoint-keys';
 
 /**
  * The HS256 key that signs and verifies tokens on a machine of one's own, created in the state folder where there is
@@ -33,6 +34,12 @@ export function developmentKeyEnvironment(stateDir: string) {
 export function cursorSecretEnvironment(stateDir: string) {
   secretIn(stateDir, cursorSecretName);
   return { PORTICO_CURSOR_SECRET_FILE: join(resolve(stateDir), cursorSecretName) };
+}
+
+/** Lets secrets of endpoints be stored, and read after a restart. */
+export function endpointKeysEnvironment(stateDir: string) {
+  // Forty-three of its characters are the 32 bytes of a key.
+  return { PORTICO_ENDPOINTS_KEYS: `local=${secretIn(stateDir, endpointKeysName).slice(0, 43)}` };
 }
 
 /** The text of a secret in a file of its own. Text, since Portico takes a line break at the end of a file for none of it. */

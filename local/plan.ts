@@ -1,8 +1,8 @@
+import { describeAllSettings } from '../src/config/all-settings.ts';
 import { type Config, ConfigError, type Environment, givenIn, parseConfig } from '../src/config/config.ts';
 import { type Given, hasOwnTemporal } from '../src/config/contradictions.ts';
 import { nearestName } from '../src/config/nearest-name.ts';
-import { describeProcessSettings, type SettingsOwner } from '../src/config/process-settings.ts';
-import { describeSettings } from '../src/config/settings.ts';
+import type { SettingsOwner } from '../src/config/process-settings.ts';
 import { localNames, type LocalSettings, localSettings } from './settings.ts';
 
 /** What the environment does not give, and `npm start` therefore provides. */
@@ -11,6 +11,7 @@ export interface Missing {
   readonly database: boolean;
   readonly developmentKey: boolean;
   readonly cursorSecret: boolean;
+  readonly endpointKeys: boolean;
 }
 
 export interface Plan {
@@ -66,16 +67,25 @@ export function missingIn(given: Given): Missing {
     database,
     developmentKey: isAllOurs && !isGiven('PORTICO_JWT_'),
     cursorSecret: isAllOurs && !isGiven('PORTICO_CURSOR_SECRET'),
+    // Whatever is sealed lies in the database: its keys stay beside it.
+    endpointKeys: database && !isGiven('PORTICO_ENDPOINTS_KEYS'),
   };
 }
 
 /** Settings that suit what is provided, unless the environment says otherwise. */
 export const defaultsFor = ({ temporal, database }: Missing): Given => ({
   // All work waits for the one connection that the embedded database has.
-  ...(database ? { PORTICO_DATABASE_CONNECT_TIMEOUT: '5s' } : {}),
+  ...(database ? { PORTICO_DATABASE_CONNECT_TIMEOUT: '5s', ...localWebhooks } : {}),
   // No balancer sends requests to a laptop, and nobody else there takes what is shed.
   ...(temporal && database ? { PORTICO_DRAIN_DELAY: '0s', PORTICO_MAX_EVENT_LOOP_DELAY: '0s' } : {}),
 });
+
+/** Receivers on a laptop have neither certificates nor public addresses. */
+const localWebhooks = {
+  PORTICO_WEBHOOKS_SCHEMES: 'https,http',
+  PORTICO_WEBHOOKS_PORTS: '1-65535',
+  PORTICO_WEBHOOKS_ALLOW_CIDRS: '127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7',
+};
 
 const placeholdersFor = ({ temporal, database, developmentKey, cursorSecret }: Missing): Environment => ({
   ...(temporal ? { TEMPORAL_ADDRESS: '127.0.0.1:7233' } : {}),
@@ -88,7 +98,7 @@ const placeholdersFor = ({ temporal, database, developmentKey, cursorSecret }: M
 
 /** Names that come nearest to one of ours. Portico itself names those that come nearest to one of its own. */
 function misspeltNames(given: Given, processes: readonly SettingsOwner[]): { name: string; problem: string }[] {
-  const ofPortico = [...describeSettings(), ...describeProcessSettings(processes)].map(({ name }) => name);
+  const ofPortico = describeAllSettings(processes).map(({ name }) => name);
   const all = [...ofPortico, ...localNames];
   return Object.keys(given)
     .filter((name) => /^(PORTICO|TEMPORAL)_/.test(name) && !all.includes(name))

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { migrate } from '../src/database/migrate.ts';
 import { openEmbeddedDatabase } from './database/embedded.ts';
-import { cursorSecretEnvironment, developmentKeyEnvironment } from './development-key.ts';
+import { cursorSecretEnvironment, developmentKeyEnvironment, endpointKeysEnvironment } from './development-key.ts';
 import { lockFolder } from './folder-lock.ts';
 import type { Missing } from './plan.ts';
 import { StartError } from './start-error.ts';
@@ -48,6 +48,7 @@ export async function provide(options: ProvideOptions) {
     // Last: an older Portico that still runs here goes on with the key as it is.
     if (missing.developmentKey) Object.assign(environment, developmentKeyEnvironment(stateDir));
     if (missing.cursorSecret) Object.assign(environment, cursorSecretEnvironment(stateDir));
+    if (missing.endpointKeys) Object.assign(environment, endpointKeysEnvironment(stateDir));
     return { environment, temporalUi: temporal?.uiAddress, stop };
   } catch (error) {
     await stop();

@@ -1,7 +1,7 @@
 import { describeLocalSettings } from '../local/settings.ts';
 import { catalog } from '../src/catalog/index.ts';
-import { describeProcessSettings } from '../src/config/process-settings.ts';
-import { describeSettings, type SettingDescription } from '../src/config/settings.ts';
+import { describeAllSettings } from '../src/config/all-settings.ts';
+import type { SettingDescription } from '../src/config/settings.ts';
 
 /** The text of `.env.example`: every setting with its meaning and its default, commented out. */
 export function renderEnvExample(): string {
@@ -11,7 +11,7 @@ export function renderEnvExample(): string {
     '# Written by `npm run generate`: change src/config/settings.ts, local/settings.ts or the definition of the process.',
   ];
   const local = ['# What `npm start` reads for itself, and no other program.'];
-  const ofPortico = [...describeSettings(), ...describeProcessSettings(catalog)];
+  const ofPortico = describeAllSettings(catalog);
   const parts = [head, ...ofPortico.map(linesFor), local, ...describeLocalSettings().map(linesFor)];
   return parts.map((lines) => `${lines.join('\n')}\n`).join('\n');
 }

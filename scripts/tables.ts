@@ -1,7 +1,7 @@
 import { describeLocalSettings } from '../local/settings.ts';
 import { catalog } from '../src/catalog/index.ts';
-import { describeProcessSettings } from '../src/config/process-settings.ts';
-import { describeSettings, type SettingDescription } from '../src/config/settings.ts';
+import { describeAllSettings } from '../src/config/all-settings.ts';
+import type { SettingDescription } from '../src/config/settings.ts';
 import { outcomesOf, type ProcessDefinition } from '../src/definition/definition.ts';
 import { operations } from '../src/operations/index.ts';
 import { collectionPathOf } from '../src/operations/representation.ts';
@@ -35,7 +35,7 @@ export const renderTables = (): Readonly<Record<string, string>> => ({
       effect,
     ]),
   ),
-  settings: settingsTable([...describeSettings(), ...describeProcessSettings(catalog)]),
+  settings: settingsTable(describeAllSettings(catalog)),
   'start-settings': settingsTable(describeLocalSettings()),
 });
 

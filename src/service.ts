@@ -23,6 +23,8 @@ export interface RunOptions {
   /** Only tests serve other processes than the catalog's, by other workflows. */
   readonly definitions?: readonly ProcessDefinition[];
   readonly workflowsPath?: string;
+  /** Only tests, whose Porticos share a Temporal server, name another task queue for the firings of schedules. */
+  readonly launchQueue?: string;
 }
 
 export interface Running {
@@ -70,6 +72,7 @@ export async function run(environment: Environment, options: RunOptions = {}): P
       deadlines,
       cursorSecret,
       eagerStarts,
+      launchQueue: options.launchQueue,
       visibilityPerSecond: config.temporal.visibilityPerSecond,
       observe,
       logger,
@@ -79,8 +82,15 @@ export async function run(environment: Environment, options: RunOptions = {}): P
 
     const shared = { config, definitions, storage, gateway: orchestration.gateway, metrics, logger };
     if (coreMetricsPort !== undefined && eagerStarts !== undefined) {
-      const { workflowsPath } = options;
-      const workers = await startWorkerSide({ ...shared, eagerStarts, temporal, coreMetricsPort, workflowsPath });
+      const { workflowsPath, launchQueue } = options;
+      const workers = await startWorkerSide({
+        ...shared,
+        eagerStarts,
+        temporal,
+        coreMetricsPort,
+        workflowsPath,
+        launchQueue,
+      });
       started.push('workers', workers.stop);
       checks.push(workers.check);
     }

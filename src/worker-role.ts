@@ -5,7 +5,7 @@ import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
 import type { Metrics } from './observability/metrics.ts';
 import type { temporalSettingsOf } from './orchestration/connection.ts';
-import type { Gateway } from './orchestration/gateway.ts';
+import { defaultLaunchQueue, type Gateway } from './orchestration/gateway.ts';
 import type { Storage } from './storage.ts';
 import { workflowBundleOf } from './worker/bundle.ts';
 import { createDeliveryRoom } from './worker/delivery-room.ts';
@@ -27,6 +27,8 @@ interface WorkerRoleOptions {
   readonly coreMetricsPort: number;
   /** The module whose exports are the workflows; only tests name another than Portico's own. */
   readonly workflowsPath?: string | undefined;
+  /** Where the firings of schedules are worked on; only tests name another queue than Portico's own. */
+  readonly launchQueue?: string | undefined;
 }
 
 /**
@@ -43,12 +45,16 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     deliveryObserver: metrics.deliveries,
     deliveryRoom: createDeliveryRoom({ slots: config.worker.deliverySlots }),
     definitions: options.definitions,
+    observeFiring: metrics.observeFiring,
   };
   let reconciliation: ReturnType<typeof startReconciliation> | undefined;
   const workers = superviseWorkers({
     connection: temporal.connection,
     namespace: temporal.namespace,
-    taskQueues: [...new Set(options.definitions.map(({ taskQueue }) => taskQueue))],
+    taskQueues: [
+      ...new Set(options.definitions.map(({ taskQueue }) => taskQueue)),
+      options.launchQueue ?? defaultLaunchQueue,
+    ],
     deliveryQueues: deliveryQueuesOf(options.definitions),
     workflowBundle: await workflowBundleOf({
       bundlePath: config.worker.bundlePath,

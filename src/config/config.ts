@@ -3,6 +3,7 @@ import { type Algorithm, algorithmsOfPublicKey } from './key-algorithms.ts';
 import { parseProcessSettings, type SettingsOf, type SettingsOwner } from './process-settings.ts';
 import { type Secret, secretOf } from './secret.ts';
 import { type Settings, settings } from './settings.ts';
+import { settingsOwners } from './settings-owners.ts';
 import { unknownNamesIn } from './unknown-names.ts';
 
 /** Where the keys come from that verify tokens. */
@@ -42,13 +43,13 @@ export class ConfigError extends Error {
 export const readEnvironment = (): Environment => process.env;
 
 /**
- * Reads the settings of Portico and of the processes it serves, and the files that some of them name. An empty value
+ * Reads the settings of Portico, of the processes it serves and of its adapters, and the files that some of them name. An empty value
  * counts as not set. Throws a {@link ConfigError} for everything that is wrong, together.
  */
 export function parseConfig(environment: Environment, processes: readonly SettingsOwner[]): Config {
   const given = givenIn(environment);
   const parsed = settings.safeParse(given);
-  const ofProcesses = parseProcessSettings(processes, given);
+  const ofProcesses = parseProcessSettings([...processes, ...settingsOwners], given);
   const problems = [
     ...(parsed.error?.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) ?? []),
     ...ofProcesses.problems,
@@ -98,7 +99,7 @@ const configOf = (values: Settings, given: Given, settingsOf: SettingsOf) => ({
   jwt: values.ROLE === 'worker' ? undefined : jwtOf(values),
   /** Undefined in a process without HTTP. */
   cursorSecret: values.PORTICO_CURSOR_SECRET_FILE ?? values.PORTICO_CURSOR_SECRET,
-  /** The settings that a process declares for itself, by their schema. */
+  /** The settings that a process, an adapter or a resource declares for itself, by their schema. */
   settingsOf,
   database: {
     url: needed(values.DATABASE_URL),

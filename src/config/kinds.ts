@@ -32,6 +32,15 @@ export const share = parsed('a number from 0 to 1, such as 0.1', (text) =>
 
 export const port = wholeNumber(0, 65_535);
 
+/** Ports and ranges of ports: `443,8000-8999`. */
+export const portRanges = parsed('a list of ports or ranges of ports such as 443,8000-8999', (text) =>
+  eachOf(text, (part) => {
+    const [, first = '', last = first] = /^([0-9]{1,5})(?:-([0-9]{1,5}))?$/.exec(part) ?? [];
+    const range = { first: Number(first), last: Number(last) };
+    return first !== '' && range.first >= 1 && range.first <= range.last && range.last <= 65_535 ? range : undefined;
+  }),
+);
+
 /** `EUR:1000000,JPY:1500000`: an amount in minor units for each currency, of those in `codes`, that is listed. */
 export const amountsByCurrency = (codes: readonly string[]) =>
   parsed(
@@ -101,20 +110,10 @@ export const databaseUrl = parsed('a URL such as postgres://user:password@host:5
   URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol) ? secretOf(text) : undefined,
 );
 
-/** What {@link secretText} is known by, also where a description or a default was added to it. */
-const secrets = z.registry<{ readonly isSecret: true }>();
+/** What secrets of a process's setting are known by, also where a description or a default was added to them. */
+const secrets = z.registry<{ readonly file: 'secret' | 'keyRing' }>();
 
-/** At least 32 bytes of key material, written into the setting itself. A process's setting of this kind has a file twin. */
-export const secretText = parsed('a secret of at least 32 bytes', (text) => secretBytes(Buffer.from(text))).register(
-  secrets,
-  { isSecret: true },
-);
-
-/** Whether a setting is a {@link secretText}, with or without a default. */
-export const isSecret = (kind: z.ZodType): boolean =>
-  kind instanceof z.ZodOptional || kind instanceof z.ZodPrefault
-    ? isSecret(kind.unwrap() as z.ZodType)
-    : secrets.get(kind) !== undefined;
+const secretBytes = (bytes: Buffer): Secret<Buffer> | undefined => (bytes.length >= 32 ? secretOf(bytes) : undefined);
 
 /** The path of a file that holds a secret; one line break at its end is not part of the secret. */
 export const secretFile = parsed('the path of a readable file with a secret of at least 32 bytes', (path) => {
@@ -124,13 +123,51 @@ export const secretFile = parsed('the path of a readable file with a secret of a
   return secretBytes(content.subarray(0, content.length - lineBreak));
 });
 
+/** At least 32 bytes of key material, written into the setting itself. A process's setting of this kind has a file twin. */
+export const secretText = parsed('a secret of at least 32 bytes', (text) => secretBytes(Buffer.from(text))).register(
+  secrets,
+  { file: 'secret' },
+);
+
+/** A key of AES-256 and the name that what it sealed carries. */
+export interface RingKey {
+  readonly id: string;
+  /** 32 bytes. */
+  readonly key: Buffer;
+}
+
+const keyRingForm = 'a list such as 2026=<base64 of 32 bytes> of named keys, each name once';
+
+const keyRingFile = parsed(`the path of a readable file with ${keyRingForm}`, (path) =>
+  keyRingOf(contentOf(path)?.toString('utf8') ?? ''),
+);
+
+/** Keys, separated by commas or line breaks. The first seals, every one opens. It has a file twin as {@link secretText}. */
+export const keyRing = parsed(keyRingForm, (text) => keyRingOf(text)).register(secrets, { file: 'keyRing' });
+
+function keyRingOf(text: string): Secret<readonly RingKey[]> | undefined {
+  const keys = eachOf(text, (part): RingKey | undefined => {
+    const [, id, encoded = ''] = /^([A-Za-z0-9_-]{1,64})=([A-Za-z0-9+/_-]{43}=?)$/.exec(part) ?? [];
+    const key = Buffer.from(encoded, 'base64');
+    return id !== undefined && key.length === 32 ? { id, key } : undefined;
+  });
+  return keys !== undefined && new Set(keys.map(({ id }) => id)).size === keys.length ? secretOf(keys) : undefined;
+}
+
+const fileTwins = { secret: secretFile, keyRing: keyRingFile } as const;
+
+/** The kind of the file twin of a secret, with or without a default; undefined for what is no secret. */
+export function fileTwinOf(kind: z.ZodType): (typeof fileTwins)[keyof typeof fileTwins] | undefined {
+  if (kind instanceof z.ZodOptional || kind instanceof z.ZodPrefault) return fileTwinOf(kind.unwrap() as z.ZodType);
+  const secret = secrets.get(kind);
+  return secret === undefined ? undefined : fileTwins[secret.file];
+}
+
 /** The path of a PEM file, as the PEM text of the public key in it (SPKI). A private key is refused. */
 export const publicKeyFile = parsed(
   'the path of a PEM file with a public key: RSA from 2048 bits, P-256, P-384, P-521 or Ed25519',
   (path) => publicKeyOf(contentOf(path)?.toString('utf8') ?? ''),
 );
-
-const secretBytes = (bytes: Buffer): Secret<Buffer> | undefined => (bytes.length >= 32 ? secretOf(bytes) : undefined);
 
 function publicKeyOf(text: string): string | undefined {
   try {

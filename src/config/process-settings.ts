@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { isSecret, secretFile } from './kinds.ts';
+import { fileTwinOf, secretFile } from './kinds.ts';
 import { describeSetting, type SettingDescription } from './settings.ts';
 
 /** The settings of one process by name, each a kind of `kinds.ts`: with a default, optional, or needed. */
@@ -70,7 +70,7 @@ const schemasOf = (owners: readonly SettingsOwner[]): readonly SettingsOwner[] =
 const declaredBy = ({ name, settings }: SettingsOwner): ProcessSetting[] =>
   Object.entries(settings.shape).map(([key, kind]) => {
     const variable = variableOf(name, key);
-    return { key, variable, fileVariable: isSecret(kind) ? `${variable}_FILE` : undefined, kind };
+    return { key, variable, fileVariable: fileTwinOf(kind) === undefined ? undefined : `${variable}_FILE`, kind };
   });
 
 const variableOf = (processName: string, key: string): string =>
@@ -88,7 +88,9 @@ function parseOwner(
   const schema =
     fromFiles.length === 0
       ? owner.settings
-      : owner.settings.safeExtend(Object.fromEntries(fromFiles.map(({ key }) => [key, secretFile])));
+      : owner.settings.safeExtend(
+          Object.fromEntries(fromFiles.map(({ key, kind }) => [key, fileTwinOf(kind) ?? secretFile])),
+        );
   const parsed = schema.safeParse(texts);
   const problems = [
     ...fromFiles

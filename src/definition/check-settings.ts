@@ -1,8 +1,11 @@
 import { type ProcessSetting, settingsDeclaredBy, variablesOf } from '../config/process-settings.ts';
 import { describeSetting, settings as ownSettings } from '../config/settings.ts';
+import { settingsOwners } from '../config/settings-owners.ts';
 import type { ProcessDefinition } from './definition.ts';
 
 const camelCase = /^[a-z][a-z0-9]*([A-Z][a-z0-9]*)*$/;
+
+const ours = [...Object.keys(ownSettings.shape), ...variablesOf(settingsDeclaredBy(settingsOwners))];
 
 /** What is wrong with the settings that definitions declare, one sentence each. */
 export function settingFaultsIn(catalog: readonly ProcessDefinition[]): string[] {
@@ -14,7 +17,7 @@ export function settingFaultsIn(catalog: readonly ProcessDefinition[]): string[]
     ...owners.flatMap((owner, index) => schemaFaultsOf(owner, owners.slice(0, index))),
     ...[...twice].map((variable) => `the setting ${variable} is declared twice`),
     ...variables
-      .filter((variable) => Object.hasOwn(ownSettings.shape, variable))
+      .filter((variable) => ours.includes(variable))
       .map((variable) => `the setting ${variable} is one of Portico's own`),
     ...declared.flatMap(faultsOf),
   ];

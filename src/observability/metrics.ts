@@ -57,6 +57,13 @@ export function createMetrics(build: { version: string; role: string }) {
     labelNames: ['method', 'code'],
     registers,
   });
+  const firings = new Histogram({
+    name: 'portico_schedule_firing_seconds',
+    help: 'Firings of schedules by process and result, from their begin until their instance was there.',
+    labelNames: ['process', 'result'],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600],
+    registers,
+  });
   const openInstances = new Gauge({
     name: 'portico_open_instances',
     help: 'Instances that have not ended, by process, as last counted.',
@@ -75,6 +82,8 @@ export function createMetrics(build: { version: string; role: string }) {
       temporalRequests.observe({ method, code }, seconds);
       if (code !== 'OK' && code !== 'CANCELLED') temporalFailures.inc({ method, code });
     },
+    observeFiring: (processName: string, result: string, seconds: number): void =>
+      firings.observe({ process: processName, result }, seconds),
     countSchemaWait: createSchemaWaits(registers),
     setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
     /** Of delayed tasks. */

@@ -7,9 +7,14 @@ import { createLists } from './lists.ts';
 import { createReads } from './reads.ts';
 import { createResults } from './results.ts';
 import { createRevivals } from './revivals.ts';
+import { createScheduleLists } from './schedules/lists.ts';
+import { createSchedules } from './schedules/schedules.ts';
 import type { Connection } from './services.ts';
 import { createStarts, type EagerStarts } from './start.ts';
 import type { VisibilityTurn } from './visibility-ration.ts';
+
+/** The task queue of the firings of schedules. */
+export const defaultLaunchQueue = 'launches';
 
 /**
  * What the rest of Portico asks of Temporal. The gateway speaks of processes and instances; workflows, runs and task
@@ -22,11 +27,14 @@ export function createGateway(options: {
   /** Signs the cursors of lists. Without it `list` throws. */
   readonly cursorSecret?: Uint8Array | undefined;
   readonly eagerStarts?: EagerStarts | undefined;
+  /** Where the firings of schedules are worked on. */
+  readonly launchQueue?: string | undefined;
   /** Not given: Temporal alone limits questions to its visibility store. */
   readonly visibilityTurn?: VisibilityTurn | undefined;
 }) {
-  const { connection, namespace } = options;
-  const dependencies = { ...options, client: new Client({ connection, namespace, dataConverter }) };
+  const { connection, namespace, launchQueue = defaultLaunchQueue } = options;
+  const client = new Client({ connection, namespace, dataConverter });
+  const dependencies = { ...options, launchQueue, client };
   return {
     ...createStarts(dependencies),
     ...createReads(dependencies),
@@ -35,6 +43,8 @@ export function createGateway(options: {
     ...createLists(dependencies),
     ...createRevivals(dependencies),
     ...createClosedInstances(dependencies),
+    ...createSchedules(dependencies),
+    ...createScheduleLists(dependencies),
   };
 }
 

@@ -27,7 +27,7 @@ const workflows = proto.temporal.api.workflowservice.v1;
 const workflowPath = '/temporal.api.workflowservice.v1.WorkflowService';
 const health = proto.grpc.health.v1;
 
-/** The methods that are called most. Others are called as the SDK's services offer them. */
+/** The methods that are called most, and those of schedules. Others are called as the SDK's services offer them. */
 export const methods = {
   startWorkflow: methodOf(
     `${workflowPath}/StartWorkflowExecution`,
@@ -43,6 +43,36 @@ export const methods = {
     `${workflowPath}/GetWorkflowExecutionHistory`,
     workflows.GetWorkflowExecutionHistoryRequest,
     workflows.GetWorkflowExecutionHistoryResponse,
+  ),
+  createSchedule: methodOf(
+    `${workflowPath}/CreateSchedule`,
+    workflows.CreateScheduleRequest,
+    workflows.CreateScheduleResponse,
+  ),
+  describeSchedule: methodOf(
+    `${workflowPath}/DescribeSchedule`,
+    workflows.DescribeScheduleRequest,
+    workflows.DescribeScheduleResponse,
+  ),
+  updateSchedule: methodOf(
+    `${workflowPath}/UpdateSchedule`,
+    workflows.UpdateScheduleRequest,
+    workflows.UpdateScheduleResponse,
+  ),
+  patchSchedule: methodOf(
+    `${workflowPath}/PatchSchedule`,
+    workflows.PatchScheduleRequest,
+    workflows.PatchScheduleResponse,
+  ),
+  deleteSchedule: methodOf(
+    `${workflowPath}/DeleteSchedule`,
+    workflows.DeleteScheduleRequest,
+    workflows.DeleteScheduleResponse,
+  ),
+  listSchedules: methodOf(
+    `${workflowPath}/ListSchedules`,
+    workflows.ListSchedulesRequest,
+    workflows.ListSchedulesResponse,
   ),
   checkHealth: methodOf('/grpc.health.v1.Health/Check', health.HealthCheckRequest, health.HealthCheckResponse),
 };

@@ -13,12 +13,14 @@ export function openOrchestration(options: {
   readonly deadlines: Deadlines;
   readonly cursorSecret?: Uint8Array | undefined;
   readonly eagerStarts?: EagerStarts | undefined;
+  readonly launchQueue?: string | undefined;
   /** Questions to Temporal's visibility store in one second at most; 0 for no limit. */
   readonly visibilityPerSecond: number;
   readonly observe: ObserveRequest;
   readonly logger: Logger;
 }) {
-  const { temporal, deadlines, cursorSecret, eagerStarts, visibilityPerSecond, observe, logger } = options;
+  const { temporal, deadlines, visibilityPerSecond, observe, logger } = options;
+  const { cursorSecret, eagerStarts, launchQueue } = options;
   const { namespace } = temporal;
   const { connection, health, close } = createConnection({ settings: temporal.connection, namespace, observe });
   const visibilityTurn = createVisibilityRation({ perSecond: visibilityPerSecond });
@@ -26,7 +28,15 @@ export function openOrchestration(options: {
 
   return {
     /** The one gateway of this process. */
-    gateway: createGateway({ connection, namespace, deadlines, cursorSecret, eagerStarts, visibilityTurn }),
+    gateway: createGateway({
+      connection,
+      namespace,
+      deadlines,
+      cursorSecret,
+      eagerStarts,
+      launchQueue,
+      visibilityTurn,
+    }),
 
     checks: {
       attributes: { name: 'search-attributes', check: attributes.check, remedy: registerCommand },

@@ -49,12 +49,25 @@ export const labelOf = (name: string, value: string): string => `${name}:${value
 const encodeKeyword = createAttributeEncoder(typeNames.KEYWORD.ofCli);
 const encodeKeywords = createAttributeEncoder(typeNames.KEYWORD_LIST.ofCli);
 
+/** The attributes of what belongs to a tenant: an instance, a schedule, or a firing of one. */
+export const ownedAttributes = (owned: { tenant: string; process: string; labels: string[] }) => ({
+  [keys.tenant.name]: encodeKeyword(owned.tenant),
+  [keys.process.name]: encodeKeyword(owned.process),
+  ...(owned.labels.length === 0 ? {} : { [keys.labels.name]: encodeKeywords(owned.labels) }),
+});
+
 /** The attributes of a new instance. */
-export const startAttributes = (start: { tenant: string; process: string; step: string; labels: string[] }) => ({
-  [keys.tenant.name]: encodeKeyword(start.tenant),
-  [keys.process.name]: encodeKeyword(start.process),
-  [keys.step.name]: encodeKeyword(start.step),
-  ...(start.labels.length === 0 ? {} : { [keys.labels.name]: encodeKeywords(start.labels) }),
+export const startAttributes = ({
+  step,
+  ...owned
+}: {
+  tenant: string;
+  process: string;
+  step: string;
+  labels: string[];
+}) => ({
+  ...ownedAttributes(owned),
+  [keys.step.name]: encodeKeyword(step),
 });
 
 /** The attributes that Describe and List give of an instance. */

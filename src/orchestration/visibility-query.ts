@@ -58,6 +58,13 @@ export const closedInstancesQueryOf = (processName: string, since: Date): string
     `CloseTime >= '${since.toISOString()}'`,
   ]);
 
+/** The schedules of one tenant. The engine keeps them apart from instances. */
+export const schedulesQueryOf = (tenant: string): string => `PorticoTenant = ${literal(tenant)}`;
+
+/** The same schedules, in a query for workflows, which can be counted. */
+export const openSchedulesQueryOf = (tenant: string): string =>
+  allOf([schedulesQueryOf(tenant), "TemporalNamespaceDivision = 'TemporalScheduler'", isRunning]);
+
 const allOf = (clauses: readonly (string | undefined)[]): string =>
   clauses
     .filter((clause) => clause !== undefined)

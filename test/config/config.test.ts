@@ -9,10 +9,10 @@ import { describeLocalSettings } from '../../local/settings.ts';
 import { renderEnvExample } from '../../scripts/env-example.ts';
 import { catalog } from '../../src/catalog/index.ts';
 import { transferSettings } from '../../src/catalog/transfer-settings.ts';
+import { describeAllSettings } from '../../src/config/all-settings.ts';
 import { type Config, type Environment, parseConfig as parseConfigFor } from '../../src/config/config.ts';
 import { parseMigrationConfig } from '../../src/config/migration-config.ts';
-import { describeProcessSettings } from '../../src/config/process-settings.ts';
-import { describeSettings, type SettingDescription } from '../../src/config/settings.ts';
+import type { SettingDescription } from '../../src/config/settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -315,10 +315,7 @@ describe('.env.example', () => {
   });
 
   it('gives every setting a meaning and defaults that are accepted', () => {
-    const [ofPortico, ofStart] = [
-      [...describeSettings(), ...describeProcessSettings(catalog)],
-      describeLocalSettings(),
-    ];
+    const [ofPortico, ofStart] = [describeAllSettings(catalog), describeLocalSettings()];
     expect([...ofPortico, ...ofStart].every(({ meaning }) => meaning.endsWith('.'))).toBe(true);
     const defaultsOf = (described: readonly SettingDescription[]) =>
       Object.fromEntries(described.flatMap(({ name, fallback }) => (fallback === undefined ? [] : [[name, fallback]])));

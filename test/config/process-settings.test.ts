@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { parseConfig } from '../../src/config/config.ts';
-import { duration, secretText, wholeNumber } from '../../src/config/kinds.ts';
+import { duration, keyRing, secretText, wholeNumber } from '../../src/config/kinds.ts';
 import { describeProcessSettings, type SettingsOwner } from '../../src/config/process-settings.ts';
 import { replacedNames } from '../../src/config/unknown-names.ts';
 
@@ -131,4 +131,34 @@ describe('a secret of a process', () => {
 
 it.each(Object.entries(replacedNames))('%s is refused with its new name', (old, replacement) => {
   expect(() => parseConfig({ ...outside, [old]: '1' }, [])).toThrow(`\n  ${old} is now ${replacement}`);
+});
+
+describe('a ring of keys', () => {
+  const ringed: SettingsOwner = { name: 'call-backs', settings: z.object({ keys: keyRing.optional() }) };
+  const bytes = (fill: number) => Buffer.alloc(32, fill);
+  const line = (id: string, fill: number) => `${id}=${bytes(fill).toString('base64')}`;
+  const ringOf = (given: Readonly<Record<string, string>>) =>
+    (parse(given, [ringed]).settingsOf(ringed.settings) as { keys?: z.output<typeof keyRing> }).keys?.reveal();
+
+  it('is given as text or in a file, the first key first', () => {
+    const expected = [
+      { id: '2026', key: bytes(1) },
+      { id: 'old_1', key: bytes(2) },
+    ];
+    expect(ringOf({ KEYS: `${line('2026', 1)},${line('old_1', 2)}` })).toEqual(expected);
+    const path = join(folder, 'ring');
+    writeFileSync(path, `${line('2026', 1)}\n${line('old_1', 2)}\n`);
+    expect(ringOf({ KEYS_FILE: path })).toEqual(expected);
+  });
+
+  it.each([
+    ['a key that is too short', `a=${Buffer.alloc(31).toString('base64')}`],
+    ['a key that is too long', `a=${Buffer.alloc(33).toString('base64')}`],
+    ['no name', bytes(1).toString('base64')],
+    ['one name twice', `${line('a', 1)},${line('a', 2)}`],
+    ['nothing', ' '],
+  ])('is refused with %s, and not shown', (_what, text) => {
+    expect(() => ringOf({ KEYS: text })).toThrow(`${prefix}KEYS must be a list such as`);
+    expect(() => ringOf({ KEYS: text })).not.toThrow(/AAAA|AQEB/);
+  });
 });

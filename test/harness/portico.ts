@@ -64,6 +64,7 @@ export async function startPortico(
     database: environment['DATABASE_URL'] === undefined,
     developmentKey: !Object.keys(environment).some((name) => name.startsWith('PORTICO_JWT_')),
     cursorSecret: !Object.keys(environment).some((name) => name.startsWith('PORTICO_CURSOR_SECRET')),
+    endpointKeys: environment['DATABASE_URL'] === undefined && environment['PORTICO_ENDPOINTS_KEYS'] === undefined,
   };
   if (missing.database) await layEmbeddedDatabase(join(stateDir, 'database'));
   // As `npm start` provides them.
@@ -72,6 +73,7 @@ export async function startPortico(
   const settings = { ...defaultsFor(missing), ...environment, ...provided.environment };
   const running = await run(settings, {
     definitions,
+    launchQueue: `launches-${digestOf(stateDir)}`,
     workflowsPath: fileURLToPath(new URL('../fixtures/workflows.ts', import.meta.url)),
     logger: createLogger({
       level: environment.LOG_LEVEL,

@@ -9,6 +9,7 @@ const key = {
   PORTICO_JWT_SECRET: 'a secret that is long enough for a test',
 };
 const cursor = { PORTICO_CURSOR_SECRET: 'another secret that is long enough' };
+const endpointKeys = `a=${'A'.repeat(43)}`;
 const DATABASE_URL = 'postgres://portico@db.example/portico';
 const TEMPORAL_ADDRESS = 'temporal.example:7233';
 
@@ -22,17 +23,22 @@ const problemsOf = (environment: Record<string, string>): string => {
 };
 
 describe('what is missing', () => {
-  const all = { temporal: true, database: true, developmentKey: true, cursorSecret: true };
-  const none = { temporal: false, database: false, developmentKey: false, cursorSecret: false };
+  const all = { temporal: true, database: true, developmentKey: true, cursorSecret: true, endpointKeys: true };
+  const none = { temporal: false, database: false, developmentKey: false, cursorSecret: false, endpointKeys: false };
 
   it.each([
     ['everything, where nothing is given', {}, all],
-    ['the database, beside a server', { TEMPORAL_ADDRESS }, { ...none, database: true }],
-    ['the database, beside a profile', { TEMPORAL_PROFILE: 'cloud' }, { ...none, database: true }],
-    ['the database, beside a file of settings', { TEMPORAL_CONFIG_FILE: '/x.toml' }, { ...none, database: true }],
+    ['the database, beside a server', { TEMPORAL_ADDRESS }, { ...none, database: true, endpointKeys: true }],
+    ['the database, beside a profile', { TEMPORAL_PROFILE: 'cloud' }, { ...none, database: true, endpointKeys: true }],
+    [
+      'the database, beside a file of settings',
+      { TEMPORAL_CONFIG_FILE: '/x.toml' },
+      { ...none, database: true, endpointKeys: true },
+    ],
     ['the server, beside a database', { DATABASE_URL }, { ...none, temporal: true }],
     ['no key, beside any setting of tokens', { PORTICO_JWT_ALGORITHMS: 'HS256' }, { ...all, developmentKey: false }],
     ['no cursor secret, beside one', cursor, { ...all, cursorSecret: false }],
+    ['no keys of endpoints, beside some', { PORTICO_ENDPOINTS_KEYS: endpointKeys }, { ...all, endpointKeys: false }],
     ['nothing, for a process of one role', { ROLE: 'worker' }, none],
     ['nothing, for the other role', { ROLE: 'api' }, none],
   ])('is %s', (_, given, expected) => {
@@ -52,6 +58,9 @@ describe('the plan', () => {
       PORTICO_DRAIN_DELAY: '0s',
       PORTICO_MAX_EVENT_LOOP_DELAY: '0s',
       PORTICO_DATABASE_CONNECT_TIMEOUT: '5s',
+      PORTICO_WEBHOOKS_SCHEMES: 'https,http',
+      PORTICO_WEBHOOKS_PORTS: '1-65535',
+      PORTICO_WEBHOOKS_ALLOW_CIDRS: expect.stringContaining('127.0.0.0/8,') as string,
     });
     expect(planFor({ TEMPORAL_ADDRESS: '', DATABASE_URL: '', ROLE: '' }, catalog).missing).toEqual(
       planFor({}, catalog).missing,

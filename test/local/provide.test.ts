@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
 
-const nothing = { temporal: false, database: false, developmentKey: false, cursorSecret: false };
+const nothing = { temporal: false, database: false, developmentKey: false, cursorSecret: false, endpointKeys: false };
 
 const provideHere = (missing: Partial<typeof nothing>) =>
   provide({

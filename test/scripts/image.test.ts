@@ -4,14 +4,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { catalog } from '../../src/catalog/index.ts';
-import { describeProcessSettings } from '../../src/config/process-settings.ts';
-import { describeSettings } from '../../src/config/settings.ts';
+import { describeAllSettings } from '../../src/config/all-settings.ts';
 import { postgresBinaries, postgresSkipReason, startPostgres, withClient } from '../servers/postgres.ts';
 
 const project = new URL('../../', import.meta.url);
 const read = (file: string) => readFileSync(new URL(file, project), 'utf8');
 
-const settingNames = [...describeSettings(), ...describeProcessSettings(catalog)].map(({ name }) => name);
+const settingNames = describeAllSettings(catalog).map(({ name }) => name);
 
 /** The instructions of the Dockerfile, one line each. */
 const instructions = read('Dockerfile')

@@ -1,0 +1,9 @@
+import { endpointSettings } from './endpoint-settings.ts';
+import type { SettingsOwner } from './process-settings.ts';
+import { webhookSettings } from './webhook-settings.ts';
+
+/** What has settings of its own and is no process. */
+export const settingsOwners: readonly SettingsOwner[] = [
+  { name: 'endpoints', settings: endpointSettings },
+  { name: 'webhooks', settings: webhookSettings },
+];
