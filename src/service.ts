@@ -9,6 +9,7 @@ import { startAdminListener } from './http/admin.ts';
 import type { ReadinessCheck } from './http/readiness.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createMetrics } from './observability/metrics.ts';
+import { createQueueObserver } from './observability/queue-observer.ts';
 import type { Deadlines } from './orchestration/calls.ts';
 import { temporalSettingsOf } from './orchestration/connection.ts';
 import { openOrchestration } from './orchestration/orchestration.ts';
@@ -59,7 +60,8 @@ export async function run(environment: Environment, options: RunOptions = {}): P
     const admin = await startAdminListener({ config, metrics, logger, checks, facts, coreMetricsPort, isDraining });
     started.push('admin listener', admin.stop);
 
-    const storage = openStorage({ config, logger, onSchemaWait: metrics.countSchemaWait });
+    const queueObserver = createQueueObserver({ metrics, logger });
+    const storage = openStorage({ config, logger, onSchemaWait: metrics.countSchemaWait, queueObserver });
     started.push('database', storage.close);
     checks.push(storage.checks.database, storage.checks.schema, storage.checks.commits);
 
@@ -92,7 +94,7 @@ export async function run(environment: Environment, options: RunOptions = {}): P
         launchQueue,
       });
       started.push('workers', workers.stop);
-      checks.push(workers.check);
+      checks.push(...workers.checks);
     }
     const api = config.role === 'worker' ? undefined : await startApiSide({ ...shared, deadlines, isDraining });
     if (api !== undefined) {

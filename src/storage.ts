@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { createAdapters, grants } from './adapters/index.ts';
+import type { QueueObserver } from './adapters/queues/broker.ts';
 import type { Config } from './config/config.ts';
 import { checkCommits, commitsRemedy, findLossyCommits } from './database/commits.ts';
 import { connectDatabase, type Database } from './database/database.ts';
@@ -18,12 +19,13 @@ export function openStorage(options: {
   readonly config: Config;
   readonly logger: Logger;
   readonly onSchemaWait: (wait: SchemaWait) => void;
+  readonly queueObserver: QueueObserver;
 }) {
-  const { config, logger, onSchemaWait } = options;
+  const { config, logger, onSchemaWait, queueObserver } = options;
   const { url, poolMax, connectTimeoutMs } = config.database;
   const database = connectDatabase({ url: url.reveal(), poolMax, connectTimeoutMs, logger, onSchemaWait });
   const adaptersIn = (lane: string) =>
-    createAdapters({ database: database.inLane(lane), settingsOf: config.settingsOf });
+    createAdapters({ database: database.inLane(lane), settingsOf: config.settingsOf, queueObserver });
   const ping = () => database.ping(pingTimeoutMs);
   const closing = new AbortController();
   const warned = warnOfLossyCommits(database, logger, closing.signal);

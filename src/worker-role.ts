@@ -3,6 +3,7 @@ import { createActivities } from '../activities/index.ts';
 import { reconciliationsIn } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
+import type { ReadinessCheck } from './http/readiness.ts';
 import type { Metrics } from './observability/metrics.ts';
 import type { temporalSettingsOf } from './orchestration/connection.ts';
 import { defaultLaunchQueue, type Gateway } from './orchestration/gateway.ts';
@@ -86,17 +87,22 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     actionDeadlineMs: config.temporal.startDeadlineMs,
     shutdown: { graceMs: config.shutdown.workerGraceMs, forceMs: config.shutdown.workerForceMs },
   });
+  const { queues } = storage.workAdapters;
+  queues.connect();
   return {
-    check: {
-      name: 'workers',
-      check: workers.check,
-      // In a process that serves HTTP as well, a worker that reconnects takes no HTTP away.
-      isNeededToServe: config.role === 'worker',
-      remedy: 'see the other checks: workers need Temporal, its namespace, the schema and its rights',
-    },
+    checks: [
+      {
+        name: 'workers',
+        check: workers.check,
+        // In a process that serves HTTP as well, a worker that reconnects takes no HTTP away.
+        isNeededToServe: config.role === 'worker',
+        remedy: 'see the other checks: workers need Temporal, its namespace, the schema and its rights',
+      },
+      ...(queues.isConfigured ? [{ name: 'queues', check: queues.check, remedy: queuesRemedy }] : []),
+    ] satisfies ReadinessCheck[],
 
     async stop(): Promise<void> {
-      await Promise.all([reconciliation?.stop(), workers.stop()]);
+      await Promise.all([reconciliation?.stop(), workers.stop()]).finally(queues.close);
       if (reconciliation === undefined) await runtime.endUnused();
     },
   };
@@ -105,3 +111,5 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
 const deliveryQueuesOf = (definitions: readonly ProcessDefinition[]): string[] => [
   ...new Set(definitions.flatMap((each) => (each.hasDeliveries === true ? [`${each.taskQueue}.deliveries`] : []))),
 ];
+const queuesRemedy =
+  'see that the broker runs, and that PORTICO_QUEUES_BROKER_URL names it with a user, its password and a virtual host';

@@ -1,5 +1,6 @@
 import { transferSettings } from '../catalog/transfer-settings.ts';
 import type { SettingsOf } from '../config/process-settings.ts';
+import { queueSettings } from '../config/queue-settings.ts';
 import type { Database } from '../database/database.ts';
 import type { Grants } from '../database/grants.ts';
 import type { PermanentRowsByName, Reconciliation, ToldEnds } from '../definition/permanent-row.ts';
@@ -15,11 +16,15 @@ import { createSuspense, suspenseGrants } from './ledger/suspense.ts';
 import { createToldTransfers } from './ledger/told-transfers.ts';
 import { createTransferRows } from './ledger/transfer-rows.ts';
 import { createUnresolvedTransfers, reconciliationGrants } from './ledger/unresolved.ts';
+import type { QueueObserver } from './queues/broker.ts';
+import { createQueues } from './queues/queues.ts';
 
 /** What adapters are made of. An adapter gets the values of its settings, not `settingsOf`. */
 interface Given {
   readonly database: Database;
   readonly settingsOf: SettingsOf;
+  /** Not set where nothing is delivered. */
+  readonly queueObserver?: QueueObserver;
 }
 
 /** Every adapter, by the name that activities and operations ask for. */
@@ -27,6 +32,7 @@ export const createAdapters = (given: Given) => ({
   accounts: createAccounts(given.database),
   inbox: createInbox(given.database),
   ledger: createLedger(given.database),
+  queues: createQueues(given.settingsOf(queueSettings), given.queueObserver),
   transferHolds: createTransferHolds(given.database),
   settlements: createSettlements(given.database),
   suspense: createSuspense(given.database),

@@ -8,7 +8,7 @@ import { type Secret, secretOf } from './secret.ts';
 const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** A setting is a text that `parse` understands, or the message `must be {expected}`. The text itself is never shown. */
-const parsed = <T>(expected: string, parse: (text: string) => T | undefined) =>
+export const parsed = <T>(expected: string, parse: (text: string) => T | undefined) =>
   z.string().transform((text, context): T => {
     const value = parse(text);
     if (value !== undefined) return value;
@@ -81,7 +81,8 @@ export const addressBlocks = parsed('a list of addresses or CIDR blocks such as 
   eachOf(text, (part) => (isAddressBlock(part) ? part : undefined)),
 );
 
-function eachOf<T>(text: string, parse: (part: string) => T | undefined): readonly T[] | undefined {
+/** Each part of a list that commas or white space separate; undefined where one is none, or where there is none. */
+export function eachOf<T>(text: string, parse: (part: string) => T | undefined): readonly T[] | undefined {
   const parts = text.split(/[\s,]+/).filter((part) => part !== '');
   const values = parts.map(parse).filter((value) => value !== undefined);
   return parts.length > 0 && values.length === parts.length ? values : undefined;
@@ -111,7 +112,7 @@ export const databaseUrl = parsed('a URL such as postgres://user:password@host:5
 );
 
 /** What secrets of a process's setting are known by, also where a description or a default was added to them. */
-const secrets = z.registry<{ readonly file: 'secret' | 'keyRing' }>();
+const secrets = z.registry<{ readonly file: 'secret' | 'keyRing' | 'brokerUrl' }>();
 
 const secretBytes = (bytes: Buffer): Secret<Buffer> | undefined => (bytes.length >= 32 ? secretOf(bytes) : undefined);
 
@@ -154,7 +155,29 @@ function keyRingOf(text: string): Secret<readonly RingKey[]> | undefined {
   return keys !== undefined && new Set(keys.map(({ id }) => id)).size === keys.length ? secretOf(keys) : undefined;
 }
 
-const fileTwins = { secret: secretFile, keyRing: keyRingFile } as const;
+const brokerForm = 'a URL such as amqps://user:password@host:5671/virtual-host, without a query';
+
+/** White space around the URL is not part of it. */
+const brokerUrlFile = parsed(`the path of a readable file with ${brokerForm}`, (path) =>
+  brokerUrlOf(contentOf(path)?.toString('utf8').trim() ?? ''),
+);
+
+/** The URL of a broker of messages. It may hold a password, so it has a file twin as {@link secretText}. */
+export const brokerUrl = parsed(brokerForm, (text) => brokerUrlOf(text)).register(secrets, { file: 'brokerUrl' });
+
+const brokerUrlPattern = /^amqps?:\/\/(?:[^/?#@]*@)?[^/?#@]+(?:\/[^/?#]*)?$/;
+
+function brokerUrlOf(text: string): Secret<string> | undefined {
+  try {
+    // Throws where a percent sign begins no character.
+    decodeURIComponent(text);
+    return brokerUrlPattern.test(text) && new URL(text).hostname !== '' ? secretOf(text) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const fileTwins = { secret: secretFile, keyRing: keyRingFile, brokerUrl: brokerUrlFile } as const;
 
 /** The kind of the file twin of a secret, with or without a default; undefined for what is no secret. */
 export function fileTwinOf(kind: z.ZodType): (typeof fileTwins)[keyof typeof fileTwins] | undefined {

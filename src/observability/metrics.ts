@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { createAdmissionMetrics } from './admission-metrics.ts';
 import { createDeliveryMetrics } from './delivery-metrics.ts';
 import { createMoneyMetrics } from './money-metrics.ts';
+import { createQueueMetrics } from './queue-metrics.ts';
 import { createSchemaWaits } from './schema-waits.ts';
 
 /** One HTTP request that ended. `route` is a template from the router, never the path that was asked for. */
@@ -74,6 +75,7 @@ export function createMetrics(build: { version: string; role: string }) {
   return {
     ...createHttpMetrics(registers),
     ...createAdmissionMetrics(registers),
+    ...createQueueMetrics(registers),
     countStart: (processName: string, idempotencyStatus: string): void =>
       starts.inc({ process: processName, idempotency_status: idempotencyStatus }),
     countOutcome: (processName: string, outcome: string): void => outcomes.inc({ process: processName, outcome }),

@@ -6,12 +6,13 @@ import { loadBugs } from './load-bugs.ts';
 import { moneyBugs } from './money-bugs.ts';
 import { plant, textsThatDoNotFit } from './plant.ts';
 import type { PlantedBug } from './planted-bug.ts';
+import { queueBugs } from './queue-bugs.ts';
 import { workflowBugs } from './workflow-bugs.ts';
 
 const project = join(import.meta.dirname, '..', '..');
 const read = (file: string): string => readFileSync(join(project, file), 'utf8');
 
-const bugs = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs];
+const bugs = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs];
 const named = bugs.map((bug): [string, PlantedBug] => [bug.name, bug]);
 
 describe('the bug that `npm run test:planted` plants:', () => {
