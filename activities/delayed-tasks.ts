@@ -7,6 +7,7 @@ import type { WebhookTarget } from '../src/definition/asked.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
 import type { ProcessDefinition } from '../src/definition/definition.ts';
+import { Problem } from '../src/problems.ts';
 import { typed } from './failures.ts';
 import { createLaunchActivities } from './launch.ts';
 
@@ -31,7 +32,7 @@ export type Delivery =
     })
   /** Nothing was sent: the task had expired. */
   | { readonly kind: 'expired' }
-  /** Nothing was sent: receivers that hang take too much room at the moment. */
+  /** Nothing was sent: receivers that hang take too much room, or the database is away. */
   | { readonly kind: 'deferred'; readonly forMs: number };
 
 /** What was delivered, as metrics name it. */
@@ -67,7 +68,7 @@ export interface DeliveryRoom {
 }
 
 // Chance spreads those that come again.
-const deferMs = { least: 5_000, spread: 10_000 };
+const deferred = (): Delivery => ({ kind: 'deferred', forMs: Math.round(5_000 + Math.random() * 10_000) });
 
 /**
  * One attempt to deliver a delayed task. Each carries the id of the task, the same in all attempts; what receives it twice
@@ -104,11 +105,13 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
       return typed(() =>
         observed('webhook' in target ? 'webhook' : 'queue', order, async () => {
           const place = deliveryRoom.enter(receiverOf(task, target));
-          if (place === undefined) {
-            return { kind: 'deferred', forMs: Math.round(deferMs.least + Math.random() * deferMs.spread) };
-          }
+          if (place === undefined) return deferred();
           try {
             return { ...(await send()), deliveryId: id };
+          } catch (error) {
+            // Nothing was sent: the database, which has the secrets, is away.
+            if (error instanceof Problem && error.kind.retryable) return deferred();
+            throw error;
           } finally {
             place.leave();
           }
