@@ -123,7 +123,10 @@ describe('an action', () => {
     expect(Object.keys(body.links)).toEqual(['self', 'result', 'reschedule', 'run-now', 'cancel']);
     const at = { local: '2028-07-01T12:00', zone: 'Europe/Vienna' };
     const later = await act(body.id, 'reschedule', { at });
-    expect(later.body).toMatchObject({ dueAt: '2028-07-01T10:00:00.000Z', output: { dueAt: '2028-07-01T10:00:00.000Z' } });
+    expect(later.body).toMatchObject({
+      dueAt: '2028-07-01T10:00:00.000Z',
+      output: { dueAt: '2028-07-01T10:00:00.000Z' },
+    });
     expect((await act(body.id, 'reschedule', { after: 'PT2S', at })).status).toBe(400);
     const now = await act(body.id, 'run-now');
     expect(now.body.output).toEqual({ accepted: true });
@@ -173,7 +176,10 @@ describe('a start', () => {
     // What would be refused now was taken before.
     const expiring = task({ after: 'PT0S', expiresAt: new Date(Date.now() + 1_500).toISOString() });
     const taken = await create(expiring, unique('e'));
-    await until(() => Date.now(), (now) => now > Date.parse(taken.body.expiresAt));
+    await until(
+      () => Date.now(),
+      (now) => now > Date.parse(taken.body.expiresAt),
+    );
     const repeated = await create(expiring, taken.body.id);
     expect(repeated.headers.get('idempotency-status')).toBe('replayed');
   });
@@ -191,7 +197,7 @@ describe('a start', () => {
 
 describe('a process', () => {
   const transfer = (other: object = {}) => ({
-    ...transferOf('x', { amount: aboveLimit }),
+    ...transferOf('x', aboveLimit),
     transferId: undefined,
     ...other,
   });
@@ -216,7 +222,12 @@ describe('a process', () => {
   });
 
   it('needs the permission to start it: at the creation, and for each action that lets it start', async () => {
-    const permissions = ['delayed-tasks:start', 'delayed-tasks:reschedule', 'delayed-tasks:run-now', 'delayed-tasks:cancel'];
+    const permissions = [
+      'delayed-tasks:start',
+      'delayed-tasks:reschedule',
+      'delayed-tasks:run-now',
+      'delayed-tasks:cancel',
+    ];
     const body = { after: 'PT1H', deliver: deliver(transfer()) };
     expect((await create(body, unique('t'), { permissions })).body.code).toBe('forbidden');
     const created = await create(body);
@@ -232,7 +243,7 @@ describe('a process', () => {
     const wrong = await create({ after: 'PT1H', deliver: deliver(transfer({ amount: 5 })) });
     expect([wrong.status, wrong.body.errors[0].pointer]).toEqual([400, '/deliver/process/input/amount']);
     const unknown = await create({ after: 'PT1H', deliver: deliver({}, 'nothing') });
-    expect([unknown.status, unknown.body.errors[0].pointer]).toEqual([400, '/deliver/process/process']);
+    expect([unknown.status, unknown.body.errors[0].pointer]).toEqual([400, '/deliver/process/name']);
     const both = await create({ after: 'PT1H', deliver: deliver(transfer()), payload: 1 });
     expect([both.status, both.body.errors[0].pointer]).toEqual([400, '/payload']);
   });
@@ -241,6 +252,10 @@ describe('a process', () => {
     const transferId = unique('transfer');
     await portico.post('/v1/transfers', transferOf(transferId));
     const { body } = await create({ after: 'PT0S', deliver: deliver(transfer({ transferId })) });
-    expect((await ended(body.id)).body.result).toEqual({ outcome: 'dead', reason: 'idempotency-mismatch', attempts: 1 });
+    expect((await ended(body.id)).body.result).toEqual({
+      outcome: 'dead',
+      reason: 'idempotency-mismatch',
+      attempts: 1,
+    });
   });
 });

@@ -28,7 +28,9 @@ export const queueBugs: readonly PlantedBug[] = [
   },
   {
     name: 'each attempt has a message id of its own',
-    edits: [{ file: channels, find: '{ messageId, persistent', put: '{ messageId: `${messageId}${Date.now()}`, persistent' }],
+    edits: [
+      { file: channels, find: '{ messageId, persistent', put: '{ messageId: `${messageId}${Date.now()}`, persistent' },
+    ],
     caughtBy: [tests, 'that is killed before its confirm loses nothing'],
   },
   {
@@ -41,7 +43,7 @@ export const queueBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/adapters/queues/rabbit-link.ts',
-        find: "    state.become(undefined, reasonOf(end));\n    throw end;\n",
+        find: '    state.become(undefined, reasonOf(end));\n    throw end;\n',
         put: '    state.become(undefined, reasonOf(end));\n',
       },
     ],

@@ -10,6 +10,7 @@ import { plant, textsThatDoNotFit } from './plant.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { queueBugs } from './queue-bugs.ts';
 import { runTests, type TestResult } from './run-tests.ts';
+import { taskBugs } from './task-bugs.ts';
 import { workflowBugs } from './workflow-bugs.ts';
 
 /**
@@ -25,7 +26,7 @@ const width = 2;
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(chosen: readonly string[]): Promise<number> {
-  const all = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs];
+  const all = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs, ...taskBugs];
   const bugs = all.filter(({ name }) => chosen.length === 0 || chosen.some((part) => name.includes(part)));
   if (bugs.length === 0)
     throw new Error(`No bug has such a name. There are: ${all.map(({ name }) => name).join('; ')}`);

@@ -40,7 +40,7 @@ function targetOf({ input, key, principal, services }: Asked): Pick<DelayedTaskD
   if ('queue' in deliver) return { delivers: 'queue' };
   const { name, version, input: body } = deliver.process;
   const { tenant, permissions } = principal;
-  const { definition } = checkLaunch(services.catalog, {
+  const { definition } = launchable(services.catalog, {
     process: name,
     version,
     input: body,
@@ -49,6 +49,19 @@ function targetOf({ input, key, principal, services }: Asked): Pick<DelayedTaskD
     at: '/deliver/process',
   });
   return { delivers: 'process', process: { name: definition.name, version: definition.version } };
+}
+
+/** Points to the name of the process as this body calls it. */
+function launchable(...given: Parameters<typeof checkLaunch>): ReturnType<typeof checkLaunch> {
+  try {
+    return checkLaunch(...given);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const errors = error.options.errors?.map((each) =>
+      each.pointer === '/deliver/process/process' ? { ...each, pointer: '/deliver/process/name' } : each,
+    );
+    throw new Problem(error.code, { ...error.options, ...(errors === undefined ? {} : { errors }) });
+  }
 }
 
 async function judgeAddress({ input: { deliver }, principal: { tenant }, services }: Asked): Promise<void> {
