@@ -4,9 +4,9 @@ import { type DelayedTaskKey, deliveryBodyOf, deliveryIdOf } from '../src/catalo
 import { delayedTaskSettings } from '../src/catalog/delayed-tasks/settings.ts';
 import type { SettingsOf } from '../src/config/process-settings.ts';
 import type { WebhookTarget } from '../src/definition/asked.ts';
+import type { ProcessDefinition } from '../src/definition/definition.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
-import type { ProcessDefinition } from '../src/definition/definition.ts';
 import { Problem } from '../src/problems.ts';
 import { typed } from './failures.ts';
 import { createLaunchActivities } from './launch.ts';
@@ -22,6 +22,14 @@ interface Order {
   readonly isFirst: boolean;
   readonly expiresAt?: string | undefined;
 }
+
+interface StartOrder extends Order {
+  readonly target: ProcessTarget;
+  readonly startedBy: Actor;
+  readonly traceparent?: string | undefined;
+}
+
+type Launch = ReturnType<typeof createLaunchActivities>['launch'];
 
 /** How an attempt ended. */
 export type Delivery =
@@ -120,23 +128,8 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
     },
 
     /** Starts the process, once for the key of the task. Whoever created the task is who started it. */
-    startProcess: (order: Order & { target: ProcessTarget; startedBy: Actor; traceparent?: string | undefined }) =>
-      typed(() =>
-        observed('process', order, async (): Promise<Delivery> => {
-          const { task, target, startedBy, traceparent } = order;
-          const deliveryId = deliveryIdOf(task);
-          const { name, version, input } = target;
-          const start = { process: name, version, input, key: deliveryId };
-          try {
-            const told = await launch({ ...start, tenant: task.tenant, startedBy, traceparent });
-            if (told.kind === 'refused') return { kind: 'dead', reason: told.code, deliveryId };
-            return { kind: 'delivered', deliveryId, started: { process: name, id: told.key } };
-          } catch {
-            // Repeating the start tells whether it had begun.
-            return { kind: 'failed', reason: 'unavailable', deliveryId };
-          }
-        }),
-      ),
+    startProcess: (order: StartOrder): Promise<Delivery> =>
+      typed(() => observed('process', order, () => startBy(launch, order))),
 
     /** Counts a dead letter, and says how long it waits to be delivered again. */
     buryTask: (_task: Pick<DelayedTaskKey, 'tenant' | 'key'>): Promise<{ forMs: number }> =>
@@ -145,6 +138,20 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
         return Promise.resolve({ forMs: deadLetterTime });
       }),
   };
+}
+
+async function startBy(launch: Launch, { task, target, startedBy, traceparent }: StartOrder): Promise<Delivery> {
+  const deliveryId = deliveryIdOf(task);
+  const { name, version, input } = target;
+  const start = { process: name, version, input, key: deliveryId };
+  try {
+    const told = await launch({ ...start, tenant: task.tenant, startedBy, traceparent });
+    if (told.kind === 'refused') return { kind: 'dead', reason: told.code, deliveryId };
+    return { kind: 'delivered', deliveryId, started: { process: name, id: told.key } };
+  } catch {
+    // Repeating the start tells whether it had begun.
+    return { kind: 'failed', reason: 'unavailable', deliveryId };
+  }
 }
 
 /** Whose slowness it is. */

@@ -43,7 +43,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     ...storage.workAdapters,
     gateway,
     settingsOf: config.settingsOf,
-    deliveryObserver: metrics.deliveries,
+    deliveryObserver: metrics.delayedTasks,
     deliveryRoom: createDeliveryRoom({ slots: config.worker.deliverySlots }),
     definitions: options.definitions,
     observeFiring: metrics.observeFiring,
@@ -78,12 +78,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     },
     logger,
     countOutcome: metrics.countOutcome,
-    slots: {
-      workflowTasks: config.worker.workflowSlots,
-      activities: config.worker.activitySlots,
-      deliveries: config.worker.deliverySlots,
-      cachedWorkflows: config.worker.cachedWorkflows,
-    },
+    slots: slotsOf(config),
     actionDeadlineMs: config.temporal.startDeadlineMs,
     shutdown: { graceMs: config.shutdown.workerGraceMs, forceMs: config.shutdown.workerForceMs },
   });
@@ -107,6 +102,13 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     },
   };
 }
+
+const slotsOf = ({ worker }: Config) => ({
+  workflowTasks: worker.workflowSlots,
+  activities: worker.activitySlots,
+  deliveries: worker.deliverySlots,
+  cachedWorkflows: worker.cachedWorkflows,
+});
 
 const deliveryQueuesOf = (definitions: readonly ProcessDefinition[]): string[] => [
   ...new Set(definitions.flatMap((each) => (each.hasDeliveries === true ? [`${each.taskQueue}.deliveries`] : []))),

@@ -21,7 +21,7 @@ import type {
 import type { ActionAnswer, ActionCall, Envelope } from '../src/definition/envelope.ts';
 import { attempt, bury, type Told } from './delayed-tasks/attempts.ts';
 import { handleActions } from './delayed-tasks/decisions.ts';
-import { end, expiryMsOf, firstProgress, logAttempt, type Progress } from './delayed-tasks/progress.ts';
+import { end, expiryMsOf, firstProgress, lastUntil, logAttempt, type Progress } from './delayed-tasks/progress.ts';
 import { maxAttemptsOf, pauseMsAfter } from './delayed-tasks/schedule.ts';
 import { prepareContinuation } from './instance/continuation.ts';
 import { endWith, enterStep, showDetails } from './instance/steps.ts';
@@ -96,13 +96,26 @@ async function deliverOnce(
   note(progress, at, told);
   if (told.kind === 'delivered') {
     const { status, started } = told;
-    return end(progress, { outcome: 'delivered', deliveredAt: new Date().toISOString(), status, started });
+    end(progress, { outcome: 'delivered', deliveredAt: new Date().toISOString(), status, started });
+    return;
   }
-  if (told.kind === 'dead') return end(progress, { outcome: 'dead', reason: told.reason, status: told.status });
+  if (told.kind === 'dead') {
+    end(progress, { outcome: 'dead', reason: told.reason, status: told.status });
+    return;
+  }
   const cancelled = waitingCancel();
-  if (cancelled !== undefined) return end(progress, { outcome: 'cancelled', by: cancelled.by });
-  if (CancellationScope.current().consideredCancelled) return end(progress, { outcome: 'cancelled' });
-  if (told.kind === 'expired') return end(progress, { outcome: 'expired' });
+  if (cancelled !== undefined) {
+    end(progress, { outcome: 'cancelled', by: cancelled.by });
+    return;
+  }
+  if (CancellationScope.current().consideredCancelled) {
+    end(progress, { outcome: 'cancelled' });
+    return;
+  }
+  if (told.kind === 'expired') {
+    end(progress, { outcome: 'expired' });
+    return;
+  }
   await waitForNext(task, progress, told);
 }
 
@@ -126,7 +139,7 @@ async function waitForNext(task: Task, progress: Progress, told: Told): Promise<
     progress.untilMs = Infinity;
     enterStep('dead-letter');
     const untilMs = await CancellationScope.nonCancellable(() => bury(task));
-    if (progress.phase === 'dead-letter') progress.untilMs = untilMs;
+    lastUntil(progress, 'dead-letter', untilMs);
     return;
   }
   const pauseMs =

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type * as workflows from '../../workflows/delayed-tasks.ts';
 import { defineProcess } from '../definition/define-process.ts';
 import { businessKey } from '../definition/fields.ts';
+import { delayedTaskDetails } from './delayed-tasks/details.ts';
 import { delayedTaskInput, nothing, rescheduling } from './delayed-tasks/input.ts';
 import { admitRescheduling, admitRunNow, prepareDelayedTask } from './delayed-tasks/judging.ts';
-import { delayedTaskDetails } from './delayed-tasks/details.ts';
 import { delayedTaskSettings } from './delayed-tasks/settings.ts';
 
 const ended = { attempts: z.int().describe('Attempts in all, also those that were cut off.') };

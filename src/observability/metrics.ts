@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createAdmissionMetrics } from './admission-metrics.ts';
-import { createDeliveryMetrics } from './delivery-metrics.ts';
+import { createDelayedTaskMetrics } from './delayed-task-metrics.ts';
 import { createMoneyMetrics } from './money-metrics.ts';
 import { createQueueMetrics } from './queue-metrics.ts';
 import { createSchemaWaits } from './schema-waits.ts';
@@ -89,7 +89,7 @@ export function createMetrics(build: { version: string; role: string }) {
     countSchemaWait: createSchemaWaits(registers),
     setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
     /** Of delayed tasks. */
-    deliveries: createDeliveryMetrics(registers),
+    delayedTasks: createDelayedTaskMetrics(registers),
     /** Of money that is on its way or waits for people. */
     money: createMoneyMetrics(registry),
     /** The exposition in Prometheus' text format 0.0.4. */

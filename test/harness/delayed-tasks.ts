@@ -3,14 +3,14 @@ import { type WorkflowHandle, WorkflowUpdateFailedError } from '@temporalio/clie
 import { ApplicationFailure } from '@temporalio/common';
 import { createDelayedTaskActivities } from '../../activities/delayed-tasks.ts';
 import type { Attempt } from '../../src/adapters/attempt.ts';
-import { catalog } from '../../src/catalog/index.ts';
-import { delayedTaskSettings } from '../../src/catalog/delayed-tasks/settings.ts';
 import type { DelayedTaskDetails, DelayedTaskOutput, Deliveries } from '../../src/catalog/delayed-tasks.ts';
+import { delayedTaskSettings } from '../../src/catalog/delayed-tasks/settings.ts';
+import { catalog } from '../../src/catalog/index.ts';
 import type { ActionAnswer, ActionCall } from '../../src/definition/envelope.ts';
 import type { StartOutcome } from '../../src/orchestration/start.ts';
 import type { StartCall } from '../../src/orchestration/start-request.ts';
 import { createDeliveryRoom } from '../../src/worker/delivery-room.ts';
-import { createMessages, approver, starter } from './instance-messages.ts';
+import { approver, createMessages, starter } from './instance-messages.ts';
 import { settingsWith } from './settings.ts';
 import { until } from './until.ts';
 import { openWorkers } from './workers.ts';

@@ -62,7 +62,7 @@ describe.concurrent('a delayed task', () => {
   });
 
   it('is retried with the same id and the same bytes, and shows its attempts', async () => {
-    const task = await tasks.begin({ receiver: refusesFirst(2) });
+    const task = await tasks.begin({ receiver: refusesFirst(2), maxAttempts: 3 });
     expect(await task.result()).toMatchObject({ outcome: 'delivered', attempts: 3 });
     expect(new Set(task.received.map(({ id, body }) => id + body)).size).toBe(1);
     expect(await task.deliveries()).toMatchObject({

@@ -38,6 +38,11 @@ export function firstProgress(dueAtMs: number): Progress {
 
 const maxLog = 50;
 
+/** Says until when a phase lasts, unless an action has ended it meanwhile. */
+export function lastUntil(progress: Progress, phase: Phase, untilMs: number): void {
+  if (progress.phase === phase) progress.untilMs = untilMs;
+}
+
 /** Writes an attempt down, the newest first. */
 export function logAttempt(progress: Progress, attempt: DelayedTaskAttempt): void {
   progress.log = [attempt, ...progress.log].slice(0, maxLog);

@@ -24,10 +24,10 @@ export async function dueAtMsOf({ at, after = 0 }: DueTime, fromMs: number): Pro
 
 async function instantOf({ local, zone }: z.output<typeof localTime>): Promise<number> {
   // Loaded on first use: most api processes never need it.
-  const { Temporal } = await import('temporal-polyfill');
+  const { Temporal: temporal } = await import('temporal-polyfill');
   let date;
   try {
-    date = Temporal.PlainDateTime.from(local, { overflow: 'reject' });
+    date = temporal.PlainDateTime.from(local, { overflow: 'reject' });
   } catch {
     throw refused('/at/local', 'must be a date and a time that the calendar has');
   }

@@ -4,22 +4,22 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 const buckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
 /** The metrics of delayed tasks. Label values come from closed sets. */
-export function createDeliveryMetrics(registers: Registry[]) {
+export function createDelayedTaskMetrics(registers: Registry[]) {
   const lateness = new Histogram({
-    name: 'portico_delivery_lateness_seconds',
+    name: 'portico_delayed_task_lateness_seconds',
     help: 'From the time at which a delayed task was due to its first attempt.',
     labelNames: ['target'],
     buckets,
     registers,
   });
   const attempts = new Counter({
-    name: 'portico_delivery_attempts_total',
+    name: 'portico_delayed_task_attempts_total',
     help: 'Attempts to deliver delayed tasks by target and result; deferred ones gave slow receivers no more room.',
     labelNames: ['target', 'result'],
     registers,
   });
   const deadLetters = new Counter({
-    name: 'portico_dead_letters_total',
+    name: 'portico_delayed_task_dead_letters_total',
     help: 'Delayed tasks whose attempts had all failed. Each waits to be delivered again.',
     registers,
   });
