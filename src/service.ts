@@ -57,7 +57,7 @@ export async function run(environment: Environment, options: RunOptions = {}): P
     const admin = await startAdminListener({ config, metrics, logger, checks, facts, coreMetricsPort, isDraining });
     started.push('admin listener', admin.stop);
 
-    const storage = openStorage({ config, logger, onSchemaWait: metrics.countSchemaWait });
+    const storage = openStorage({ config, logger, metrics });
     started.push('database', storage.close);
     checks.push(storage.checks.database, storage.checks.schema, storage.checks.commits);
 

@@ -3,8 +3,8 @@ import { createAdapters, grants } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
 import { checkCommits, commitsRemedy, findLossyCommits } from './database/commits.ts';
 import { connectDatabase, type Database } from './database/database.ts';
-import type { SchemaWait } from './database/failures.ts';
 import { checkSchema, schemaRemedy } from './database/schema.ts';
+import type { Metrics } from './observability/metrics.ts';
 import { onEachNew, retryUntilDone } from './timing/retry.ts';
 
 const pingTimeoutMs = 1_000;
@@ -17,13 +17,14 @@ const retryEveryMs = 2_000;
 export function openStorage(options: {
   readonly config: Config;
   readonly logger: Logger;
-  readonly onSchemaWait: (wait: SchemaWait) => void;
+  readonly metrics: Pick<Metrics, 'countSchemaWait' | 'observeAttempt'>;
 }) {
-  const { config, logger, onSchemaWait } = options;
+  const { config, logger, metrics } = options;
+  const { countSchemaWait: onSchemaWait, observeAttempt: onAttempt } = metrics;
   const { url, poolMax, connectTimeoutMs } = config.database;
   const database = connectDatabase({ url: url.reveal(), poolMax, connectTimeoutMs, logger, onSchemaWait });
   const adaptersIn = (lane: string) =>
-    createAdapters({ database: database.inLane(lane), settingsOf: config.settingsOf });
+    createAdapters({ database: database.inLane(lane), settingsOf: config.settingsOf, onAttempt });
   const ping = () => database.ping(pingTimeoutMs);
   const closing = new AbortController();
   const warned = warnOfLossyCommits(database, logger, closing.signal);

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createAdmissionMetrics } from './admission-metrics.ts';
+import { createDeliveryMetrics } from './delivery-metrics.ts';
 import { createMoneyMetrics } from './money-metrics.ts';
 import { createSchemaWaits } from './schema-waits.ts';
 
@@ -66,6 +67,7 @@ export function createMetrics(build: { version: string; role: string }) {
   return {
     ...createHttpMetrics(registers),
     ...createAdmissionMetrics(registers),
+    ...createDeliveryMetrics(registers),
     countStart: (processName: string, idempotencyStatus: string): void =>
       starts.inc({ process: processName, idempotency_status: idempotencyStatus }),
     countOutcome: (processName: string, outcome: string): void => outcomes.inc({ process: processName, outcome }),
