@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createAdmissionMetrics } from './admission-metrics.ts';
 import { createDelayedTaskMetrics } from './delayed-task-metrics.ts';
+import { createDeliveryMetrics } from './delivery-metrics.ts';
 import { createMoneyMetrics } from './money-metrics.ts';
 import { createQueueMetrics } from './queue-metrics.ts';
 import { createSchemaWaits } from './schema-waits.ts';
@@ -76,6 +77,7 @@ export function createMetrics(build: { version: string; role: string }) {
     ...createHttpMetrics(registers),
     ...createAdmissionMetrics(registers),
     ...createQueueMetrics(registers),
+    ...createDeliveryMetrics(registers),
     countStart: (processName: string, idempotencyStatus: string): void =>
       starts.inc({ process: processName, idempotency_status: idempotencyStatus }),
     countOutcome: (processName: string, outcome: string): void => outcomes.inc({ process: processName, outcome }),

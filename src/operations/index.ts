@@ -6,12 +6,18 @@ import { listOperationOf } from './list.ts';
 import type { Operation } from './operation.ts';
 import { readOperationsOf } from './reads.ts';
 import { accountOperations } from './resources/accounts.ts';
+import { endpointOperations } from './resources/endpoints.ts';
 import { suspenseOperations } from './resources/suspense.ts';
 import { userOperations } from './resources/users.ts';
 import { startOperationOf } from './start.ts';
 
 /** Every resource that is no process, each in a file of its own in `resources/`. */
-const resources: readonly Operation[] = [...accountOperations, ...suspenseOperations, ...userOperations];
+const resources: readonly Operation[] = [
+  ...accountOperations,
+  ...endpointOperations,
+  ...suspenseOperations,
+  ...userOperations,
+];
 
 /** All that can be asked of one process over HTTP. */
 export const operationsOf = (definition: ProcessDefinition): Operation[] => [

@@ -31,8 +31,16 @@ beforeAll(async () => {
   await portico.post('/v1/user-grants', { userId, name: 'Canary' });
   await closed(portico, `/v1/user-grants/${userId}`);
   const transferId = await waitingTransfer(portico);
+  await portico.put('/v1/endpoints/receiver', bodies['putEndpoint']);
   const { transferId: suspense } = await settledTransfer(portico);
-  Object.assign(ids, { transfers: transferId, 'user-grants': userId, users: userId, accounts: 'payer', suspense });
+  Object.assign(ids, {
+    transfers: transferId,
+    'user-grants': userId,
+    users: userId,
+    accounts: 'payer',
+    suspense,
+    endpoints: 'receiver',
+  });
 });
 afterAll(async () => {
   await portico.stop();
@@ -54,6 +62,7 @@ const bodies: Record<string, object> = {
   holdTransfersV1: { note: 'Canary' },
   freezeAccount: {},
   unfreezeAccount: {},
+  putEndpoint: { url: 'http://127.0.0.1:1/hook', description: 'Canary' },
   putAccount: { currency: 'EUR', openingBalance: { minor: '100000000' } },
 };
 
@@ -144,7 +153,7 @@ describe.each(everyAsk)('%s', (_, ask) => {
       reply.status,
       JSON.stringify(reply.body ?? {})
         .replaceAll(id, '*')
-        .replaceAll(/"openedAt":"[^"]*"/g, ''),
+        .replaceAll(/"(openedAt|createdAt|secret)":"[^"]*"/g, ''),
       [...reply.headers.keys()].filter((name) => name !== 'date'),
     ];
     expect(shown(answer, ownId())).toEqual(shown(other, absent));
