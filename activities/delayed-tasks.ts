@@ -1,9 +1,10 @@
 import type { Attempt } from '../src/adapters/attempt.ts';
+import type { Queues } from '../src/adapters/queues/queues.ts';
+import type { Webhooks } from '../src/adapters/webhooks/webhooks.ts';
 import type { DelayedTaskInput } from '../src/catalog/delayed-tasks.ts';
 import { type DelayedTaskKey, deliveryBodyOf, deliveryIdOf } from '../src/catalog/delayed-tasks/delivery.ts';
 import { delayedTaskSettings } from '../src/catalog/delayed-tasks/settings.ts';
 import type { SettingsOf } from '../src/config/process-settings.ts';
-import type { WebhookTarget } from '../src/definition/asked.ts';
 import type { ProcessDefinition } from '../src/definition/definition.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
@@ -54,15 +55,9 @@ export interface DeliveryObserver {
   countDeadLetter(): void;
 }
 
-interface Sent {
-  readonly tenant: string;
-  readonly body: string;
-  readonly timeoutMs: number;
-}
-
 interface Dependencies {
-  readonly webhooks: { send(sent: Sent & { id: string; target: WebhookTarget }): Promise<Attempt> };
-  readonly queues: { publish(sent: Sent & { messageId: string; queue: string }): Promise<Attempt> };
+  readonly webhooks: Pick<Webhooks, 'send'>;
+  readonly queues: Pick<Queues, 'publish'>;
   readonly gateway: Pick<Gateway, 'start'>;
   readonly definitions: readonly ProcessDefinition[];
   readonly settingsOf: SettingsOf;

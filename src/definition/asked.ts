@@ -1,3 +1,5 @@
+import type { Queues } from '../adapters/queues/queues.ts';
+import type { Webhooks } from '../adapters/webhooks/webhooks.ts';
 import type { SettingsOf } from '../config/process-settings.ts';
 import type { ProcessDefinition } from './definition.ts';
 import type { Actor } from './envelope.ts';
@@ -24,15 +26,9 @@ export interface JudgingServices {
      */
     admitOpen(asked: { process: string; tenant: string; limit: number }, signal?: AbortSignal): Promise<boolean>;
   };
-  /** Throws `target-not-allowed`, `not-configured` or `invalid-request`. */
-  readonly webhooks: { judge(asked: { tenant: string; target: WebhookTarget }): Promise<void> };
-  /** Throws `target-not-allowed` or `not-configured`. */
-  readonly queues: { judge(asked: { tenant: string; queue: string }): Promise<void> };
+  readonly webhooks: Pick<Webhooks, 'judge'>;
+  readonly queues: Pick<Queues, 'judge'>;
 }
-
-/** A URL, signed with the secrets of an endpoint if it names one; or an endpoint of the tenant. */
-export type WebhookTarget =
-  { readonly url: string; readonly secretId?: string | undefined } | { readonly endpoint: string };
 
 interface Asked<Input> {
   /** The validated body with defaults. */

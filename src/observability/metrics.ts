@@ -46,26 +46,6 @@ export function createMetrics(build: { version: string; role: string }) {
     labelNames: ['process', 'outcome'],
     registers,
   });
-  const temporalRequests = new Histogram({
-    name: 'portico_temporal_request_duration_seconds',
-    help: 'Requests to Temporal by method and gRPC status, retries counted each.',
-    labelNames: ['method', 'code'],
-    buckets,
-    registers,
-  });
-  const temporalFailures = new Counter({
-    name: 'portico_temporal_request_failures_total',
-    help: 'Requests to Temporal that failed, by method and gRPC status; those that Portico gave up itself are none.',
-    labelNames: ['method', 'code'],
-    registers,
-  });
-  const firings = new Histogram({
-    name: 'portico_schedule_firing_seconds',
-    help: 'Firings of schedules by process and result, from their begin until their instance was there.',
-    labelNames: ['process', 'result'],
-    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600],
-    registers,
-  });
   const openInstances = new Gauge({
     name: 'portico_open_instances',
     help: 'Instances that have not ended, by process, as last counted.',
@@ -76,18 +56,12 @@ export function createMetrics(build: { version: string; role: string }) {
   return {
     ...createHttpMetrics(registers),
     ...createAdmissionMetrics(registers),
+    ...createTemporalMetrics(registers),
     ...createQueueMetrics(registers),
     ...createDeliveryMetrics(registers),
     countStart: (processName: string, idempotencyStatus: string): void =>
       starts.inc({ process: processName, idempotency_status: idempotencyStatus }),
     countOutcome: (processName: string, outcome: string): void => outcomes.inc({ process: processName, outcome }),
-    /** `code` is the name of the gRPC status, such as `OK` or `UNAVAILABLE`. */
-    observeTemporalRequest: (method: string, code: string, seconds: number): void => {
-      temporalRequests.observe({ method, code }, seconds);
-      if (code !== 'OK' && code !== 'CANCELLED') temporalFailures.inc({ method, code });
-    },
-    observeFiring: (processName: string, result: string, seconds: number): void =>
-      firings.observe({ process: processName, result }, seconds),
     countSchemaWait: createSchemaWaits(registers),
     setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
     /** Of delayed tasks. */
@@ -118,5 +92,37 @@ function createHttpMetrics(registers: Registry[]) {
     observeRequest: ({ method, route, status, seconds }: RequestObservation): void =>
       requests.observe({ method, route, status }, seconds),
     countDroppedConnection: (limit: 'all' | 'address'): void => droppedConnections.inc({ limit }),
+  };
+}
+
+function createTemporalMetrics(registers: Registry[]) {
+  const temporalRequests = new Histogram({
+    name: 'portico_temporal_request_duration_seconds',
+    help: 'Requests to Temporal by method and gRPC status, retries counted each.',
+    labelNames: ['method', 'code'],
+    buckets,
+    registers,
+  });
+  const temporalFailures = new Counter({
+    name: 'portico_temporal_request_failures_total',
+    help: 'Requests to Temporal that failed, by method and gRPC status; those that Portico gave up itself are none.',
+    labelNames: ['method', 'code'],
+    registers,
+  });
+  const firings = new Histogram({
+    name: 'portico_schedule_firing_seconds',
+    help: 'Firings of schedules by process and result, from their begin until their instance was there.',
+    labelNames: ['process', 'result'],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600],
+    registers,
+  });
+  return {
+    observeFiring: (processName: string, result: string, seconds: number): void =>
+      firings.observe({ process: processName, result }, seconds),
+    /** `code` is the name of the gRPC status, such as `OK` or `UNAVAILABLE`. */
+    observeTemporalRequest: (method: string, code: string, seconds: number): void => {
+      temporalRequests.observe({ method, code }, seconds);
+      if (code !== 'OK' && code !== 'CANCELLED') temporalFailures.inc({ method, code });
+    },
   };
 }
