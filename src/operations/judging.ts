@@ -1,5 +1,4 @@
-import type { Details, Prepare } from '../definition/asked.ts';
-import type { ActionDefinition } from '../definition/definition.ts';
+import type { ActionDefinition, Details, Prepare } from '../definition/definition.ts';
 import type { StartOutcome } from '../orchestration/start.ts';
 import type { StartCall } from '../orchestration/start-request.ts';
 import { Problem } from '../problems.ts';

@@ -10,7 +10,7 @@ import {
   Worker,
   type WorkflowBundle,
 } from '@temporalio/worker';
-import type { Details } from '../../src/definition/asked.ts';
+import type { Details } from '../../src/definition/definition.ts';
 import type { ProcessContext } from '../../src/definition/envelope.ts';
 import type { InstanceSinks } from '../../workflows/instance/steps.ts';
 

@@ -1,4 +1,4 @@
-import type { AskedAction, AskedStart } from '../../definition/asked.ts';
+import type { AskedAction, AskedStart } from '../../definition/definition.ts';
 import { checkLaunch, checkMayStart, definitionOf } from '../../definition/launch-target.ts';
 import { Problem } from '../../problems.ts';
 import { deliveryIdOf } from './delivery.ts';
