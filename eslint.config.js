@@ -21,6 +21,21 @@ const workflowImports = {
   ],
 };
 
+/** Rules of zones and languages come from data that differs between workers: the api resolves times before a workflow. */
+const noZones = 'Workflows know instants alone: the data of zones and languages differs between workers.';
+const zonelessTime = {
+  'no-restricted-globals': ['error', ...['Intl', 'Temporal'].map((name) => ({ name, message: noZones }))],
+  'no-restricted-properties': [
+    'error',
+    { object: 'process', property: 'env', message: 'Only src/config/ reads the environment.' },
+    ...['Intl', 'Temporal'].map((property) => ({ object: 'globalThis', property, message: noZones })),
+    ...['toLocaleString', 'toLocaleDateString', 'toLocaleTimeString', 'localeCompare', 'getTimezoneOffset']
+      .concat(['getFullYear', 'getMonth', 'getDate', 'getDay', 'getHours', 'getMinutes', 'setFullYear', 'setMonth'])
+      .concat(['setDate', 'setHours', 'setMinutes'])
+      .map((property) => ({ property, message: noZones })),
+  ],
+};
+
 /** What Node.js offers everywhere. A variable of such a name hides it from everybody who reads on. */
 const globals = Object.fromEntries(
   ['Buffer', 'URL', 'clearInterval', 'clearTimeout', 'console', 'fetch', 'performance', 'process', 'queueMicrotask']
@@ -99,7 +114,7 @@ export default defineConfig(
       ],
     },
   },
-  { files: ['workflows/**/*.ts'], rules: workflowImports },
+  { files: ['workflows/**/*.ts'], rules: { ...workflowImports, ...zonelessTime } },
   {
     files: ['**/*.js', '**/*.mjs'],
     extends: [tseslint.configs.disableTypeChecked],

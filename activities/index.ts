@@ -2,6 +2,7 @@ import type { Adapters } from '../src/adapters/index.ts';
 import type { SettingsOf } from '../src/config/process-settings.ts';
 import type { ProcessDefinition } from '../src/definition/definition.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
+import { createDelayedTaskActivities, type DeliveryObserver, type DeliveryRoom } from './delayed-tasks.ts';
 import { createLaunchActivities } from './launch.ts';
 import { createScheduleActivities } from './schedules.ts';
 import { createTransferActivities } from './transfers.ts';
@@ -13,12 +14,15 @@ interface Dependencies extends Adapters {
   readonly settingsOf: SettingsOf;
   /** What this process offers: activities may start it. */
   readonly definitions: readonly ProcessDefinition[];
+  readonly deliveryObserver: DeliveryObserver;
+  readonly deliveryRoom: DeliveryRoom;
   /** Counts a firing of a schedule, by process and result. */
   readonly observeFiring: (process: string, result: string, seconds: number) => void;
 }
 
 /** Every activity of every process, by the name that workflows call. Names are unique across processes. */
 export const createActivities = (dependencies: Dependencies) => ({
+  ...createDelayedTaskActivities(dependencies),
   ...createLaunchActivities(dependencies),
   ...createScheduleActivities(dependencies),
   ...createTransferActivities(dependencies),

@@ -47,6 +47,12 @@ export const problems = {
     retryable: false,
     effect: 'none',
   },
+  'endpoint-conflict': {
+    status: 409,
+    title: 'The endpoint exists with another URL or description',
+    retryable: false,
+    effect: 'none',
+  },
   'account-unknown': {
     status: 409,
     title: 'There is no account of that id',

@@ -61,7 +61,7 @@ export async function run(environment: Environment, options: RunOptions = {}): P
     started.push('admin listener', admin.stop);
 
     const queueObserver = createQueueObserver({ metrics, logger });
-    const storage = openStorage({ config, logger, onSchemaWait: metrics.countSchemaWait, queueObserver });
+    const storage = openStorage({ config, logger, metrics, queueObserver });
     started.push('database', storage.close);
     checks.push(storage.checks.database, storage.checks.schema, storage.checks.commits);
 

@@ -4,8 +4,8 @@ import type { QueueObserver } from './adapters/queues/broker.ts';
 import type { Config } from './config/config.ts';
 import { checkCommits, commitsRemedy, findLossyCommits } from './database/commits.ts';
 import { connectDatabase, type Database } from './database/database.ts';
-import type { SchemaWait } from './database/failures.ts';
 import { checkSchema, schemaRemedy } from './database/schema.ts';
+import type { Metrics } from './observability/metrics.ts';
 import { onEachNew, retryUntilDone } from './timing/retry.ts';
 
 const pingTimeoutMs = 1_000;
@@ -18,14 +18,15 @@ const retryEveryMs = 2_000;
 export function openStorage(options: {
   readonly config: Config;
   readonly logger: Logger;
-  readonly onSchemaWait: (wait: SchemaWait) => void;
+  readonly metrics: Pick<Metrics, 'countSchemaWait' | 'observeAttempt'>;
   readonly queueObserver: QueueObserver;
 }) {
-  const { config, logger, onSchemaWait, queueObserver } = options;
+  const { config, logger, metrics, queueObserver } = options;
+  const { countSchemaWait: onSchemaWait, observeAttempt: onAttempt } = metrics;
   const { url, poolMax, connectTimeoutMs } = config.database;
   const database = connectDatabase({ url: url.reveal(), poolMax, connectTimeoutMs, logger, onSchemaWait });
   const adaptersIn = (lane: string) =>
-    createAdapters({ database: database.inLane(lane), settingsOf: config.settingsOf, queueObserver });
+    createAdapters({ database: database.inLane(lane), settingsOf: config.settingsOf, onAttempt, queueObserver });
   const ping = () => database.ping(pingTimeoutMs);
   const closing = new AbortController();
   const warned = warnOfLossyCommits(database, logger, closing.signal);

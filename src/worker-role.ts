@@ -9,6 +9,7 @@ import type { temporalSettingsOf } from './orchestration/connection.ts';
 import { defaultLaunchQueue, type Gateway } from './orchestration/gateway.ts';
 import type { Storage } from './storage.ts';
 import { workflowBundleOf } from './worker/bundle.ts';
+import { createDeliveryRoom } from './worker/delivery-room.ts';
 import type { WorkerEagerStarts } from './worker/eager-starts.ts';
 import { startReconciliation } from './worker/reconcile.ts';
 import { installRuntime } from './worker/runtime.ts';
@@ -42,6 +43,8 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     ...storage.workAdapters,
     gateway,
     settingsOf: config.settingsOf,
+    deliveryObserver: metrics.delayedTasks,
+    deliveryRoom: createDeliveryRoom({ slots: config.worker.deliverySlots }),
     definitions: options.definitions,
     observeFiring: metrics.observeFiring,
   };
@@ -53,6 +56,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
       ...new Set(options.definitions.map(({ taskQueue }) => taskQueue)),
       options.launchQueue ?? defaultLaunchQueue,
     ],
+    deliveryQueues: deliveryQueuesOf(options.definitions),
     workflowBundle: await workflowBundleOf({
       bundlePath: config.worker.bundlePath,
       workflowsPath: options.workflowsPath,
@@ -74,11 +78,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     },
     logger,
     countOutcome: metrics.countOutcome,
-    slots: {
-      workflowTasks: config.worker.workflowSlots,
-      activities: config.worker.activitySlots,
-      cachedWorkflows: config.worker.cachedWorkflows,
-    },
+    slots: slotsOf(config),
     actionDeadlineMs: config.temporal.startDeadlineMs,
     shutdown: { graceMs: config.shutdown.workerGraceMs, forceMs: config.shutdown.workerForceMs },
   });
@@ -103,5 +103,15 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
   };
 }
 
+const slotsOf = ({ worker }: Config) => ({
+  workflowTasks: worker.workflowSlots,
+  activities: worker.activitySlots,
+  deliveries: worker.deliverySlots,
+  cachedWorkflows: worker.cachedWorkflows,
+});
+
+const deliveryQueuesOf = (definitions: readonly ProcessDefinition[]): string[] => [
+  ...new Set(definitions.flatMap((each) => (each.hasDeliveries === true ? [`${each.taskQueue}.deliveries`] : []))),
+];
 const queuesRemedy =
   'see that the broker runs, and that PORTICO_QUEUES_BROKER_URL names it with a user, its password and a virtual host';

@@ -1,9 +1,12 @@
 import { transferSettings } from '../catalog/transfer-settings.ts';
+import { endpointSettings } from '../config/endpoint-settings.ts';
 import type { SettingsOf } from '../config/process-settings.ts';
 import { queueSettings } from '../config/queue-settings.ts';
+import { webhookSettings } from '../config/webhook-settings.ts';
 import type { Database } from '../database/database.ts';
 import type { Grants } from '../database/grants.ts';
 import type { PermanentRowsByName, Reconciliation, ToldEnds } from '../definition/permanent-row.ts';
+import type { Attempt } from './attempt.ts';
 import { createInbox, inboxGrants } from './inbox.ts';
 import { accountGrants, createAccounts } from './ledger/accounts.ts';
 import { createTransferHolds, holdGrants } from './ledger/holds.ts';
@@ -18,6 +21,8 @@ import { createTransferRows } from './ledger/transfer-rows.ts';
 import { createUnresolvedTransfers, reconciliationGrants } from './ledger/unresolved.ts';
 import type { QueueObserver } from './queues/broker.ts';
 import { createQueues } from './queues/queues.ts';
+import { createEndpoints, endpointGrants } from './webhooks/endpoints.ts';
+import { createWebhooks } from './webhooks/webhooks.ts';
 
 /** What adapters are made of. An adapter gets the values of its settings, not `settingsOf`. */
 interface Given {
@@ -25,22 +30,33 @@ interface Given {
   readonly settingsOf: SettingsOf;
   /** Not set where nothing is delivered. */
   readonly queueObserver?: QueueObserver;
+  /** Called with every attempt to deliver something, and how long it took. */
+  readonly onAttempt?: (by: 'webhook' | 'queue', attempt: Attempt, seconds: number) => void;
 }
 
 /** Every adapter, by the name that activities and operations ask for. */
-export const createAdapters = (given: Given) => ({
-  accounts: createAccounts(given.database),
-  inbox: createInbox(given.database),
-  ledger: createLedger(given.database),
-  queues: createQueues(given.settingsOf(queueSettings), given.queueObserver),
-  transferHolds: createTransferHolds(given.database),
-  settlements: createSettlements(given.database),
-  suspense: createSuspense(given.database),
-  toldTransfers: createToldTransfers(given.database),
-  transferRecords: createTransferRecords(given.database),
-  transferRows: createTransferRows(given.database),
-  unresolvedTransfers: createUnresolvedTransfers(given.database),
-});
+export const createAdapters = (given: Given) => {
+  const endpoints = createEndpoints(given.database, given.settingsOf(endpointSettings));
+  return {
+    accounts: createAccounts(given.database),
+    endpoints,
+    inbox: createInbox(given.database),
+    ledger: createLedger(given.database),
+    queues: createQueues(given.settingsOf(queueSettings), given.queueObserver),
+    transferHolds: createTransferHolds(given.database),
+    settlements: createSettlements(given.database),
+    suspense: createSuspense(given.database),
+    toldTransfers: createToldTransfers(given.database),
+    transferRecords: createTransferRecords(given.database),
+    transferRows: createTransferRows(given.database),
+    unresolvedTransfers: createUnresolvedTransfers(given.database),
+    webhooks: createWebhooks({
+      endpoints,
+      settings: given.settingsOf(webhookSettings),
+      onAttempt: (attempt, seconds) => given.onAttempt?.('webhook', attempt, seconds),
+    }),
+  };
+};
 
 export type Adapters = ReturnType<typeof createAdapters>;
 
@@ -67,6 +83,7 @@ export const toldEndsIn = ({ toldTransfers }: Adapters): Readonly<Record<string,
 /** What the program's role may do, by table. Nothing else is granted. */
 export const grants: Grants = {
   ...accountGrants,
+  ...endpointGrants,
   ...entryGrants,
   ...holdGrants,
   ...inboxGrants,

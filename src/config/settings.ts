@@ -151,6 +151,11 @@ export const settings = z.object({
   PORTICO_ACTIVITY_SLOTS: wholeNumber(1, 10_000)
     .prefault('100')
     .describe('Activities a worker runs at once, for each task queue.'),
+  PORTICO_DELIVERY_SLOTS: wholeNumber(2, 10_000)
+    .prefault('1000')
+    .describe(
+      'Attempts to deliver delayed tasks that a worker makes at once. Receivers that hang get half of them at most.',
+    ),
   PORTICO_CACHED_WORKFLOWS: wholeNumber(0, 100_000)
     .prefault('200')
     .describe('Workflows a worker keeps in memory, about 0.3 MiB each, for each task queue.'),

@@ -12,6 +12,9 @@ export const businessKey = nameText;
 /** The id of an account. Portico's own accounts begin with `~`, which no caller can write. */
 export const accountId = nameText;
 
+/** The id of an endpoint for webhooks. */
+export const endpointId = nameText;
+
 /** The subject of a person, as tokens spell it. */
 export const personId = z.string().min(1).max(255);
 

@@ -19,12 +19,15 @@ const whyKey =
   'The Idempotency-Key header is required here: the same request again may be meant as another one, and only the key ' +
   'tells a repetition from that.';
 
+/** `runNow` of `run-now`. */
+const camelCase = (name: string): string => name.charAt(0) + pascalCase(name).slice(1);
+
 function actionOperationOf(definition: ProcessDefinition, name: string, action: ActionDefinition): Operation {
   const { instance, withResult } = instanceSchemasOf(definition);
   const stem = `${schemaStemOf(definition)}${pascalCase(name)}`;
   const output = action.output.describe('What the action answered.');
   return defineOperation({
-    operationId: `${name}${schemaStemOf(definition)}`,
+    operationId: `${camelCase(name)}${schemaStemOf(definition)}`,
     method: 'POST',
     path: `${collectionPathOf(definition)}/{id}/${name}`,
     summary: action.summary,

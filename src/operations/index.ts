@@ -8,6 +8,7 @@ import { readOperationsOf } from './reads.ts';
 import { accountOperations } from './resources/accounts.ts';
 import { scheduleOperations } from './resources/schedules.ts';
 import { scheduleActionOperations } from './resources/schedules-actions.ts';
+import { endpointOperations } from './resources/endpoints.ts';
 import { suspenseOperations } from './resources/suspense.ts';
 import { userOperations } from './resources/users.ts';
 import { startOperationOf } from './start.ts';
@@ -18,6 +19,8 @@ const resources: readonly Operation[] = [
   ...suspenseOperations,
   ...scheduleOperations,
   ...scheduleActionOperations,
+  ...endpointOperations,
+  ...suspenseOperations,
   ...userOperations,
 ];
 

@@ -1,5 +1,4 @@
-import type { Details, Prepare } from '../definition/asked.ts';
-import type { ActionDefinition } from '../definition/definition.ts';
+import type { ActionDefinition, Details, Prepare } from '../definition/definition.ts';
 import type { StartOutcome } from '../orchestration/start.ts';
 import type { StartCall } from '../orchestration/start-request.ts';
 import { Problem } from '../problems.ts';
@@ -27,12 +26,15 @@ export async function prepareAndStart(
     details = await prepare({ input, key: request.key, startedAt, principal, services, signal });
   } catch (error) {
     if (!(error instanceof Problem) || error.code === 'forbidden') throw error;
-    const earlier = await gateway.findStarted(request, signal);
+    const earlier = await gateway.findStarted(request, signal).catch(unknownFor);
     if (earlier === undefined) throw error;
     return earlier;
   }
   return gateway.start({ ...request, details, startedAt }, signal);
 }
+
+/** Whether the start was taken before cannot be told: its caller repeats it. */
+const unknownFor = (cause: unknown): StartOutcome => ({ kind: 'unknown', cause });
 
 /** What `admit` of an action gives; undefined where the action has none. Throws what it refuses with, or `not-found`. */
 export async function admit(

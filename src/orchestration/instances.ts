@@ -1,5 +1,5 @@
 import proto from '@temporalio/proto';
-import type { Details } from '../definition/asked.ts';
+import type { Details } from '../definition/definition.ts';
 import { decode } from './codec.ts';
 import { isInstanceMissing, readProblemOf } from './failures.ts';
 import { type InstanceRef, parseWorkflowId, workflowIdOf } from './identity.ts';

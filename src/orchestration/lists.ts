@@ -3,7 +3,8 @@ import type { CallDependencies } from './calls.ts';
 import { openCursor, sealCursor } from './cursor.ts';
 import { readProblemOf } from './failures.ts';
 import { type InstanceSnapshot, toSnapshot, type WorkflowExecutionInfo } from './instances.ts';
-import { type ListFilter, openInstancesQueryOf, visibilityQueryOf } from './visibility-query.ts';
+import { createOpenCounts } from './open-counts.ts';
+import { type ListFilter, openInstancesQueryOf, openOfTenantQueryOf, visibilityQueryOf } from './visibility-query.ts';
 
 interface ListDependencies extends CallDependencies {
   /** Signs cursors; the same in every replica. Absent in a process that serves no lists. */
@@ -23,6 +24,13 @@ const ownLane = '~portico';
 
 /** The gateway's part that finds and counts instances. Temporal rations such questions: ten a second in all. */
 export function createLists({ connection, namespace, deadlines, cursorSecret, visibilityTurn }: ListDependencies) {
+  const countBy = async (query: string, lane: string): Promise<number> => {
+    await visibilityTurn?.(lane);
+    const { workflowService } = connection.within({ deadlineMs: deadlines.readMs });
+    const { count } = await workflowService.countWorkflowExecutions({ namespace, query });
+    return Number(count);
+  };
+
   return {
     /**
      * One page, in Temporal's order: first what runs, the last started first, then what has closed, the last closed first.
@@ -53,13 +61,13 @@ export function createLists({ connection, namespace, deadlines, cursorSecret, vi
     },
 
     /** How many instances of a process run, or stand at one step, over all tenants. */
-    async countOpen(processName: string, step?: string): Promise<number> {
-      const query = openInstancesQueryOf(processName, step);
-      await visibilityTurn?.(ownLane);
-      const { workflowService } = connection.within({ deadlineMs: deadlines.readMs });
-      const { count } = await workflowService.countWorkflowExecutions({ namespace, query });
-      return Number(count);
-    },
+    countOpen: (processName: string, step?: string): Promise<number> =>
+      countBy(openInstancesQueryOf(processName, step), ownLane),
+
+    /** Whether a tenant may have one more open instance of a process, as far as counts from time to time can tell. */
+    admitOpen: createOpenCounts({
+      count: (processName, tenant) => countBy(openOfTenantQueryOf(processName, tenant), tenant),
+    }),
   };
 }
 

@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
 import proto from '@temporalio/proto';
-import type { Details } from '../definition/asked.ts';
-import { firstStepOf, type ProcessDefinition } from '../definition/definition.ts';
+import { type Details, firstStepOf, type ProcessDefinition } from '../definition/definition.ts';
 import type { Actor, Envelope } from '../definition/envelope.ts';
 import { implementationOf } from '../definition/implementation.ts';
 import { type InstanceAddress, refOf } from './address.ts';

@@ -46,6 +46,10 @@ export const openInstancesQueryOf = (processName: string, step?: string): string
     step === undefined ? undefined : `PorticoStep = ${literal(step)}`,
   ]);
 
+/** The running instances of a process that belong to one tenant. */
+export const openOfTenantQueryOf = (processName: string, tenant: string): string =>
+  allOf([`PorticoTenant = ${literal(tenant)}`, `PorticoProcess = ${literal(processName)}`, isRunning]);
+
 /** The instances of a process that closed at that time or later, over all tenants. */
 export const closedInstancesQueryOf = (processName: string, since: Date): string =>
   allOf([

@@ -7,11 +7,18 @@ import { holdYoungGeneration } from '../young-generation.ts';
 export interface PoolOptions {
   readonly namespace: string;
   readonly taskQueues: readonly string[];
+  /** The task queues of activities that wait for strangers. Their workers run no workflows. */
+  readonly deliveryQueues?: readonly string[];
   readonly workflowBundle: NonNullable<WorkerOptions['workflowBundle']>;
   readonly activities: object;
   /** Called once for each instance that ends by its own code. */
   readonly countOutcome: (processName: string, outcome: string) => void;
-  readonly slots: { readonly workflowTasks: number; readonly activities: number; readonly cachedWorkflows: number };
+  readonly slots: {
+    readonly workflowTasks: number;
+    readonly activities: number;
+    readonly cachedWorkflows: number;
+    readonly deliveries?: number;
+  };
   /** How long the HTTP side waits for the answer of an instance, in milliseconds. */
   readonly actionDeadlineMs: number;
   /** How long running activities may go on after a stop, and after which time a stop gives up; milliseconds. */
@@ -48,7 +55,7 @@ const longestStickyMs = 5_000;
 const stickyTimeoutOf = (actionDeadlineMs: number): number =>
   Math.min(longestStickyMs, Math.max(shortestStickyMs, actionDeadlineMs / 2));
 
-/** Runs one worker for each task queue over the connection. Rejects, and leaves no worker behind, where one cannot be made. */
+/** Runs one worker for each queue over the connection. Rejects, and leaves no worker behind, where one cannot be made. */
 export async function startPool(connection: NativeConnection, options: PoolOptions): Promise<WorkerPool> {
   const workers = await createWorkers(connection, options);
   const health = watchHealth(connection);
@@ -78,7 +85,10 @@ async function createWorkers(connection: NativeConnection, options: PoolOptions)
   // Each worker has a thread of its own, and loads modules there.
   const release = holdYoungGeneration();
   const created = await Promise.allSettled(
-    options.taskQueues.map((taskQueue) => Worker.create({ connection, ...workerOptionsOf(taskQueue, options) })),
+    [
+      ...options.taskQueues.map((taskQueue) => workerOptionsOf(taskQueue, options)),
+      ...(options.deliveryQueues ?? []).map((taskQueue) => deliveryWorkerOptionsOf(taskQueue, options)),
+    ].map((each) => Worker.create({ connection, ...each })),
   ).finally(release);
   const workers = created.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   const failed = created.find((each) => each.status === 'rejected');
@@ -116,4 +126,15 @@ export const workerOptionsOf = (taskQueue: string, options: PoolOptions): Worker
       },
     },
   },
+});
+
+/** A worker of activities alone needs no thread, and costs next to nothing while nothing is delivered. */
+const deliveryWorkerOptionsOf = (taskQueue: string, options: PoolOptions): WorkerOptions => ({
+  taskQueue,
+  namespace: options.namespace,
+  activities: options.activities,
+  dataConverter,
+  maxConcurrentActivityTaskExecutions: options.slots.deliveries ?? options.slots.activities,
+  shutdownGraceTime: options.shutdown.graceMs,
+  shutdownForceTime: options.shutdown.forceMs,
 });

@@ -1,9 +1,12 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode } from '@temporalio/worker';
+import { ESLint } from 'eslint';
 import { describe, expect, it } from 'vitest';
 import { catalog } from '../../src/catalog/index.ts';
 import * as workflows from '../../workflows/index.ts';
 
+const root = fileURLToPath(new URL('../../', import.meta.url));
 const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
 it('the workflow list exports workflow functions and nothing else', () => {
@@ -26,6 +29,30 @@ describe.each(catalog.map((definition) => [definition.name, definition] as const
       ...Object.keys(definition.views).map((view) => ['query', view]),
     ];
     expect(declared.map(([, verb = '']) => [file[verb]?.type, file[verb]?.name])).toEqual(declared);
+  });
+});
+
+describe('the lint of workflows', () => {
+  const messagesOf = async (text: string): Promise<string[]> => {
+    const [result] = await new ESLint({ cwd: root }).lintText(text, {
+      filePath: join(root, 'workflows/coming-of-age.ts'),
+    });
+    return (result?.messages ?? []).map(({ ruleId }) => ruleId ?? '');
+  };
+
+  it.each([
+    ['no-restricted-globals', "export const zone = new Intl.DateTimeFormat('de');\n"],
+    ['no-restricted-globals', 'export const now = (): unknown => Temporal.Now.instant();\n'],
+    ['no-restricted-properties', "export const zone = new globalThis.Intl.DateTimeFormat('de');\n"],
+    ['no-restricted-properties', 'export const text = (date: Date): string => date.toLocaleString();\n'],
+    ['no-restricted-properties', 'export const hour = (date: Date): number => date.getHours();\n'],
+    ['@typescript-eslint/no-restricted-imports', "export { Temporal } from 'temporal-polyfill';\n"],
+  ])('refuses zones and languages: %s in %s', async (rule, text) => {
+    expect(await messagesOf(text)).toContain(rule);
+  });
+
+  it('takes instants', async () => {
+    expect(await messagesOf('export const text = (date: Date): string => date.toISOString();\n')).toEqual([]);
   });
 });
 

@@ -35,6 +35,8 @@ let ignored: Portico;
 let crowded: Portico;
 let pressed: Portico;
 let keyless: Portico;
+/** Has no key ring. */
+let ringless: Portico;
 let silent: Awaited<ReturnType<typeof startSilentServer>>;
 /** A Temporal that takes requests and never answers. */
 let mute: Awaited<ReturnType<typeof startFrameServer>>;
@@ -44,8 +46,8 @@ beforeAll(async () => {
   [silent, mute, jwks] = await Promise.all([startSilentServer(), startFrameServer(() => undefined), startJwksServer()]);
   jwks.mode = 'down';
   await layFreezing(stateDir);
-  [portico, alone, ignored, crowded, pressed, keyless] = await Promise.all([
-    startPortico({ stateDir, definitions: [faultyV1] }),
+  [portico, alone, ignored, crowded, pressed, keyless, ringless] = await Promise.all([
+    startPortico({ stateDir, definitions: [faultyV1], environment: { PORTICO_ENDPOINTS_LIMIT: '1' } }),
     startApi({ environment: { PORTICO_RATE_LIMIT_LISTS: '1' } }),
     startApi({
       environment: {
@@ -58,12 +60,13 @@ beforeAll(async () => {
     startApi({ environment: { PORTICO_RATE_LIMIT_ADDRESS: '1' } }),
     startApi({ environment: { PORTICO_MAX_RSS_MB: '1' } }),
     startApi({ environment: { PORTICO_JWT_SECRET: '', PORTICO_JWT_JWKS_URL: jwks.url } }),
+    startPortico({ environment: { ROLE: 'api', PORTICO_ENDPOINTS_KEYS: '' } }),
   ]);
   await portico.untilReady();
   await portico.openAccounts('payer', 'payee');
 });
 afterAll(async () => {
-  await Promise.all([portico, alone, ignored, crowded, pressed, keyless].map((each) => each.stop()));
+  await Promise.all([portico, alone, ignored, crowded, pressed, keyless, ringless].map((each) => each.stop()));
   mute.stop();
   await Promise.all([silent.close(), jwks.close()]);
   rmSync(stateDir, { recursive: true, force: true });
@@ -158,6 +161,12 @@ const cases: Record<ProblemCode, Case> = {
   },
   'account-conflict': () =>
     one('/v1/accounts/payer', portico.put('/v1/accounts/payer', { currency: 'USD', openingBalance: { minor: '0' } })),
+  'endpoint-conflict': async () => {
+    const path = `/v1/endpoints/${unique('endpoint')}`;
+    const tenant = unique('other');
+    await portico.put(path, { url: 'http://127.0.0.1:1/a' }, { tenant });
+    return one(path, portico.put(path, { url: 'http://127.0.0.1:1/b' }, { tenant }));
+  },
   'account-unknown': async () => releaseRefused({ to: 'absent', note: 'paid by hand' }),
   'account-frozen': async () => {
     // An account of its own: the tests run side by side.
@@ -196,6 +205,14 @@ const cases: Record<ProblemCode, Case> = {
     const userId = unique('user');
     await portico.post('/v1/user-grants', { userId, name: 'Ann' });
     return one('/v1/user-grants', portico.post('/v1/user-grants', { userId, name: 'Bob' }));
+  },
+  'not-configured': () => one('/v1/endpoints/x', ringless.put('/v1/endpoints/x', { url: 'http://127.0.0.1:1/' })),
+  'target-not-allowed': () =>
+    one('/v1/endpoints/y', portico.put('/v1/endpoints/y', { url: 'http://169.254.169.254/' })),
+  'limit-reached': async () => {
+    const tenant = unique('full');
+    await portico.put('/v1/endpoints/first', { url: 'http://127.0.0.1:1/' }, { tenant });
+    return one('/v1/endpoints/second', portico.put('/v1/endpoints/second', { url: 'http://127.0.0.1:1/' }, { tenant }));
   },
   'rate-limited': async () => {
     const bySubject = await Promise.all(manyMore.map(() => alone.get('/v1/transfers')));

@@ -10,6 +10,7 @@ import {
   Worker,
   type WorkflowBundle,
 } from '@temporalio/worker';
+import type { Details } from '../../src/definition/definition.ts';
 import type { ProcessContext } from '../../src/definition/envelope.ts';
 import type { InstanceSinks } from '../../workflows/instance/steps.ts';
 
@@ -107,12 +108,14 @@ export async function openWorkers({ address }: { address: string }) {
       firstStep: string;
       input: unknown;
       context: ProcessContext;
+      details?: Details;
     }): Promise<WorkflowHandle> => {
-      const { workflow, processName, taskQueue, firstStep, input, context } = instance;
+      const { workflow, processName, taskQueue, firstStep, input, context, details } = instance;
       return client.workflow.start(workflow, {
         workflowId: `${context.tenant}/${processName}/${context.key}`,
         taskQueue,
-        args: [{ input, context }],
+        args: [{ input, context, details }],
+        ...(details === undefined ? {} : { memo: { fingerprint: context.fingerprint, details } }),
         typedSearchAttributes: [{ key: stepAttribute, value: firstStep }],
       });
     },

@@ -8,12 +8,13 @@ import { plant, textsThatDoNotFit } from './plant.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { queueBugs } from './queue-bugs.ts';
 import { scheduleBugs } from './schedule-bugs.ts';
+import { taskBugs } from './task-bugs.ts';
 import { workflowBugs } from './workflow-bugs.ts';
 
 const project = join(import.meta.dirname, '..', '..');
 const read = (file: string): string => readFileSync(join(project, file), 'utf8');
 
-const bugs = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs, ...scheduleBugs];
+const bugs = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs, ...scheduleBugs, ...taskBugs];
 const named = bugs.map((bug): [string, PlantedBug] => [bug.name, bug]);
 
 describe('the bug that `npm run test:planted` plants:', () => {

@@ -11,6 +11,7 @@ import type { PlantedBug } from './planted-bug.ts';
 import { queueBugs } from './queue-bugs.ts';
 import { runTests, type TestResult } from './run-tests.ts';
 import { scheduleBugs } from './schedule-bugs.ts';
+import { taskBugs } from './task-bugs.ts';
 import { workflowBugs } from './workflow-bugs.ts';
 
 /**
@@ -26,7 +27,7 @@ const width = 2;
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(chosen: readonly string[]): Promise<number> {
-  const all = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs, ...scheduleBugs];
+  const all = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs, ...scheduleBugs, ...taskBugs];
   const bugs = all.filter(({ name }) => chosen.length === 0 || chosen.some((part) => name.includes(part)));
   if (bugs.length === 0)
     throw new Error(`No bug has such a name. There are: ${all.map(({ name }) => name).join('; ')}`);

@@ -14,15 +14,19 @@ import { answeredActions, recallActions } from './actions.ts';
  * has answered; no action may wait for the next run. Then it ends this run and starts the next one with the same
  * envelope, all answered actions, and what `remembered` gives as the second argument of the workflow. It is a function,
  * because actions that are applied during the wait change what is to be remembered.
- * The memo is passed whole, with the details as they are shown now. Without it the next run would show those of the start.
- * The next run enters its step again: search attributes are those of the start.
+ * The memo and our search attributes are passed as they are now: the next run would have those of the start otherwise.
  */
 export function prepareContinuation<Input>(envelope: Envelope<Input>) {
   recallActions(envelope.answered);
   return async (remembered: () => unknown): Promise<never> => {
     await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
-    const { memo } = workflowInfo();
-    const next = makeContinueAsNewFunc<(envelope: Envelope<Input>, remembered: unknown) => Promise<unknown>>({ memo });
+    const { memo = {}, typedSearchAttributes } = workflowInfo();
+    // The server sets attributes of its own, and takes none of them from us.
+    const own = typedSearchAttributes.getAll().filter(({ key }) => key.name.startsWith('Portico'));
+    const next = makeContinueAsNewFunc<(envelope: Envelope<Input>, remembered: unknown) => Promise<unknown>>({
+      memo,
+      typedSearchAttributes: own,
+    });
     return next({ ...envelope, answered: answeredActions() }, remembered());
   };
 }

@@ -1,0 +1,157 @@
+import type { Attempt } from '../src/adapters/attempt.ts';
+import type { Queues } from '../src/adapters/queues/queues.ts';
+import type { Webhooks } from '../src/adapters/webhooks/webhooks.ts';
+import type { DelayedTaskInput } from '../src/catalog/delayed-tasks.ts';
+import { type DelayedTaskKey, deliveryBodyOf, deliveryIdOf } from '../src/catalog/delayed-tasks/delivery.ts';
+import { delayedTaskSettings } from '../src/catalog/delayed-tasks/settings.ts';
+import type { SettingsOf } from '../src/config/process-settings.ts';
+import type { ProcessDefinition } from '../src/definition/definition.ts';
+import type { Actor } from '../src/definition/envelope.ts';
+import type { Gateway } from '../src/orchestration/gateway.ts';
+import { Problem } from '../src/problems.ts';
+import { typed } from './failures.ts';
+import { createLaunchActivities } from './launch.ts';
+
+type Targets = DelayedTaskInput['deliver'];
+type ProcessTarget = Extract<Targets, { process: unknown }>['process'];
+type StrangerTarget = Exclude<Targets, { process: unknown }>;
+
+interface Order {
+  readonly task: DelayedTaskKey;
+  readonly dueAt: string;
+  /** The first attempt tells how late the task is. */
+  readonly isFirst: boolean;
+  readonly expiresAt?: string | undefined;
+}
+
+interface StartOrder extends Order {
+  readonly target: ProcessTarget;
+  readonly startedBy: Actor;
+  readonly traceparent?: string | undefined;
+}
+
+type Launch = ReturnType<typeof createLaunchActivities>['launch'];
+
+/** How an attempt ended. */
+export type Delivery =
+  | (Attempt & {
+      readonly deliveryId: string;
+      /** The instance that was started. */
+      readonly started?: { readonly process: string; readonly id: string };
+    })
+  /** Nothing was sent: the task had expired. */
+  | { readonly kind: 'expired' }
+  /** Nothing was sent: receivers that hang take too much room, or the database is away. */
+  | { readonly kind: 'deferred'; readonly forMs: number };
+
+/** What was delivered, as metrics name it. */
+export type DeliveryTarget = 'webhook' | 'queue' | 'process';
+
+/** Tells what became of deliveries. */
+export interface DeliveryObserver {
+  /** Seconds from the time at which a task was due to its first attempt. */
+  observeLateness(target: DeliveryTarget, seconds: number): void;
+  countAttempt(target: DeliveryTarget, result: Delivery['kind']): void;
+  countDeadLetter(): void;
+}
+
+interface Dependencies {
+  readonly webhooks: Pick<Webhooks, 'send'>;
+  readonly queues: Pick<Queues, 'publish'>;
+  readonly gateway: Pick<Gateway, 'start'>;
+  readonly definitions: readonly ProcessDefinition[];
+  readonly settingsOf: SettingsOf;
+  readonly deliveryObserver: DeliveryObserver;
+  readonly deliveryRoom: DeliveryRoom;
+}
+
+/** Decides whether a receiver may take a slot. `leave` gives it back. Undefined where it may not now. */
+export interface DeliveryRoom {
+  enter(receiver: string): { leave(): void } | undefined;
+}
+
+// Chance spreads those that come again.
+const deferred = (): Delivery => ({ kind: 'deferred', forMs: Math.round(5_000 + Math.random() * 10_000) });
+
+/**
+ * One attempt to deliver a delayed task. Each carries the id of the task, the same in all attempts; what receives it twice
+ * must tell by that.
+ */
+export function createDelayedTaskActivities(dependencies: Dependencies) {
+  const { webhooks, queues, deliveryObserver, deliveryRoom, settingsOf } = dependencies;
+  const { deadLetterTime } = settingsOf(delayedTaskSettings);
+  const { launch } = createLaunchActivities(dependencies);
+
+  /** Makes the attempt unless the task has expired, and counts what became of it. */
+  async function observed(target: DeliveryTarget, order: Order, work: () => Promise<Delivery>): Promise<Delivery> {
+    const { dueAt, expiresAt, isFirst } = order;
+    const nowMs = Date.now();
+    if (expiresAt !== undefined && nowMs >= Date.parse(expiresAt)) return { kind: 'expired' };
+    const delivery = await work();
+    if (isFirst && delivery.kind !== 'deferred') {
+      deliveryObserver.observeLateness(target, Math.max(0, nowMs - Date.parse(dueAt)) / 1_000);
+    }
+    deliveryObserver.countAttempt(target, delivery.kind);
+    return delivery;
+  }
+
+  return {
+    /** Sends the task to a webhook or a queue. */
+    deliver: (order: Order & { target: StrangerTarget; payload: unknown; timeoutMs: number }): Promise<Delivery> => {
+      const { task, target, payload, dueAt, timeoutMs } = order;
+      const id = deliveryIdOf(task);
+      const sent = { tenant: task.tenant, body: deliveryBodyOf(task, { dueAt, payload }), timeoutMs };
+      const send = (): Promise<Attempt> =>
+        'webhook' in target
+          ? webhooks.send({ ...sent, id, target: target.webhook })
+          : queues.publish({ ...sent, messageId: id, queue: target.queue.name });
+      return typed(() =>
+        observed('webhook' in target ? 'webhook' : 'queue', order, async () => {
+          const place = deliveryRoom.enter(receiverOf(task, target));
+          if (place === undefined) return deferred();
+          try {
+            return { ...(await send()), deliveryId: id };
+          } catch (error) {
+            // Nothing was sent: the database, which has the secrets, is away.
+            if (error instanceof Problem && error.kind.retryable) return deferred();
+            throw error;
+          } finally {
+            place.leave();
+          }
+        }),
+      );
+    },
+
+    /** Starts the process, once for the key of the task. Whoever created the task is who started it. */
+    startProcess: (order: StartOrder): Promise<Delivery> =>
+      typed(() => observed('process', order, () => startBy(launch, order))),
+
+    /** Counts a dead letter, and says how long it waits to be delivered again. */
+    buryTask: (_task: Pick<DelayedTaskKey, 'tenant' | 'key'>): Promise<{ forMs: number }> =>
+      typed(() => {
+        deliveryObserver.countDeadLetter();
+        return Promise.resolve({ forMs: deadLetterTime });
+      }),
+  };
+}
+
+async function startBy(launch: Launch, { task, target, startedBy, traceparent }: StartOrder): Promise<Delivery> {
+  const deliveryId = deliveryIdOf(task);
+  const { name, version, input } = target;
+  const start = { process: name, version, input, key: deliveryId };
+  try {
+    const told = await launch({ ...start, tenant: task.tenant, startedBy, traceparent });
+    if (told.kind === 'refused') return { kind: 'dead', reason: told.code, deliveryId };
+    return { kind: 'delivered', deliveryId, started: { process: name, id: told.key } };
+  } catch {
+    // Repeating the start tells whether it had begun.
+    return { kind: 'failed', reason: 'unavailable', deliveryId };
+  }
+}
+
+/** Whose slowness it is. */
+function receiverOf({ tenant }: DelayedTaskKey, target: StrangerTarget): string {
+  if ('queue' in target) return 'queues';
+  if ('endpoint' in target.webhook) return `${tenant}/${target.webhook.endpoint}`;
+  return URL.canParse(target.webhook.url) ? new URL(target.webhook.url).origin : target.webhook.url;
+}

@@ -1,0 +1,261 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deliveryBodyOf, deliveryIdOf } from '../../src/catalog/delayed-tasks/delivery.ts';
+import { aboveLimit, transferOf } from '../fixtures/transfers.ts';
+import type { RequestOptions } from '../harness/caller.ts';
+import { type Portico, startPortico, unique } from '../harness/portico.ts';
+import { until } from '../harness/until.ts';
+import { startWebhookReceiver, type WebhookReceiver } from '../servers/webhook-receiver.ts';
+
+let portico: Portico;
+let receiver: WebhookReceiver;
+/** Its tenants may have three open tasks. */
+let small: Portico;
+
+const local = {
+  PORTICO_WEBHOOKS_SCHEMES: 'https,http',
+  PORTICO_WEBHOOKS_PORTS: '1-65535',
+  PORTICO_WEBHOOKS_ALLOW_CIDRS: '127.0.0.0/8',
+};
+
+beforeAll(async () => {
+  [portico, small, receiver] = await Promise.all([
+    startPortico({ environment: local }),
+    startPortico({ environment: { ...local, PORTICO_DELAYED_TASKS_MAX_OPEN: '3' } }),
+    startWebhookReceiver(),
+  ]);
+  await Promise.all([portico.untilReady(), small.untilReady()]);
+  await portico.openAccounts('payer', 'payee');
+});
+afterAll(async () => {
+  await Promise.all([portico.stop(), small.stop(), receiver.close()]);
+});
+
+const path = '/v1/delayed-tasks';
+const keyed = (key: string, other: RequestOptions = {}): RequestOptions => ({
+  ...other,
+  headers: { 'idempotency-key': key, ...other.headers },
+});
+const webhookTo = (url: string) => ({ webhook: { url, timeout: 'PT5S' } });
+const task = (other: object = {}) => ({ after: 'PT1H', deliver: webhookTo(receiver.url), payload: { n: 1 }, ...other });
+const create = (body: object, key = unique('task'), other?: RequestOptions) =>
+  portico.post(path, body, keyed(key, other));
+const act = (id: string, action: string, body: object = {}, other?: RequestOptions) =>
+  portico.post(`${path}/${id}/${action}`, body, keyed(unique('k'), other));
+const ended = (id: string) =>
+  until(
+    () => portico.get(`${path}/${id}/result`, { headers: { prefer: 'wait=20' } }),
+    ({ status }) => status === 200,
+  );
+
+describe('a webhook', () => {
+  it('gets the task when it is due, under the id of the task', async () => {
+    const { body, status } = await create(task({ after: 'PT1S' }));
+    expect(status).toBe(202);
+    expect(body).toMatchObject({ step: 'waiting', delivers: 'webhook' });
+    expect(Date.parse(body.dueAt) - Date.parse(body.startedAt)).toBe(1_000);
+    expect((await ended(body.id)).body).toMatchObject({
+      outcome: 'delivered',
+      result: { outcome: 'delivered', attempts: 1, status: 204 },
+    });
+    const named = { tenant: portico.tenant, key: body.id, generation: 1 };
+    const [received, ...more] = receiver.received.filter((each) => each.headers['webhook-id'] === deliveryIdOf(named));
+    expect(more).toEqual([]);
+    expect(received?.body.toString()).toBe(deliveryBodyOf(named, { dueAt: body.dueAt, payload: { n: 1 } }));
+    expect((await portico.get(`${path}/${body.id}/deliveries`)).body).toMatchObject({
+      deliveryId: deliveryIdOf(named),
+      total: 1,
+      attempts: [{ number: 1, result: 'delivered', status: 204 }],
+    });
+  });
+
+  it('is refused where it would reach what it may not', async () => {
+    const { body, status } = await create(task({ deliver: webhookTo('http://169.254.169.254/') }));
+    expect([status, body.code]).toEqual([422, 'target-not-allowed']);
+  });
+
+  it('to a queue is refused where there is no broker', async () => {
+    const { body, status } = await create(task({ deliver: { queue: { name: 'orders' } } }));
+    expect([status, body.code]).toEqual([422, 'not-configured']);
+  });
+});
+
+describe('the time', () => {
+  const dueAtOf = async (at: unknown) => (await create(task({ after: undefined, at }))).body;
+
+  it('is resolved by the zone: a gap takes the later, an overlap the earlier', async () => {
+    const zone = 'Europe/Vienna';
+    expect((await dueAtOf({ local: '2028-03-26T02:30', zone })).dueAt).toBe('2028-03-26T01:30:00.000Z');
+    expect((await dueAtOf({ local: '2028-10-29T02:30', zone })).dueAt).toBe('2028-10-29T00:30:00.000Z');
+    expect((await dueAtOf({ local: '2028-07-01T12:00:30', zone })).dueAt).toBe('2028-07-01T10:00:30.000Z');
+    expect((await dueAtOf('2028-07-01T12:00:00+02:00')).dueAt).toBe('2028-07-01T10:00:00.000Z');
+  });
+
+  it('that has passed is due at once', async () => {
+    const started = await dueAtOf('2001-01-01T00:00:00Z');
+    expect(started.dueAt).toBe(started.startedAt);
+    await ended(started.id);
+  });
+
+  it.each([
+    ['an unknown zone', { at: { local: '2028-07-01T12:00', zone: 'Europe/Atlantis' } }, '/at/zone'],
+    ['a day that no calendar has', { at: { local: '2027-02-30T12:00', zone: 'Europe/Vienna' } }, '/at/local'],
+    ['more than five years', { at: '2199-01-01T00:00:00Z' }, '/at'],
+    ['two times', { at: '2028-07-01T12:00:00Z', after: 'PT1S' }, '/at'],
+    ['none', {}, '/at'],
+    ['months', { after: 'P1M' }, '/after'],
+    ['an expiry before it', { after: 'PT1H', expiresAt: '2001-01-01T00:00:00Z' }, '/expiresAt'],
+  ])('is refused: %s', async (_what, time, pointer) => {
+    const { body, status } = await create({ deliver: webhookTo(receiver.url), ...time });
+    expect([status, body.code]).toEqual([400, 'invalid-request']);
+    expect(body.errors.map((error: { pointer: string }) => error.pointer)).toContain(pointer);
+  });
+
+  it('and the payload have limits', async () => {
+    const large = await create(task({ payload: 'x'.repeat(16_383) }));
+    expect([large.status, large.body.code]).toEqual([400, 'invalid-request']);
+    expect((await create(task({ payload: 'x'.repeat(16_382) }))).status).toBe(202);
+  });
+});
+
+describe('an action', () => {
+  it('reschedules, runs now, and is linked', async () => {
+    const { body } = await create(task());
+    expect(Object.keys(body.links)).toEqual(['self', 'result', 'reschedule', 'run-now', 'cancel']);
+    const at = { local: '2028-07-01T12:00', zone: 'Europe/Vienna' };
+    const later = await act(body.id, 'reschedule', { at });
+    expect(later.body).toMatchObject({
+      dueAt: '2028-07-01T10:00:00.000Z',
+      output: { dueAt: '2028-07-01T10:00:00.000Z' },
+    });
+    expect((await act(body.id, 'reschedule', { after: 'PT2S', at })).status).toBe(400);
+    const now = await act(body.id, 'run-now');
+    expect(now.body.output).toEqual({ accepted: true });
+    expect((await ended(body.id)).body.outcome).toBe('delivered');
+    const late = await act(body.id, 'cancel');
+    expect([late.status, late.body.code]).toEqual([409, 'too-late']);
+  });
+
+  it('repeated gets its first answer', async () => {
+    const { body } = await create(task());
+    const first = await portico.post(`${path}/${body.id}/reschedule`, { after: 'PT2H' }, keyed('r'));
+    const again = await portico.post(`${path}/${body.id}/reschedule`, { after: 'PT2H' }, keyed('r'));
+    expect(again.body.output).toEqual(first.body.output);
+    await act(body.id, 'cancel');
+    const late = await portico.post(`${path}/${body.id}/reschedule`, { after: 'PT2H' }, keyed('r'));
+    expect(late.body.output).toEqual(first.body.output);
+  });
+
+  it('may not let the task outlive its expiry', async () => {
+    const { body } = await create(task({ expiresAt: new Date(Date.now() + 7_200_000).toISOString() }));
+    const refused = await act(body.id, 'reschedule', { after: 'PT3H' });
+    expect([refused.status, refused.body.code]).toEqual([400, 'invalid-request']);
+    await act(body.id, 'cancel');
+  });
+
+  it('of another tenant finds nothing', async () => {
+    const { body } = await create(task());
+    const other = { tenant: unique('other') };
+    for (const action of ['reschedule', 'run-now', 'cancel', 'redeliver']) {
+      const { status } = await act(body.id, action, action === 'reschedule' ? { after: 'PT1S' } : {}, other);
+      expect(status).toBe(404);
+    }
+    expect((await portico.get(`${path}/${body.id}`, other)).status).toBe(404);
+    expect((await portico.get(`${path}/${body.id}/deliveries`, other)).status).toBe(404);
+    expect((await portico.get(path, other)).body.items).toEqual([]);
+  });
+});
+
+describe('a start', () => {
+  it('repeated joins, with its first time; another body is a mismatch', async () => {
+    const key = unique('task');
+    const first = await create(task(), key);
+    const again = await create(task(), key);
+    expect(again.headers.get('idempotency-status')).toBe('joined');
+    expect(again.body).toMatchObject({ dueAt: first.body.dueAt, runId: first.body.runId });
+    expect((await create(task({ payload: 2 }), key)).body.code).toBe('idempotency-mismatch');
+    // What would be refused now was taken before.
+    const expiring = task({ after: 'PT0S', expiresAt: new Date(Date.now() + 1_500).toISOString() });
+    const taken = await create(expiring, unique('e'));
+    await until(
+      () => Date.now(),
+      (now) => now > Date.parse(taken.body.expiresAt),
+    );
+    const repeated = await create(expiring, taken.body.id);
+    expect(repeated.headers.get('idempotency-status')).toBe('replayed');
+  });
+
+  it('is refused where the tenant has as many as it may', async () => {
+    const tenant = unique('tenant');
+    const start = () => small.post(path, task(), keyed(unique('task'), { tenant }));
+    const taken = [await start(), await start(), await start()];
+    expect(taken.map(({ status }) => status)).toEqual([202, 202, 202]);
+    const refused = await until(start, ({ status }) => status !== 202);
+    expect([refused.status, refused.body.code]).toEqual([429, 'limit-reached']);
+    expect((await small.post(path, task(), keyed(taken[0]?.body.id, { tenant }))).status).toBe(202);
+  });
+});
+
+describe('a process', () => {
+  const transfer = (other: object = {}) => ({
+    ...transferOf('x', aboveLimit),
+    transferId: undefined,
+    ...other,
+  });
+  const deliver = (input: object, name = 'transfers') => ({ process: { name, input } });
+
+  it('is started by whoever delayed it, and not approved by them', async () => {
+    const { body } = await create({ after: 'PT0S', deliver: deliver(transfer()) }, unique('t'), { subject: 'alice' });
+    expect(body).toMatchObject({ delivers: 'process', process: { name: 'transfers', version: 1 } });
+    const { started } = (await ended(body.id)).body.result;
+    expect(started).toEqual({
+      process: 'transfers',
+      id: deliveryIdOf({ tenant: portico.tenant, key: body.id, generation: 1 }),
+    });
+    const instance = `/v1/transfers/${started.id}`;
+    await until(
+      () => portico.get(instance),
+      ({ body: told }) => told.step === 'awaiting-approval',
+    );
+    const own = await portico.post(`${instance}/approve`, {}, { subject: 'alice' });
+    expect([own.status, own.body.code]).toEqual([403, 'second-person-required']);
+    expect((await portico.post(`${instance}/approve`, {}, { subject: 'bob' })).status).toBe(202);
+  });
+
+  it('needs the permission to start it: at the creation, and for each action that lets it start', async () => {
+    const permissions = [
+      'delayed-tasks:start',
+      'delayed-tasks:reschedule',
+      'delayed-tasks:run-now',
+      'delayed-tasks:cancel',
+    ];
+    const body = { after: 'PT1H', deliver: deliver(transfer()) };
+    expect((await create(body, unique('t'), { permissions })).body.code).toBe('forbidden');
+    const created = await create(body);
+    // Also a repetition.
+    expect((await create(body, created.body.id, { permissions })).body.code).toBe('forbidden');
+    const { id } = created.body;
+    expect((await act(id, 'reschedule', { after: 'PT2H' }, { permissions })).body.code).toBe('forbidden');
+    expect((await act(id, 'run-now', {}, { permissions })).body.code).toBe('forbidden');
+    expect((await act(id, 'cancel', {}, { permissions })).status).toBe(202);
+  });
+
+  it('has its input judged when the task is created', async () => {
+    const wrong = await create({ after: 'PT1H', deliver: deliver(transfer({ amount: 5 })) });
+    expect([wrong.status, wrong.body.errors[0].pointer]).toEqual([400, '/deliver/process/input/amount']);
+    const unknown = await create({ after: 'PT1H', deliver: deliver({}, 'nothing') });
+    expect([unknown.status, unknown.body.errors[0].pointer]).toEqual([400, '/deliver/process/name']);
+    const both = await create({ after: 'PT1H', deliver: deliver(transfer()), payload: 1 });
+    expect([both.status, both.body.errors[0].pointer]).toEqual([400, '/payload']);
+  });
+
+  it('that was started otherwise under its key ends the task dead, with the code', async () => {
+    const transferId = unique('transfer');
+    await portico.post('/v1/transfers', transferOf(transferId));
+    const { body } = await create({ after: 'PT0S', deliver: deliver(transfer({ transferId })) });
+    expect((await ended(body.id)).body.result).toEqual({
+      outcome: 'dead',
+      reason: 'idempotency-mismatch',
+      attempts: 1,
+    });
+  });
+});

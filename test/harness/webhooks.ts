@@ -1,0 +1,61 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Attempt } from '../../src/adapters/attempt.ts';
+import { createEndpoints } from '../../src/adapters/webhooks/endpoints.ts';
+import type { Resolve } from '../../src/adapters/webhooks/resolve.ts';
+import { createWebhooks, type WebhookTarget } from '../../src/adapters/webhooks/webhooks.ts';
+import type { Database } from '../../src/database/database.ts';
+
+/** A ring of new keys with these names, the first first. */
+export const ringOf = (...ids: string[]) => {
+  const keys = ids.map((id) => ({ id, key: randomBytes(32) }));
+  return { reveal: () => keys };
+};
+
+/** Webhooks to receivers on this machine, over real connections. */
+export function openWebhooks(
+  database: Database,
+  options: Partial<Parameters<typeof createWebhooks>[0]['settings']> & {
+    readonly resolve?: Resolve;
+    readonly ca?: Buffer;
+    readonly ring?: ReturnType<typeof ringOf> | undefined;
+    readonly limit?: number;
+    readonly rotationTime?: number;
+  } = {},
+) {
+  const { resolve, ca, ring = ringOf('first'), limit = 100, rotationTime = 60_000, ...settings } = options;
+  const endpoints = createEndpoints(database, { keys: ring, limit, rotationTime });
+  const attempts: Attempt[] = [];
+  const webhooks = createWebhooks({
+    endpoints,
+    settings: {
+      schemes: ['https', 'http'],
+      ports: [{ first: 1, last: 65_535 }],
+      allowCidrs: ['127.0.0.1'],
+      timeoutMax: 30_000,
+      attempts: 1_000,
+      attemptsPerReceiver: 100,
+      ...settings,
+    },
+    onAttempt: (attempt) => attempts.push(attempt),
+    ...(resolve && { resolve }),
+    ...(ca && { ca }),
+  });
+  const tenant = randomUUID();
+  return {
+    tenant,
+    endpoints,
+    webhooks,
+    /** Every attempt as the metrics were told. */
+    attempts,
+    send: (
+      target: WebhookTarget,
+      rest: { id?: string; body?: string; timeoutMs?: number; signal?: AbortSignal } = {},
+    ) => webhooks.send({ tenant, id: randomUUID(), target, body: '{"n":1}', timeoutMs: 10_000, ...rest }),
+    /** Creates an endpoint and gives its id and its secret. */
+    async createEndpoint(url: string, endpointId = randomUUID()) {
+      const created = await endpoints.createEndpoint({ tenant, endpointId, url });
+      if (created.kind !== 'created') throw new Error(`the endpoint was not created: ${created.kind}`);
+      return { key: { tenant, endpointId }, target: { endpoint: endpointId }, secret: created.secret };
+    },
+  };
+}
