@@ -6,6 +6,7 @@ import { schedulesName } from '../../orchestration/schedules/raw-schedule.ts';
 import { nextFirings } from '../../orchestration/schedules/timetable.ts';
 import { Problem } from '../../problems.ts';
 import { type Answer, type Call, defineOperation, type Operation, type Services } from '../operation.ts';
+import { collectionPathOf } from '../representation.ts';
 import { backfilled, preview, schedule, triggered } from './schedules-answers.ts';
 import { seenSchedule } from './schedules-changes.ts';
 import { judgeStart, timetableOf } from './schedules-rules.ts';
@@ -63,7 +64,7 @@ async function trigger(call: Named, services: Services): Promise<Answer> {
   countStart(definition.name, started.kind);
   if (started.kind === 'mismatch') throw new Problem('idempotency-mismatch');
   const instance = instanceOf(action, key, { principal, catalog });
-  const headers: Record<string, string> = instance?.href === undefined ? {} : { Location: instance.href };
+  const headers = { Location: `${collectionPathOf(definition)}/${id}` };
   if (started.kind === 'unknown') throw new Problem('outcome-unknown', { cause: started.cause, headers });
   return {
     status: 202,
