@@ -3,6 +3,7 @@ import { createActions } from './actions.ts';
 import type { Deadlines } from './calls.ts';
 import { createClosedInstances } from './closed.ts';
 import { dataConverter } from './codec.ts';
+import { createKnownStarts } from './known-starts.ts';
 import { createLists } from './lists.ts';
 import { createReads } from './reads.ts';
 import { createResults } from './results.ts';
@@ -27,8 +28,10 @@ export function createGateway(options: {
 }) {
   const { connection, namespace } = options;
   const dependencies = { ...options, client: new Client({ connection, namespace, dataConverter }) };
+  const starts = createStarts(dependencies);
   return {
-    ...createStarts(dependencies),
+    ...starts,
+    ...createKnownStarts(dependencies, starts),
     ...createReads(dependencies),
     ...createResults(dependencies),
     ...createActions(dependencies),
