@@ -1,8 +1,6 @@
-import { Client } from '@temporalio/client';
 import { createActions } from './actions.ts';
 import type { Deadlines } from './calls.ts';
 import { createClosedInstances } from './closed.ts';
-import { dataConverter } from './codec.ts';
 import { createKnownStarts } from './known-starts.ts';
 import { createLists } from './lists.ts';
 import { createReads } from './reads.ts';
@@ -16,7 +14,7 @@ import type { VisibilityTurn } from './visibility-ration.ts';
  * What the rest of Portico asks of Temporal. The gateway speaks of processes and instances; workflows, runs and task
  * queues stay behind it. One gateway serves both roles of a process.
  */
-export function createGateway(options: {
+export function createGateway(dependencies: {
   readonly connection: Connection;
   readonly namespace: string;
   readonly deadlines: Deadlines;
@@ -26,8 +24,6 @@ export function createGateway(options: {
   /** Not given: Temporal alone limits questions to its visibility store. */
   readonly visibilityTurn?: VisibilityTurn | undefined;
 }) {
-  const { connection, namespace } = options;
-  const dependencies = { ...options, client: new Client({ connection, namespace, dataConverter }) };
   const starts = createStarts(dependencies);
   return {
     ...starts,

@@ -5,21 +5,24 @@ import { describeInstance } from './instances.ts';
 import type { createStarts, StartOutcome } from './start.ts';
 import type { StartCall } from './start-request.ts';
 
-/** How many starts a process remembers, the latest. One takes a quarter of a kilobyte. */
-const maxKnown = 4_096;
+/** A process remembers so many starts, the latest, and up to twice as many. One takes a quarter of a kilobyte. */
+const generationSize = 2_048;
 
 /**
  * Looks before it starts, where this process has seen the same start succeed: a caller who repeats one is answered by one
  * read. A start that the server refuses costs it as much as a fresh one. What is found decides, and not what is remembered.
  */
 export function createKnownStarts(dependencies: CallDependencies, starts: ReturnType<typeof createStarts>) {
-  const known = new Set<string>();
+  /** The older generation is dropped whole: to look for the oldest start would cost each fresh one. */
+  let young = new Set<string>();
+  let old = young;
 
   function remember(start: string): void {
-    known.add(start);
-    const [oldest] = known;
-    if (known.size > maxKnown && oldest !== undefined) known.delete(oldest);
+    if (young.size >= generationSize) [old, young] = [young, new Set()];
+    young.add(start);
   }
+
+  const isKnown = (start: string): boolean => young.has(start) || old.has(start);
 
   /** Undefined where the start itself has to tell. */
   async function look(call: StartCall, fingerprint: string, signal?: AbortSignal): Promise<StartOutcome | undefined> {
@@ -44,8 +47,7 @@ export function createKnownStarts(dependencies: CallDependencies, starts: Return
       const ref = refOf(call);
       // No part contains a space.
       const start = [ref.tenant, ref.process, ref.key, ref.generation, fingerprint].join(' ');
-      const found =
-        known.has(start) && call.replacesClosed !== true ? await look(call, fingerprint, signal) : undefined;
+      const found = isKnown(start) && call.replacesClosed !== true ? await look(call, fingerprint, signal) : undefined;
       if (found !== undefined) return found;
       const outcome = await starts.start({ ...call, fingerprint }, signal);
       if ('snapshot' in outcome) remember(start);
