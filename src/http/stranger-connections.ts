@@ -9,7 +9,7 @@ interface Connection {
 }
 
 /** A connection ends with the answer to its last refused request of so many on end. */
-export const maxRefusals = 16;
+const maxRefusals = 16;
 
 const known = Symbol('stranger');
 
