@@ -1,5 +1,5 @@
 import type { SettingsOf } from '../src/config/process-settings.ts';
-import type { ProcessDefinition } from '../src/definition/definition.ts';
+import type { JudgingServices, ProcessDefinition } from '../src/definition/definition.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import { launchableOf, type LaunchTarget } from '../src/definition/launch-target.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
@@ -21,8 +21,8 @@ export type Launched =
   | { readonly kind: 'created' | 'joined' | 'replayed'; readonly key: string }
   | { readonly kind: 'refused'; readonly code: ProblemCode };
 
-export interface LaunchDependencies {
-  readonly gateway: Pick<Gateway, 'start' | 'findStarted'>;
+export interface LaunchDependencies extends Pick<JudgingServices, 'webhooks' | 'queues'> {
+  readonly gateway: Pick<Gateway, 'start' | 'findStarted'> & JudgingServices['gateway'];
   readonly settingsOf: SettingsOf;
   /** What this release can start. */
   readonly definitions: readonly ProcessDefinition[];

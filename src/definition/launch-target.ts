@@ -1,7 +1,6 @@
 import type { z } from 'zod';
 import { Problem, type ProblemError } from '../problems.ts';
-import type { Asker } from './asked.ts';
-import { permissionOf, type ProcessDefinition } from './definition.ts';
+import { type Asker, permissionOf, type ProcessDefinition } from './definition.ts';
 import { businessKey } from './fields.ts';
 
 /** An instance that something other than a caller is going to start: a schedule or a delayed task. */

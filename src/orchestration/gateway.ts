@@ -1,6 +1,7 @@
 import { createActions } from './actions.ts';
 import type { Deadlines } from './calls.ts';
 import { createClosedInstances } from './closed.ts';
+import { createKnownStarts } from './known-starts.ts';
 import { createLists } from './lists.ts';
 import { createReads } from './reads.ts';
 import { createResults } from './results.ts';
@@ -18,7 +19,7 @@ export const defaultLaunchQueue = 'launches';
  * What the rest of Portico asks of Temporal. The gateway speaks of processes and instances; workflows, runs and task
  * queues stay behind it. One gateway serves both roles of a process.
  */
-export const createGateway = (dependencies: {
+export function createGateway(dependencies: {
   readonly connection: Connection;
   readonly namespace: string;
   readonly deadlines: Deadlines;
@@ -29,16 +30,20 @@ export const createGateway = (dependencies: {
   readonly launchQueue?: string | undefined;
   /** Not given: Temporal alone limits questions to its visibility store. */
   readonly visibilityTurn?: VisibilityTurn | undefined;
-}) => ({
-  ...createStarts(dependencies),
-  ...createReads(dependencies),
-  ...createResults(dependencies),
-  ...createActions(dependencies),
-  ...createLists(dependencies),
-  ...createRevivals(dependencies),
-  ...createClosedInstances(dependencies),
-  ...createSchedules({ ...dependencies, launchQueue: dependencies.launchQueue ?? defaultLaunchQueue }),
-  ...createScheduleLists(dependencies),
-});
+}) {
+  const starts = createStarts(dependencies);
+  return {
+    ...starts,
+    ...createKnownStarts(dependencies, starts),
+    ...createReads(dependencies),
+    ...createResults(dependencies),
+    ...createActions(dependencies),
+    ...createLists(dependencies),
+    ...createRevivals(dependencies),
+    ...createClosedInstances(dependencies),
+    ...createSchedules({ ...dependencies, launchQueue: dependencies.launchQueue ?? defaultLaunchQueue }),
+    ...createScheduleLists(dependencies),
+  };
+}
 
 export type Gateway = ReturnType<typeof createGateway>;

@@ -22,6 +22,8 @@ const brokers: Readonly<Record<string, OpenBroker>> = { 'amqp:': openRabbit, 'am
 
 const deaf: QueueObserver = { countPublish: () => undefined, onConnection: () => undefined };
 
+export type Queues = ReturnType<typeof createQueues>;
+
 /** Delivery to the queues of one broker. Only `publish` and `connect` need it, and load what speaks to it. */
 export function createQueues(settings: QueueSettings, observer: QueueObserver = deaf) {
   const broker = brokerOf(settings, observer);
