@@ -2,13 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deliveryBodyOf, deliveryIdOf } from '../../src/catalog/delayed-tasks/delivery.ts';
 import { aboveLimit, transferOf } from '../fixtures/transfers.ts';
 import type { RequestOptions } from '../harness/caller.ts';
-import { type Portico, startPortico, unique } from '../harness/portico.ts';
+import { type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
 import { until } from '../harness/until.ts';
+import { temporalAddress } from '../servers/temporal.ts';
 import { startWebhookReceiver, type WebhookReceiver } from '../servers/webhook-receiver.ts';
 
 let portico: Portico;
 let receiver: WebhookReceiver;
-/** Its tenants may have three open tasks. */
+/** Its tenants may have three open tasks. It has no workers. */
 let small: Portico;
 
 const local = {
@@ -20,10 +21,13 @@ const local = {
 beforeAll(async () => {
   [portico, small, receiver] = await Promise.all([
     startPortico({ environment: local }),
-    startPortico({ environment: { ...local, PORTICO_DELAYED_TASKS_MAX_OPEN: '3' } }),
+    startApi({
+      temporalAddress: temporalAddress(),
+      environment: { ...local, PORTICO_DELAYED_TASKS_MAX_OPEN: '3' },
+    }),
     startWebhookReceiver(),
   ]);
-  await Promise.all([portico.untilReady(), small.untilReady()]);
+  await portico.untilReady();
   await portico.openAccounts('payer', 'payee');
 });
 afterAll(async () => {
