@@ -69,6 +69,7 @@ const allowedRooms: Record<string, readonly string[]> = {
   'src/observability': ['src/problems.ts'],
   activities: ['src/problems.ts', 'src/catalog'],
   workflows: [],
+  'src/program': [],
 };
 
 describe('imports', () => {
