@@ -89,6 +89,10 @@ export default defineConfig(
     files: ['src/**/*.ts', 'activities/**/*.ts', 'workflows/**/*.ts'],
     ignores: ['src/config/**'],
     rules: {
+      'no-restricted-imports': [
+        'error',
+        { name: 'node:async_hooks', message: 'Once used, it makes each promise dearer before Node.js 24.' },
+      ],
       'no-restricted-properties': [
         'error',
         { object: 'process', property: 'env', message: 'Only src/config/ reads the environment.' },

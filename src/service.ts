@@ -63,7 +63,8 @@ export async function run(environment: Environment, options: RunOptions = {}): P
 
     const observe = metrics.observeTemporalRequest;
     const deadlines = deadlinesOf(config);
-    const eagerStarts = coreMetricsPort === undefined ? undefined : createEagerStarts(observe);
+    const eagerStarts =
+      coreMetricsPort === undefined ? undefined : createEagerStarts({ observe, count: metrics.countEagerStart });
     const cursorSecret = config.cursorSecret?.reveal();
     const orchestration = openOrchestration({
       temporal,

@@ -15,7 +15,7 @@ export interface DevServerOptions {
   /** Not given: no Web UI. */
   readonly uiPort?: number;
   /** Dynamic configuration of Temporal, over what every server here has. */
-  readonly dynamicConfig?: Readonly<Record<string, string | number>>;
+  readonly dynamicConfig?: Readonly<Record<string, string | number | boolean>>;
   /** What the server prints is appended here. */
   readonly logFile: string;
   readonly signal?: AbortSignal | undefined;
@@ -111,6 +111,8 @@ export const limits = {
   'frontend.namespaceCount': 10_000,
   // With the default of 20 a second for the whole server, each step of an instance waits for up to 50 ms.
   'history.transferProcessorMaxPollRPS': 100,
+  // An activity comes with the answer to the workflow task that orders it. Servers from 1.32 on do so by themselves.
+  'system.enableActivityEagerExecution': true,
 };
 
 /** Settings for clients, such as an address or a profile, are none of a server's business. */

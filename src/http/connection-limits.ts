@@ -3,6 +3,7 @@ import { BlockList, isIPv6, type Socket } from 'node:net';
 import { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance } from 'fastify';
 import { factsOf } from './request-facts.ts';
+import { forgiveRefusals, watchStranger } from './stranger-connections.ts';
 
 export interface ConnectionLimits {
   /** Connections in all. */
@@ -18,15 +19,26 @@ export interface ConnectionLimits {
 /** How long a connection may be idle after an answer to nobody that is known; milliseconds. */
 const strangerIdleMs = 5_000;
 
-/** Closes connections past a limit, and soon those that are idle and belong to nobody who is known. */
+/** While more than this share of the connections is open, of all or of one address, strangers keep none of theirs. */
+const strangersShare = 0.5;
+
+/**
+ * Closes connections past a limit, and soon those that are idle and belong to nobody who is known. A stranger's
+ * connection survives a few refusals while there are enough.
+ */
 export function limitConnections({ server, log }: FastifyInstance, limits: ConnectionLimits): void {
   const { max, maxPerAddress, countDropped } = limits;
   const isProxy = matcherOf(limits.proxies);
   const open = new Map<string, number>();
+  let openInAll = 0;
   let isTold = false;
+  const isScarce = () => openInAll > strangersShare * max;
   server.maxConnections = max;
   server.on('drop', () => countDropped('all'));
   server.on('connection', (socket: Socket) => {
+    openInAll += 1;
+    socket.once('close', () => (openInAll -= 1));
+    watchStranger(socket, isScarce);
     const { remoteAddress } = socket;
     if (maxPerAddress === 0 || remoteAddress === undefined || isProxy(remoteAddress)) return;
     const address = normalizeIP(remoteAddress);
@@ -40,6 +52,7 @@ export function limitConnections({ server, log }: FastifyInstance, limits: Conne
       return;
     }
     open.set(address, count);
+    watchStranger(socket, () => isScarce() || (open.get(address) ?? 0) > strangersShare * maxPerAddress);
     socket.once('close', () => {
       const left = (open.get(address) ?? 1) - 1;
       if (left === 0) open.delete(address);
@@ -62,7 +75,8 @@ function shortenIdleTime(server: FastifyInstance['server']): void {
     // Node sets the usual idle time when the answer is written, before this.
     response.once('finish', () => {
       const isIdle = count(socket, -1) === 0;
-      if (isIdle && factsOf(request).principal === undefined) socket.setTimeout(strangerIdleMs);
+      if (factsOf(request).principal !== undefined) forgiveRefusals(socket);
+      else if (isIdle) socket.setTimeout(strangerIdleMs);
     });
   });
 }

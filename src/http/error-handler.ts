@@ -5,6 +5,7 @@ import { isSafe } from './methods.ts';
 import { problemBodyOf } from './problem-body.ts';
 import { factsOf } from './request-facts.ts';
 import { awaitsContinue, pathOf } from './request-target.ts';
+import { survivesRefusal } from './stranger-connections.ts';
 
 /** A problem as it goes over the wire. `instance` is the path of the request that met it. */
 export function renderProblem(problem: Problem, instance: string) {
@@ -33,12 +34,15 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   else answer();
 }
 
-/** Strangers who were refused, and callers who may or may not send the body now, begin anew on another connection. */
+/**
+ * Strangers who were refused too often, and callers who may or may not send the body now, begin anew on another connection.
+ */
 function endsConnection(problem: Problem, request: FastifyRequest): boolean {
   const { raw } = request;
   // To close while the body arrives would take the answer away.
   if (!raw.complete) return awaitsContinue(raw);
-  return isStranger(request) && (problem.isRefusal || [400, 429].includes(problem.kind.status));
+  const isRefused = isStranger(request) && (problem.isRefusal || [400, 429].includes(problem.kind.status));
+  return isRefused && !survivesRefusal(raw.socket);
 }
 
 const isStranger = ({ raw }: FastifyRequest): boolean => factsOf(raw).principal === undefined;

@@ -43,19 +43,6 @@ export function createMetrics(build: { version: string; role: string }) {
     labelNames: ['process', 'outcome'],
     registers,
   });
-  const temporalRequests = new Histogram({
-    name: 'portico_temporal_request_duration_seconds',
-    help: 'Requests to Temporal by method and gRPC status, retries counted each.',
-    labelNames: ['method', 'code'],
-    buckets,
-    registers,
-  });
-  const temporalFailures = new Counter({
-    name: 'portico_temporal_request_failures_total',
-    help: 'Requests to Temporal that failed, by method and gRPC status; those that Portico gave up itself are none.',
-    labelNames: ['method', 'code'],
-    registers,
-  });
   const openInstances = new Gauge({
     name: 'portico_open_instances',
     help: 'Instances that have not ended, by process, as last counted.',
@@ -66,14 +53,10 @@ export function createMetrics(build: { version: string; role: string }) {
   return {
     ...createHttpMetrics(registers),
     ...createAdmissionMetrics(registers),
+    ...createTemporalMetrics(registers),
     countStart: (processName: string, idempotencyStatus: string): void =>
       starts.inc({ process: processName, idempotency_status: idempotencyStatus }),
     countOutcome: (processName: string, outcome: string): void => outcomes.inc({ process: processName, outcome }),
-    /** `code` is the name of the gRPC status, such as `OK` or `UNAVAILABLE`. */
-    observeTemporalRequest: (method: string, code: string, seconds: number): void => {
-      temporalRequests.observe({ method, code }, seconds);
-      if (code !== 'OK' && code !== 'CANCELLED') temporalFailures.inc({ method, code });
-    },
     countSchemaWait: createSchemaWaits(registers),
     setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
     /** Of money that is on its way or waits for people. */
@@ -102,5 +85,37 @@ function createHttpMetrics(registers: Registry[]) {
     observeRequest: ({ method, route, status, seconds }: RequestObservation): void =>
       requests.observe({ method, route, status }, seconds),
     countDroppedConnection: (limit: 'all' | 'address'): void => droppedConnections.inc({ limit }),
+  };
+}
+
+function createTemporalMetrics(registers: Registry[]) {
+  const temporalRequests = new Histogram({
+    name: 'portico_temporal_request_duration_seconds',
+    help: 'Requests to Temporal by method and gRPC status, retries counted each.',
+    labelNames: ['method', 'code'],
+    buckets,
+    registers,
+  });
+  const temporalFailures = new Counter({
+    name: 'portico_temporal_request_failures_total',
+    help: 'Requests to Temporal that failed, by method and gRPC status; those that Portico gave up itself are none.',
+    labelNames: ['method', 'code'],
+    registers,
+  });
+  const eagerStarts = new Counter({
+    name: 'portico_eager_starts_total',
+    help: 'Starts that asked for their first task: granted, not-granted, or failed where nothing was started for certain.',
+    labelNames: ['result'],
+    registers,
+  });
+
+  return {
+    /** `code` is the name of the gRPC status, such as `OK` or `UNAVAILABLE`. */
+    observeTemporalRequest: (method: string, code: string, seconds: number): void => {
+      temporalRequests.observe({ method, code }, seconds);
+      if (code !== 'OK' && code !== 'CANCELLED') temporalFailures.inc({ method, code });
+    },
+    /** `result` is `granted`, `not-granted` or `failed`. */
+    countEagerStart: (result: string): void => eagerStarts.inc({ result }),
   };
 }

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import {
-  type WorkflowHandle,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -10,7 +9,7 @@ import { z } from 'zod';
 import type { ActionAnswer, ActionCall, Actor } from '../definition/envelope.ts';
 import { Problem, type ProblemCode, problems } from '../problems.ts';
 import { type InstanceAddress, refOf } from './address.ts';
-import { type CallDependencies, within } from './calls.ts';
+import { type CallDependencies, clientWithin } from './calls.ts';
 import { encode } from './codec.ts';
 import { beforeSending, grpcCode, grpcErrorOf, isInFlightCap, isWithoutEffect, mutationProblemOf } from './failures.ts';
 import { actionFingerprintOf, updateIdAfter, updateIdOf, workflowIdOf } from './identity.ts';
@@ -51,12 +50,11 @@ export const createActions = (dependencies: CallDependencies) => ({
       await encode(call);
       return workflowIdOf(refOf(request));
     });
-    const handle = dependencies.client.workflow.getHandle(workflowId);
     const endsAtMs = performance.now() + dependencies.deadlines.actionMs;
     let updateId = updateIdOf(action, idempotencyKey, fingerprint);
     for (let turn = 1; ; turn += 1) {
       const limits = { deadlineMs: Math.max(1, endsAtMs - performance.now()), signal };
-      const told = await applyUpdate(dependencies, { address: request, handle, action, updateId, call }, limits);
+      const told = await applyUpdate(dependencies, { address: request, workflowId, action, updateId, call }, limits);
       if (told.fingerprint !== undefined && told.fingerprint !== fingerprint) throw new Problem('idempotency-mismatch');
       if (!('refused' in told)) return told.output;
       const isFinal = idempotencyKey !== undefined || told.refused === 'action-failed' || turn >= maxRefusals;
@@ -78,7 +76,7 @@ interface Refusal {
 
 interface Update {
   readonly address: InstanceAddress;
-  readonly handle: WorkflowHandle;
+  readonly workflowId: string;
   readonly action: string;
   readonly updateId: string;
   readonly call: ActionCall<unknown>;
@@ -89,11 +87,13 @@ async function applyUpdate(
   update: Update,
   limits: CallLimits,
 ): Promise<ActionAnswer<unknown> | Refusal> {
-  const { handle, action, updateId, call } = update;
+  const { workflowId, action, updateId, call } = update;
   try {
-    return await within(dependencies.connection, limits, () =>
-      handle.executeUpdate<ActionAnswer<unknown>, [ActionCall<unknown>]>(action, { updateId, args: [call] }),
-    );
+    const handle = clientWithin(dependencies, limits).getHandle(workflowId);
+    return await handle.executeUpdate<ActionAnswer<unknown>, [ActionCall<unknown>]>(action, {
+      updateId,
+      args: [call],
+    });
   } catch (error) {
     // A closed instance gives this error too.
     if (error instanceof WorkflowNotFoundError) return earlierAnswer(dependencies, update, limits);
@@ -104,7 +104,7 @@ async function applyUpdate(
 /** The answer that the same action got before the instance closed. */
 async function earlierAnswer(
   dependencies: CallDependencies,
-  { address, handle, updateId }: Update,
+  { address, workflowId, updateId }: Update,
   limits: CallLimits,
 ): Promise<ActionAnswer<unknown> | Refusal> {
   const described = await describeInstance(dependencies, refOf(address), limits).catch((cause: unknown) => {
@@ -113,8 +113,8 @@ async function earlierAnswer(
   });
   if (described === undefined) throw new Problem('not-found');
   try {
-    const update = handle.getUpdateHandle<ActionAnswer<unknown>>(updateId);
-    return await within(dependencies.connection, limits, () => update.result());
+    const handle = clientWithin(dependencies, limits).getHandle(workflowId);
+    return await handle.getUpdateHandle<ActionAnswer<unknown>>(updateId).result();
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) return refusalOf(error);
     // The error is no cause for the log: its text repeats the update's id, and so the caller's key.

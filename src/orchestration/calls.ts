@@ -1,4 +1,5 @@
-import type { Client, ConnectionLike } from '@temporalio/client';
+import { type ConnectionLike, WorkflowClient } from '@temporalio/client';
+import { dataConverter } from './codec.ts';
 import type { CallLimits, Connection } from './services.ts';
 import type { VisibilityTurn } from './visibility-ration.ts';
 
@@ -9,9 +10,8 @@ export interface Deadlines {
   readonly actionMs: number;
 }
 
-/** What the parts of the gateway call Temporal with. The client uses the same connection. */
+/** What the parts of the gateway call Temporal with. */
 export interface CallDependencies {
-  readonly client: Client;
   readonly connection: Connection;
   readonly namespace: string;
   readonly deadlines: Deadlines;
@@ -19,15 +19,15 @@ export interface CallDependencies {
   readonly visibilityTurn?: VisibilityTurn | undefined;
 }
 
-/**
- * Runs the calls that `call` makes over the connection within limits: those of the SDK's clients, and those over a native
- * connection.
- */
-export function within<T>(
-  connection: Pick<ConnectionLike, 'withDeadline' | 'withAbortSignal'>,
-  { deadlineMs, signal }: CallLimits,
+/** The SDK's client for calls that together keep within the limits: their time runs from now. */
+export const clientWithin = (
+  { connection, namespace }: Pick<CallDependencies, 'connection' | 'namespace'>,
+  limits: CallLimits,
+): WorkflowClient => new WorkflowClient({ connection: connection.within(limits), namespace, dataConverter });
+
+/** Runs the calls that `call` makes over a native connection until their deadline. */
+export const withinNative = <T>(
+  connection: Pick<ConnectionLike, 'withDeadline'>,
+  { deadlineMs }: Pick<CallLimits, 'deadlineMs'>,
   call: () => Promise<T>,
-): Promise<T> {
-  const bounded = () => connection.withDeadline(Date.now() + deadlineMs, call);
-  return signal === undefined ? bounded() : connection.withAbortSignal(signal, bounded);
-}
+): Promise<T> => connection.withDeadline(Date.now() + deadlineMs, call);

@@ -2,11 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessDefinition } from '../definition/definition.ts';
 import type { ToldEnd } from '../definition/permanent-row.ts';
 import { retryUntilDone } from '../timing/retry.ts';
-import { type CallDependencies, within } from './calls.ts';
+import type { CallDependencies } from './calls.ts';
 import { decode } from './codec.ts';
 import { readProblemOf } from './failures.ts';
 import { workflowIdOf } from './identity.ts';
 import { describeInstance, toSnapshot, type WorkflowExecutionInfo } from './instances.ts';
+import { methods } from './methods.ts';
 import { closedInstancesQueryOf } from './visibility-query.ts';
 
 /** An instance that has closed, with what it told as its end. */
@@ -37,9 +38,9 @@ export const createClosedInstances = (dependencies: CallDependencies) => ({
     do {
       const pause = sleep(everyMs);
       const page = await patiently(() =>
-        within(connection, { deadlineMs: deadlines.readMs }, () =>
-          connection.workflowService.listWorkflowExecutions({ namespace, query, pageSize, nextPageToken }),
-        ),
+        connection
+          .within({ deadlineMs: deadlines.readMs })
+          .workflowService.listWorkflowExecutions({ namespace, query, pageSize, nextPageToken }),
       );
       yield (await Promise.all(page.executions.map(toClosed))).filter((closed) => closed !== undefined);
       nextPageToken = page.nextPageToken.length > 0 ? page.nextPageToken : undefined;
@@ -62,9 +63,7 @@ export const createClosedInstances = (dependencies: CallDependencies) => ({
     if (described !== undefined && described.currentRun !== runId) return { isReplaced: true };
     const execution = { workflowId: workflowIdOf(ref), runId };
     const { history } = await patiently(() =>
-      within(connection, limits, () =>
-        connection.workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 1 }),
-      ),
+      connection.call(methods.getHistory, { namespace, execution, maximumPageSize: 1 }, limits),
     );
     const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
     const envelope = await decode(started?.input?.payloads?.[0]);

@@ -14,6 +14,16 @@ const loaded = loadDataConverter(dataConverter);
 export const encode = async (value: unknown): Promise<Payload> =>
   (isSdksOwn ? jsonPayloadOf(value) : undefined) ?? (await encodeToPayload(loaded, value));
 
+/** The same of several values, by name. Those that need no encoder of the SDK wait for nothing. */
+export async function encodeAll<Name extends string>(
+  values: Readonly<Record<Name, unknown>>,
+): Promise<Record<Name, Payload>> {
+  const payloads: Partial<Record<Name, Payload>> = {};
+  for (const name of Object.keys(values) as Name[])
+    payloads[name] = (isSdksOwn ? jsonPayloadOf(values[name]) : undefined) ?? (await encode(values[name]));
+  return payloads as Record<Name, Payload>;
+}
+
 /** Codecs and converters of our own are left to the SDK. */
 const isSdksOwn = Object.keys(dataConverter).length === 0;
 

@@ -1,8 +1,6 @@
-import { Client } from '@temporalio/client';
 import { createActions } from './actions.ts';
 import type { Deadlines } from './calls.ts';
 import { createClosedInstances } from './closed.ts';
-import { dataConverter } from './codec.ts';
 import { createLists } from './lists.ts';
 import { createReads } from './reads.ts';
 import { createResults } from './results.ts';
@@ -15,7 +13,7 @@ import type { VisibilityTurn } from './visibility-ration.ts';
  * What the rest of Portico asks of Temporal. The gateway speaks of processes and instances; workflows, runs and task
  * queues stay behind it. One gateway serves both roles of a process.
  */
-export function createGateway(options: {
+export const createGateway = (dependencies: {
   readonly connection: Connection;
   readonly namespace: string;
   readonly deadlines: Deadlines;
@@ -24,18 +22,14 @@ export function createGateway(options: {
   readonly eagerStarts?: EagerStarts | undefined;
   /** Not given: Temporal alone limits questions to its visibility store. */
   readonly visibilityTurn?: VisibilityTurn | undefined;
-}) {
-  const { connection, namespace } = options;
-  const dependencies = { ...options, client: new Client({ connection, namespace, dataConverter }) };
-  return {
-    ...createStarts(dependencies),
-    ...createReads(dependencies),
-    ...createResults(dependencies),
-    ...createActions(dependencies),
-    ...createLists(dependencies),
-    ...createRevivals(dependencies),
-    ...createClosedInstances(dependencies),
-  };
-}
+}) => ({
+  ...createStarts(dependencies),
+  ...createReads(dependencies),
+  ...createResults(dependencies),
+  ...createActions(dependencies),
+  ...createLists(dependencies),
+  ...createRevivals(dependencies),
+  ...createClosedInstances(dependencies),
+});
 
 export type Gateway = ReturnType<typeof createGateway>;

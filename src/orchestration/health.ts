@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConnectionLike } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { withTimeLimit } from '../timing/time-limit.ts';
-import { within } from './calls.ts';
+import { withinNative } from './calls.ts';
 import { methods } from './methods.ts';
-import type { Connection } from './services.ts';
+import type { BoundServices, Connection } from './services.ts';
 
 /**
  * How a connection answers the question whether Temporal's frontend serves. An `unhealthy` connection carries answers of
@@ -15,7 +14,7 @@ export type Health = 'healthy' | 'unhealthy' | 'silent';
 export type HealthWatch = ReturnType<typeof watchHealth>;
 
 /** A connection of either kind: ours or native. */
-type AnyConnection = Pick<Connection, 'healthService'> & Pick<ConnectionLike, 'withDeadline' | 'withAbortSignal'>;
+type AnyConnection = Pick<Connection, 'call' | 'isFull'> | Pick<BoundServices, 'healthService' | 'withDeadline'>;
 
 interface HealthAnswer {
   readonly health: Health;
@@ -98,7 +97,8 @@ const fullness: HealthAnswer = {
 
 const question = { service: 'temporal.api.workflowservice.v1.WorkflowService' };
 
-const isOurs = (connection: AnyConnection): connection is Connection => 'call' in connection;
+const isOurs = (connection: AnyConnection): connection is Extract<AnyConnection, { call: unknown }> =>
+  'call' in connection;
 
 /** Asks once. `too-late-to-tell`: the timer that ended it was late itself. */
 async function probe(connection: AnyConnection): Promise<HealthAnswer | 'too-late-to-tell'> {
@@ -107,7 +107,7 @@ async function probe(connection: AnyConnection): Promise<HealthAnswer | 'too-lat
   const limits = { deadlineMs: 2 * answerLimitMs };
   const call = isOurs(connection)
     ? connection.call(methods.checkHealth, question, limits)
-    : within(connection, limits, () => connection.healthService.check(question));
+    : withinNative(connection, limits, () => connection.healthService.check(question));
   const answer = call.then<HealthAnswer, HealthAnswer>(
     ({ status }) =>
       status === SERVING

@@ -1,5 +1,5 @@
 import type { ProcessDefinition } from '../definition/definition.ts';
-import { type CallDependencies, within } from './calls.ts';
+import type { CallDependencies } from './calls.ts';
 import { openCursor, sealCursor } from './cursor.ts';
 import { readProblemOf } from './failures.ts';
 import { type InstanceSnapshot, toSnapshot, type WorkflowExecutionInfo } from './instances.ts';
@@ -39,9 +39,8 @@ export function createLists({ connection, namespace, deadlines, cursorSecret, vi
       const nextPageToken = cursor === undefined ? undefined : openCursor(cursorSecret, query, cursor);
       await visibilityTurn?.(tenant);
       try {
-        const page = await within(connection, { deadlineMs: deadlines.readMs, signal }, () =>
-          connection.workflowService.listWorkflowExecutions({ namespace, query, pageSize: limit, nextPageToken }),
-        );
+        const { workflowService } = connection.within({ deadlineMs: deadlines.readMs, signal });
+        const page = await workflowService.listWorkflowExecutions({ namespace, query, pageSize: limit, nextPageToken });
         const described = await Promise.all(newestRunsOf(page.executions).map(toSnapshot));
         const token = page.nextPageToken;
         return {
@@ -57,9 +56,8 @@ export function createLists({ connection, namespace, deadlines, cursorSecret, vi
     async countOpen(processName: string, step?: string): Promise<number> {
       const query = openInstancesQueryOf(processName, step);
       await visibilityTurn?.(ownLane);
-      const { count } = await within(connection, { deadlineMs: deadlines.readMs }, () =>
-        connection.workflowService.countWorkflowExecutions({ namespace, query }),
-      );
+      const { workflowService } = connection.within({ deadlineMs: deadlines.readMs });
+      const { count } = await workflowService.countWorkflowExecutions({ namespace, query });
       return Number(count);
     },
   };

@@ -1,7 +1,7 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { Problem } from '../problems.ts';
 import { type InstanceAddress, refOf } from './address.ts';
-import { type CallDependencies, within } from './calls.ts';
+import { type CallDependencies, clientWithin } from './calls.ts';
 import { readProblemOf } from './failures.ts';
 import { workflowIdOf } from './identity.ts';
 import { describeInstance, type InstanceSnapshot } from './instances.ts';
@@ -19,10 +19,9 @@ export const createReads = (dependencies: CallDependencies) => ({
    * a read Problem.
    */
   async view(address: InstanceAddress, name: string, signal?: AbortSignal): Promise<unknown> {
-    const { client, connection, deadlines } = dependencies;
-    const handle = client.workflow.getHandle(workflowIdOf(refOf(address)));
+    const client = clientWithin(dependencies, { deadlineMs: dependencies.deadlines.readMs, signal });
     try {
-      return await within(connection, { deadlineMs: deadlines.readMs, signal }, () => handle.query(name));
+      return await client.getHandle(workflowIdOf(refOf(address))).query(name);
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) throw new Problem('not-found', { cause: error });
       throw readProblemOf(error);

@@ -1,9 +1,8 @@
 import type { Logger } from 'pino';
 import { retryUntilDone } from '../timing/retry.ts';
-import { within } from './calls.ts';
 import { grpcCode, grpcCodeOf } from './failures.ts';
 import { indexedTypes, probeQuery } from './search-attributes.ts';
-import type { Connection } from './services.ts';
+import type { BoundServices, Connection } from './services.ts';
 
 const deadlineMs = 5_000;
 const retryEveryMs = 2_000;
@@ -25,7 +24,7 @@ export function ensureSearchAttributes(options: {
 
   void retryUntilDone({
     work: async () => {
-      await within(connection, { deadlineMs }, () => ensureOnce(connection, namespace));
+      await ensureOnce(connection.within({ deadlineMs }), namespace);
       isDone = true;
     },
     everyMs: waitAfter,
@@ -45,12 +44,12 @@ export function ensureSearchAttributes(options: {
 
 const waitAfter = (error: unknown): number => (isRefused(error) ? probeEveryMs : retryEveryMs);
 
-async function ensureOnce(connection: Connection, namespace: string): Promise<void> {
+async function ensureOnce(services: BoundServices, namespace: string): Promise<void> {
   try {
-    await registerSearchAttributes(connection, namespace);
+    await registerSearchAttributes(services, namespace);
   } catch (error) {
     if (!isRefused(error)) throw error;
-    if (await areRegistered(connection, namespace)) return;
+    if (await areRegistered(services, namespace)) return;
     throw new Error('Portico may not register the search attributes, and they are not there', { cause: error });
   }
 }
@@ -65,9 +64,9 @@ const refusals: ReadonlySet<number | undefined> = new Set([
 const isRefused = (error: unknown): boolean => refusals.has(grpcCodeOf(error));
 
 /** True where a query can name the attributes. */
-async function areRegistered(connection: Connection, namespace: string): Promise<boolean> {
+async function areRegistered(services: BoundServices, namespace: string): Promise<boolean> {
   try {
-    await connection.workflowService.countWorkflowExecutions({ namespace, query: probeQuery });
+    await services.workflowService.countWorkflowExecutions({ namespace, query: probeQuery });
     return true;
   } catch (error) {
     if (grpcCodeOf(error) === grpcCode.INVALID_ARGUMENT) return false;
@@ -79,8 +78,8 @@ async function areRegistered(connection: Connection, namespace: string): Promise
  * Registers the attributes that the namespace lacks. Throws where Portico may not, or where one exists with another type.
  * Temporal lets them be used about two seconds later; starts are answered 503 until then.
  */
-async function registerSearchAttributes(connection: Connection, namespace: string): Promise<void> {
-  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+async function registerSearchAttributes(services: BoundServices, namespace: string): Promise<void> {
+  const { customAttributes } = await services.operatorService.listSearchAttributes({ namespace });
   const wrong = indexedTypes.filter(([name, type]) => (customAttributes[name] ?? type) !== type);
   if (wrong.length > 0) {
     throw new Error(`search attributes have another type in Temporal: ${wrong.map(([name]) => name).join(', ')}`);
@@ -88,7 +87,7 @@ async function registerSearchAttributes(connection: Connection, namespace: strin
   const missing = indexedTypes.filter(([name]) => customAttributes[name] === undefined);
   if (missing.length === 0) return;
   try {
-    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(missing) });
+    await services.operatorService.addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(missing) });
   } catch (error) {
     // Another replica has registered them.
     if (grpcCodeOf(error) !== grpcCode.ALREADY_EXISTS) throw error;

@@ -1,9 +1,10 @@
 import proto from '@temporalio/proto';
 import { type InstanceAddress, refOf } from './address.ts';
-import { type CallDependencies, within } from './calls.ts';
+import type { CallDependencies } from './calls.ts';
 import { isInstanceMissing, mutationProblemOf, readProblemOf } from './failures.ts';
 import { workflowIdOf } from './identity.ts';
 import { describeInstance, type InstanceSnapshot } from './instances.ts';
+import { methods } from './methods.ts';
 
 /** How an instance was found by those who may resume it. */
 export type Condition =
@@ -36,16 +37,14 @@ export const createRevivals = (dependencies: CallDependencies) => ({
     const workflowExecution = { workflowId, runId: token };
     const workflowTaskFinishEventId = await firstTaskOf(dependencies, workflowExecution);
     try {
-      await within(connection, { deadlineMs: deadlines.actionMs }, () =>
-        connection.workflowService.resetWorkflowExecution({
-          namespace,
-          workflowExecution,
-          reason: 'resumed by the reconciler: its permanent row has no outcome',
-          workflowTaskFinishEventId,
-          // The server takes a second request of one id for a retry of the first.
-          requestId: `resume.${token}`,
-        }),
-      );
+      await connection.within({ deadlineMs: deadlines.actionMs }).workflowService.resetWorkflowExecution({
+        namespace,
+        workflowExecution,
+        reason: 'resumed by the reconciler: its permanent row has no outcome',
+        workflowTaskFinishEventId,
+        // The server takes a second request of one id for a retry of the first.
+        requestId: `resume.${token}`,
+      });
     } catch (error) {
       throw mutationProblemOf(error);
     }
@@ -58,9 +57,8 @@ async function firstTaskOf(
   execution: { readonly workflowId: string; readonly runId: string },
 ): Promise<NonNullable<proto.temporal.api.history.v1.IHistoryEvent['eventId']>> {
   try {
-    const { history } = await within(connection, { deadlineMs: deadlines.readMs }, () =>
-      connection.workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 100 }),
-    );
+    const request = { namespace, execution, maximumPageSize: 100 };
+    const { history } = await connection.call(methods.getHistory, request, { deadlineMs: deadlines.readMs });
     const events = history?.events ?? [];
     const completed = events.find(({ eventType }) => eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED);
     if (completed?.eventId) return completed.eventId;

@@ -4,7 +4,7 @@ import { firstStepOf, type ProcessDefinition } from '../definition/definition.ts
 import type { Actor, Envelope } from '../definition/envelope.ts';
 import { implementationOf } from '../definition/implementation.ts';
 import { type InstanceAddress, refOf } from './address.ts';
-import { encode } from './codec.ts';
+import { encodeAll } from './codec.ts';
 import { requestIdOf, workflowIdOf } from './identity.ts';
 import { labelOf, startAttributes } from './search-attributes.ts';
 
@@ -41,6 +41,7 @@ export async function toRawStart(
     input: call.input,
     context: { tenant, key: ref.key, generation: ref.generation, startedBy, fingerprint, traceparent },
   };
+  const { input, ...memo } = await encodeAll({ input: envelope, fingerprint, startedAt, startedBy });
   const attributes = { tenant, process: ref.process, step: firstStepOf(definition), labels: labelsOf(call) };
   return {
     namespace,
@@ -48,14 +49,8 @@ export async function toRawStart(
     workflowId: workflowIdOf(ref),
     workflowType: { name: implementationOf(definition, call) },
     taskQueue: { name: definition.taskQueue },
-    input: { payloads: [await encode(envelope)] },
-    memo: {
-      fields: {
-        fingerprint: await encode(fingerprint),
-        startedAt: await encode(startedAt),
-        startedBy: await encode(startedBy),
-      },
-    },
+    input: { payloads: [input] },
+    memo: { fields: memo },
     searchAttributes: { indexedFields: startAttributes(attributes) },
     requestId: requestIdOf(fingerprint),
     workflowIdReusePolicy:

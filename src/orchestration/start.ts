@@ -24,8 +24,12 @@ export type StartOutcome =
  * connection retries unseen: any failure but ALREADY_EXISTS leaves the outcome unknown.
  */
 export interface EagerStarts {
-  /** True while the connection is healthy, the queue has a worker here, and few calls are in flight. */
+  /**
+   * True while the connection is healthy, the queue has a worker here, few calls are in flight, and the server hands first
+   * tasks out, or may do so again.
+   */
   isOpen(taskQueue: string): boolean;
+  /** Asks for the first task as well. */
   start(request: RawStart, limits: CallLimits): Promise<{ runId?: string | null }>;
 }
 
@@ -64,7 +68,7 @@ export const createStarts = (dependencies: StartDependencies) => ({
 
 function send({ connection, eagerStarts }: StartDependencies, raw: RawStart, limits: CallLimits) {
   if (eagerStarts?.isOpen(raw.taskQueue?.name ?? '')) {
-    return eagerStarts.start({ ...raw, requestEagerExecution: true }, limits);
+    return eagerStarts.start(raw, limits);
   }
   return connection.call(methods.startWorkflow, raw, limits);
 }

@@ -9,6 +9,12 @@ export function withTimeLimit<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(onLate()), limitMs);
-    void work.then(resolve, reject).finally(() => clearTimeout(timer));
+    const settle = <Value>(end: (value: Value) => void) => {
+      return (value: Value) => {
+        clearTimeout(timer);
+        end(value);
+      };
+    };
+    work.then(settle(resolve), settle(reject));
   });
 }

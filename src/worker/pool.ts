@@ -36,17 +36,17 @@ export interface WorkerPool {
   hasFailed(): boolean;
 }
 
-/** What is left of an action's deadline for its answer by a worker that has to replay the instance. */
-const answerMs = 500;
+/** A worker that is there takes its tasks faster than this, whatever the deadline. */
+const shortestStickyMs = 500;
 /** Nothing shall wait longer for a worker that is gone. */
 const longestStickyMs = 5_000;
 
 /**
  * How long Temporal keeps a task for the worker that has the instance in memory. An action right after a crash waits as
- * long, so this is shorter than its deadline. Much shorter than a busy worker needs, and every task is a replay elsewhere.
+ * long. The other half of its deadline is for the worker that has to replay the instance, among all those of the crash.
  */
 const stickyTimeoutOf = (actionDeadlineMs: number): number =>
-  Math.min(longestStickyMs, Math.max(answerMs, actionDeadlineMs - answerMs));
+  Math.min(longestStickyMs, Math.max(shortestStickyMs, actionDeadlineMs / 2));
 
 /** Runs one worker for each task queue over the connection. Rejects, and leaves no worker behind, where one cannot be made. */
 export async function startPool(connection: NativeConnection, options: PoolOptions): Promise<WorkerPool> {

@@ -32,11 +32,14 @@ describe('a call over a connection that is lost', () => {
   });
   /** What a caller would be told of a start: true for no effect. */
   const send = (workflowId: string): Promise<boolean> =>
-    ours.connection.workflowService.startWorkflowExecution(startOf(workflowId)).then(() => false, isWithoutEffect);
+    ours.connection
+      .within({ deadlineMs: 10_000 })
+      .workflowService.startWorkflowExecution(startOf(workflowId))
+      .then(() => false, isWithoutEffect);
   const exists = async (workflowId: string) => (await operator.currentRun(workflowId)) !== undefined;
 
   it('is in doubt where it was sent, also among others that were not', async () => {
-    await ours.connection.workflowService.getSystemInfo({});
+    await ours.connection.within({ deadlineMs: 10_000 }).workflowService.getSystemInfo({});
     await proxy.inject('hold-answers');
     const landed = unique('landed');
     const call = send(landed);

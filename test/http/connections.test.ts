@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
 import { appKey, parseResponse, rawExchange, startApp, type TestApp } from '../harness/app.ts';
+import { inParallel } from '../harness/in-parallel.ts';
 import { mintToken } from '../tokens/tokens.ts';
 
 const authorization = `Authorization: Bearer ${mintToken(appKey)}\r\n`;
@@ -30,32 +31,66 @@ function open(api: TestApp, text = '') {
 const droppedBy = async (api: TestApp, limit: string): Promise<number> =>
   Number(new RegExp(`connections_dropped_total\\{limit="${limit}"\\} (\\d+)`).exec(await api.metrics.text())?.[1] ?? 0);
 
+/** Sends requests one after the other on a connection until it ends, and gives the statuses and how it was ended. */
+async function ask(api: TestApp, requests: readonly string[]) {
+  const { socket, isClosed, received } = open(api);
+  const answers = () => received().match(/HTTP\/1\.1 \d{3}/g) ?? [];
+  let isOver = false;
+  void isClosed.then(() => (isOver = true));
+  for (const [index, request] of requests.entries()) {
+    socket.write(request);
+    await expect.poll(() => isOver || answers().length > index, { interval: 2 }).toBe(true);
+    if (/connection: close/i.test(received())) break;
+  }
+  const saysSo = /connection: close/i.test(received());
+  if (saysSo) await isClosed;
+  return { socket, statuses: answers().map((line) => Number(line.slice(-3))), saysSo };
+}
+
+const refused = get('/v1/things/t-1');
+const times = (count: number, request: string) => Array.from({ length: count }, () => request);
+
 describe('a connection of a stranger', () => {
   it.each([
-    ['401', get('/v1/things/t-1')],
-    ['400', get('/v1/things/t-1', 'Host: y\r\n')],
-    ['401', `POST /v1/things HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}`],
-  ])('ends with the answer where that is %s', async (status, bytes) => {
-    const { text } = await rawExchange((await start()).port, [bytes]);
-    const answer = parseResponse(text);
-    expect(String(answer.status)).toBe(status);
-    expect(answer.headers.get('connection')).toBe('close');
+    [401, refused],
+    [400, get('/v1/things/t-1', 'Host: y\r\n')],
+    [401, `POST /v1/things HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}`],
+  ])('survives a few answers of %i, and ends with the sixteenth on end', async (status, bytes) => {
+    const { statuses, saysSo } = await ask(await start(), times(20, bytes));
+    expect(statuses).toEqual(Array.from({ length: 16 }, () => status));
+    expect(saysSo).toBe(true);
   });
 
-  it('ends with the answer where that is 429', async () => {
+  it('survives a few answers of 429', async () => {
     const api = await start({ rateLimits: { address: 0, refusals: 1, start: 0, action: 0, read: 0, list: 0 } });
-    for (let n = 0; n < 10; n += 1) await api.send('/v1/things/t-1', { authorization: null });
-    const answer = parseResponse((await rawExchange(api.port, [get('/v1/things/t-1')])).text);
-    expect([answer.status, answer.headers.get('connection')]).toEqual([429, 'close']);
+    const { statuses, saysSo } = await ask(api, times(20, refused));
+    expect(statuses).toEqual([...Array<number>(10).fill(401), ...Array<number>(6).fill(429)]);
+    expect(saysSo).toBe(true);
   });
 
-  it('ends soon after any other answer, and that of a known caller does not', async () => {
+  it('is forgiven once its caller is known', async () => {
+    const known = get('/v1/things/t-1', authorization);
+    const requests = [...times(15, refused), known, ...times(20, refused)];
+    const { statuses } = await ask(await start(), requests);
+    expect(statuses).toEqual([...Array<number>(15).fill(401), 200, ...Array<number>(16).fill(401)]);
+  });
+
+  it('ends with the first refusal where one address has more than half of its connections', async () => {
+    const api = await start({ maxConnectionsPerAddress: 4 });
+    const first = await ask(api, [refused]);
+    const second = await ask(api, [refused]);
+    const third = await ask(api, [refused]);
+    expect([first.saysSo, second.saysSo, third.saysSo]).toEqual([false, false, true]);
+    for (const { socket } of [first, second]) socket.destroy();
+  });
+
+  it('ends soon when it is idle after any answer, and that of a known caller does not', async () => {
     const api = await start();
     const known = open(api, get('/v1/things/t-1', authorization));
     await once(known.socket, 'data');
-    const stranger = open(api, get('/nowhere'));
-    await once(stranger.socket, 'data');
-    await stranger.isClosed;
+    const strangers = [get('/nowhere'), refused].map((request) => open(api, request));
+    await Promise.all(strangers.map(({ socket }) => once(socket, 'data')));
+    await Promise.all(strangers.map(({ isClosed }) => isClosed));
     known.socket.write(get('/v1/things/t-1', authorization));
     await once(known.socket, 'data');
     expect(known.received().match(/HTTP\/1.1 200/g)).toHaveLength(2);
@@ -99,6 +134,34 @@ describe('connections past a limit', () => {
     for (const { socket } of all) await echoes(socket);
     for (const { socket } of all) socket.destroy();
     expect(await droppedBy(api, 'address')).toBe(0);
+  });
+
+  it('cannot be held by strangers, who keep half of all at most, so that callers are served', async () => {
+    const api = await start();
+    const askOnce = async (request: string) => {
+      const { socket, received } = open(api, request);
+      await once(socket, 'data');
+      return {
+        socket,
+        isServed: received().includes('HTTP/1.1 200'),
+        isEnded: received().includes('connection: close'),
+      };
+    };
+    const askMany = (count: number, request: string) =>
+      inParallel(50, Array.from({ length: count }), () => askOnce(request));
+    const known = get('/v1/things/t-1', authorization);
+    const strangers = await askMany(1_200, refused);
+    expect(strangers.filter(({ socket, isEnded }) => !isEnded && !socket.destroyed).length).toBeLessThanOrEqual(1_000);
+    const callers = await askMany(990, known);
+    expect(callers.filter(({ isServed, isEnded }) => isServed && !isEnded)).toHaveLength(990);
+    for (const { socket } of strangers) socket.destroy();
+    // Whoever fills more than half: a stranger keeps nothing then.
+    callers.push(...(await askMany(11, known)));
+    expect(await askOnce(refused)).toMatchObject({ isServed: false, isEnded: true });
+    callers.pop()?.socket.destroy();
+    expect(await askOnce(known)).toMatchObject({ isServed: true, isEnded: false });
+    expect(await droppedBy(api, 'all')).toBe(0);
+    for (const { socket } of callers) socket.destroy();
   });
 
   it('in all are counted', async () => {

@@ -12,6 +12,7 @@ function used() {
   metrics.observeTemporalRequest('StartWorkflowExecution', 'UNAVAILABLE', 0.5);
   metrics.setOpenInstances('transfers', 3);
   metrics.countSchemaWait('missing-column');
+  metrics.countEagerStart('granted');
   return metrics;
 }
 
@@ -29,6 +30,7 @@ describe('the metrics', () => {
       'portico_database_schema_waits_total{state="missing-table"} 0',
       'portico_database_schema_waits_total{state="missing-column"} 1',
       'portico_database_schema_waits_total{state="missing-right"} 0',
+      'portico_eager_starts_total{result="granted"} 1',
       'process_resident_memory_bytes',
     ]) {
       expect(text).toContain(line);

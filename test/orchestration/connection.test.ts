@@ -15,9 +15,7 @@ it('closes while calls are waiting for their next attempt, and leaves nothing be
     waits.map(async (waitMs) => {
       const { connection, close } = toNowhere();
       const calls = [0, 20, 40].map((delayMs) =>
-        sleep(delayMs).then(() =>
-          connection.withDeadline(Date.now() + 20_000, () => connection.workflowService.getSystemInfo({})),
-        ),
+        sleep(delayMs).then(() => connection.within({ deadlineMs: 20_000 }).workflowService.getSystemInfo({})),
       );
       const settled = Promise.allSettled(calls);
       await sleep(waitMs + 45);
@@ -51,8 +49,7 @@ it('comes up over a network on which that takes longer than the probes for silen
     observe: () => undefined,
   });
   try {
-    const answer = () =>
-      connection.withDeadline(Date.now() + 2_000, () => connection.workflowService.getSystemInfo({}));
+    const answer = () => connection.within({ deadlineMs: 2_000 }).workflowService.getSystemInfo({});
     await expect
       .poll(
         () =>

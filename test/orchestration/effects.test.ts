@@ -1,11 +1,9 @@
 import { once } from 'node:events';
 import { constants, createServer, type ServerHttp2Session } from 'node:http2';
-import { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { NativeConnection } from '@temporalio/worker';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createActions } from '../../src/orchestration/actions.ts';
-import { dataConverter } from '../../src/orchestration/codec.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { isWithoutEffect, readProblemOf } from '../../src/orchestration/failures.ts';
 import { watchHealth } from '../../src/orchestration/health.ts';
@@ -36,8 +34,7 @@ async function connectTo(method: string, replies: [Reply, ...Reply[]]) {
     observe: () => undefined,
   });
   releases.push(frontend.stop, close);
-  const client = new Client({ connection, dataConverter });
-  return { frontend, connection, client, namespace: 'default', deadlines, attempts: turns.count };
+  return { frontend, connection, namespace: 'default', deadlines, attempts: turns.count };
 }
 
 const startOver = (dependencies: Awaited<ReturnType<typeof connectTo>> & { eagerStarts?: EagerStarts }) =>
@@ -80,7 +77,9 @@ it.each(['NGHTTP2_ENHANCE_YOUR_CALM', 'NGHTTP2_INADEQUATE_SECURITY'] as const)(
   'a start whose stream was cut with %s after it had arrived is unknown',
   async (code) => {
     const server = await connectToCutter(constants[code]);
-    const call = server.connection.workflowService.startWorkflowExecution({ namespace: 'default' });
+    const call = server.connection
+      .within({ deadlineMs: 10_000 })
+      .workflowService.startWorkflowExecution({ namespace: 'default' });
     const failed = await call.catch((error: unknown) => error);
     expect(server.attempts()).toBeGreaterThan(0);
     expect(isWithoutEffect(failed)).toBe(false);
@@ -133,7 +132,7 @@ describe('a start that the server refuses', () => {
       if (first === undefined) throw new Error('no code');
       const server = await connectTo('StartWorkflowExecution', [first, ...rest]);
       const native = await NativeConnection.connect({ address: server.frontend.address });
-      const eagerStarts = createEagerStarts(() => undefined);
+      const eagerStarts = createEagerStarts({ observe: () => undefined, count: () => undefined });
       const health = watchHealth(native);
       eagerStarts.open({ connection: native, health, taskQueues: ['probes'] });
       releases.push(() => native.close(), health.stop, eagerStarts.shut);

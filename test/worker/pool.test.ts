@@ -36,7 +36,7 @@ describe('a worker', () => {
   });
 
   it.each([
-    [3_000, 2_500],
+    [3_000, 1_500],
     // A busy worker needs no more, and what waits for one that is gone goes on.
     [30_000, 5_000],
     [100, 500],
