@@ -59,7 +59,7 @@ process.exit();
 
 async function main(): Promise<number> {
   pin(process.pid, 'rest');
-  build();
+  await build();
   if (!isPinned) console.log('There is one core or no taskset: the service has no core of its own.');
   const results = await runSuites();
   const file = writeResults(`${wanted.join('-')}-${server}`, { ...facts(), server, rounds, isShort, scale, results });

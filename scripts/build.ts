@@ -1,15 +1,23 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { noticesOf } from './build/notices.ts';
+import { buildProgram, warmPrograms } from './build/program.ts';
 
-/** Builds `dist/`: the compiled program, its SQL files, and the workflow bundle that its workers load. */
+/**
+ * Builds `dist/`: the program as one file with its code cache and source map, its SQL files, the workflow bundle that its
+ * workers load, and the licences of what it consists of.
+ */
 const project = join(import.meta.dirname, '..');
 const output = join(project, 'dist');
 
 rmSync(output, { recursive: true, force: true });
 runNode('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json');
+const programs = await buildProgram(output);
+writeFileSync(join(output, 'NOTICES.txt'), noticesOf(project, programs));
 copyMigrations();
 runNode('--import', 'tsx', 'scripts/bundle.ts', join(output, 'workflow-bundle.js'));
+await warmPrograms(output);
 
 function copyMigrations(): void {
   const [from, to] = [join(project, 'src/database/migrations'), join(output, 'src/database/migrations')];

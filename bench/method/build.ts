@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
+import { buildProgram, warmPrograms } from '../../scripts/build/program.ts';
 
 const project = join(import.meta.dirname, '..', '..');
 const output = join(project, '.portico-bench');
@@ -14,13 +15,13 @@ export const compiled = (file: string): string => join(output, file.replace(/\.t
 export const bundleFile = join(output, 'workflow-bundle.js');
 
 /**
- * Compiles the service and its peers, unless that was done since they changed. What runs from source runs slower than in
- * production: the loader gives each function a name anew whenever it is created.
+ * Builds the service as the image has it and compiles its peers, unless that was done since they changed. What runs from
+ * source runs slower: the loader gives each function a name anew whenever it is created.
  */
-export function build(): void {
+export async function build(): Promise<void> {
   const sources = ['src', 'workflows', 'activities', 'bench/load', 'bench/method', 'bench/peers', 'bench/servers']
-    .flatMap(filesIn)
-    .concat('scripts/bundle.ts');
+    .concat('scripts/build')
+    .flatMap(filesIn);
   const hash = createHash('sha256').update(readFileSync(join(project, 'package-lock.json')));
   for (const file of sources) hash.update(file).update(readFileSync(join(project, file)));
   const digest = hash.digest('hex');
@@ -28,8 +29,11 @@ export function build(): void {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
   rmSync(output, { recursive: true, force: true });
   for (const file of sources) compile(file);
-  const { status } = spawnSync(process.execPath, [compiled('scripts/bundle.ts'), bundleFile], { stdio: 'inherit' });
+  await buildProgram(output);
+  const bundle = ['--import', 'tsx', 'scripts/bundle.ts', bundleFile];
+  const { status } = spawnSync(process.execPath, bundle, { cwd: project, stdio: 'inherit' });
   if (status !== 0) throw new Error('the workflows could not be bundled');
+  await warmPrograms(output);
   writeFileSync(stamp, digest);
 }
 

@@ -161,7 +161,7 @@ export const settings = z.object({
     .describe('Workflows a worker keeps in memory, about 0.3 MiB each, for each task queue.'),
   PORTICO_WORKFLOW_BUNDLE: plainText
     .optional()
-    .describe('A workflow bundle built beforehand. Not set: it is built at start.'),
+    .describe('A workflow bundle built beforehand. Not set: that of the build; from sources it is built at start.'),
   PORTICO_CORE_METRICS_PORT: port
     .prefault('0')
     .describe('The loopback port on which the Temporal SDK offers its metrics to /metrics; 0 takes a free one.'),

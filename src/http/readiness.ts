@@ -20,12 +20,13 @@ export interface CheckReport {
 }
 
 /**
- * Runs all checks side by side, each within `timeoutMs`. A report is used for `maxAgeMs`, and checks that run are
- * waited for rather than begun again, so that probes cannot become load. Never rejects.
+ * Runs all checks side by side, each within `timeoutMs`. A report is used for `maxAgeMs`, one with a failure for
+ * `maxFailedAgeMs`: what waits for readiness waits no longer than that. Checks that run are waited for rather than begun
+ * again, so that probes cannot become load. Never rejects.
  */
 export function createReadiness(
   checks: () => readonly ReadinessCheck[],
-  { timeoutMs = 1_000, maxAgeMs = 1_000 } = {},
+  { timeoutMs = 1_000, maxAgeMs = 1_000, maxFailedAgeMs = 50 } = {},
 ): () => Promise<readonly CheckReport[]> {
   let report: Promise<readonly CheckReport[]> | undefined;
   let freshUntil = Number.NEGATIVE_INFINITY;
@@ -33,8 +34,10 @@ export function createReadiness(
   return () => {
     if (report === undefined || performance.now() >= freshUntil) {
       freshUntil = Number.POSITIVE_INFINITY;
-      report = Promise.all(checks().map((check) => runCheck(check, timeoutMs))).finally(() => {
-        freshUntil = performance.now() + maxAgeMs;
+      report = Promise.all(checks().map((check) => runCheck(check, timeoutMs))).then((made) => {
+        const isGood = made.every(({ status }) => status === 'ok');
+        freshUntil = performance.now() + (isGood ? maxAgeMs : maxFailedAgeMs);
+        return made;
       });
     }
     return report;

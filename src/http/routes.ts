@@ -6,7 +6,7 @@ import type { Admission } from '../overload/admission.ts';
 import type { Gate } from '../overload/gate.ts';
 import { Problem } from '../problems.ts';
 import { withTimeLimit } from '../timing/time-limit.ts';
-import { declarationOf, replySchemasOf } from './answers.ts';
+import { createSerializer, declarationOf, jsonType } from './answers.ts';
 import { isSafe } from './methods.ts';
 import { factsOf } from './request-facts.ts';
 import { carriedBy, understands } from './request-headers.ts';
@@ -40,6 +40,7 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
   for (const operation of operations) {
     const gate = options.admission.gateOf(operation);
     const answerInTime = createAnswering(operation, gate, options);
+    const textOf = createSerializer(operation);
     app.route({
       method: operation.method,
       url: operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -51,14 +52,14 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
         ...(operation.process === undefined ? {} : { process: operation.process }),
       },
       ...(operation.maxBodyBytes === undefined ? {} : { bodyLimit: operation.maxBodyBytes }),
-      schema: { response: replySchemasOf(operation) },
       handler: async (request, reply) => {
         const control = controlOf(reply);
         const answer = await answerInTime(request, control);
         const { stream: mediaType = '' } = declarationOf(operation, answer);
         reply.code(answer.status);
         if (answer.headers !== undefined) reply.headers(answer.headers);
-        if (answer.stream === undefined) return reply.send(answer.body);
+        if (answer.body !== undefined) return reply.type(jsonType).send(textOf(reply, answer));
+        if (answer.stream === undefined) return reply.send();
         return sendStream({ request, reply, stream: answer.stream, mediaType, control });
       },
     });

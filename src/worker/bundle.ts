@@ -3,10 +3,12 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { toSdkLogger } from './runtime.ts';
 
-// Beside the compiled program the workflows are compiled as well.
-const ownWorkflows = fileURLToPath(
-  new URL(`../../workflows/index.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
-);
+const ownWorkflows = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
+
+/** What `npm run build` made of the workflows; undefined where the program runs from its sources. */
+const builtBundle = import.meta.url.endsWith('.ts')
+  ? undefined
+  : fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
 
 /**
  * Bundles the workflows into one script for the sandbox; takes a second or two. Its source map tells file and line of a
@@ -29,8 +31,11 @@ const inOneByte = (code: string): string =>
   code.replace(/[^\0-\xff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** The bundle that was built beforehand, or one built now. */
-export const workflowBundleOf = async (options: {
+export async function workflowBundleOf(options: {
   bundlePath?: string | undefined;
   workflowsPath?: string | undefined;
   logger: Logger;
-}) => (options.bundlePath === undefined ? { code: await bundleWorkflows(options) } : { codePath: options.bundlePath });
+}) {
+  const codePath = options.bundlePath ?? (options.workflowsPath === undefined ? builtBundle : undefined);
+  return codePath === undefined ? { code: await bundleWorkflows(options) } : { codePath };
+}

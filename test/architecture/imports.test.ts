@@ -80,6 +80,7 @@ const allowedRooms: Record<string, readonly string[]> = {
   'src/observability': ['src/problems.ts'],
   activities: ['src/problems.ts', 'src/catalog', 'src/definition', 'src/orchestration/identity.ts'],
   workflows: [],
+  'src/program': [],
 };
 
 describe('imports', () => {

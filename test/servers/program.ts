@@ -31,9 +31,13 @@ const running = new Set<ChildProcess>();
  * Starts Portico as a process of its own with these settings and nothing of our environment. It dies with this process,
  * however that ends; {@link endPrograms} ends those that a test has left.
  */
-export function startProgram(command: keyof typeof commands, environment: Readonly<Record<string, string>>) {
+export function startProgram(
+  /** Or the words after `node`, for a program that was built. */
+  command: keyof typeof commands | readonly string[],
+  environment: Readonly<Record<string, string>>,
+) {
   const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
-  const child = spawn(process.execPath, commands[command], {
+  const child = spawn(process.execPath, typeof command === 'string' ? commands[command] : command, {
     cwd: project,
     env: { PATH, HOME, TMPDIR, LOG_LEVEL: 'info', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
