@@ -5,12 +5,10 @@ import type { DelayedTaskInput } from '../src/catalog/delayed-tasks.ts';
 import { type DelayedTaskKey, deliveryBodyOf, deliveryIdOf } from '../src/catalog/delayed-tasks/delivery.ts';
 import { delayedTaskSettings } from '../src/catalog/delayed-tasks/settings.ts';
 import type { SettingsOf } from '../src/config/process-settings.ts';
-import type { ProcessDefinition } from '../src/definition/definition.ts';
 import type { Actor } from '../src/definition/envelope.ts';
-import type { Gateway } from '../src/orchestration/gateway.ts';
 import { Problem } from '../src/problems.ts';
 import { typed } from './failures.ts';
-import { createLaunchActivities } from './launch.ts';
+import { createLaunchActivities, type LaunchDependencies } from './launch.ts';
 
 type Targets = DelayedTaskInput['deliver'];
 type ProcessTarget = Extract<Targets, { process: unknown }>['process'];
@@ -55,11 +53,9 @@ export interface DeliveryObserver {
   countDeadLetter(): void;
 }
 
-interface Dependencies {
+interface Dependencies extends LaunchDependencies {
   readonly webhooks: Pick<Webhooks, 'send'>;
   readonly queues: Pick<Queues, 'publish'>;
-  readonly gateway: Pick<Gateway, 'start'>;
-  readonly definitions: readonly ProcessDefinition[];
   readonly settingsOf: SettingsOf;
   readonly deliveryObserver: DeliveryObserver;
   readonly deliveryRoom: DeliveryRoom;

@@ -21,10 +21,13 @@ interface Dependencies extends Adapters {
 }
 
 /** Every activity of every process, by the name that workflows call. Names are unique across processes. */
-export const createActivities = (dependencies: Dependencies) => ({
-  ...createDelayedTaskActivities(dependencies),
-  ...createLaunchActivities(dependencies),
-  ...createScheduleActivities(dependencies),
-  ...createTransferActivities(dependencies),
-  ...createUserGrantActivities(dependencies),
-});
+export const createActivities = (given: Dependencies) => {
+  const dependencies = { ...given, judging: { ...given, catalog: given.definitions } };
+  return {
+    ...createDelayedTaskActivities(dependencies),
+    ...createLaunchActivities(dependencies),
+    ...createScheduleActivities(dependencies),
+    ...createTransferActivities(dependencies),
+    ...createUserGrantActivities(dependencies),
+  };
+};

@@ -1,4 +1,3 @@
-import type { SettingsOf } from '../src/config/process-settings.ts';
 import type { JudgingServices, ProcessDefinition } from '../src/definition/definition.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import { launchableOf, type LaunchTarget } from '../src/definition/launch-target.ts';
@@ -21,17 +20,17 @@ export type Launched =
   | { readonly kind: 'created' | 'joined' | 'replayed'; readonly key: string }
   | { readonly kind: 'refused'; readonly code: ProblemCode };
 
-export interface LaunchDependencies extends Pick<JudgingServices, 'webhooks' | 'queues'> {
-  readonly gateway: Pick<Gateway, 'start' | 'findStarted'> & JudgingServices['gateway'];
-  readonly settingsOf: SettingsOf;
+export interface LaunchDependencies {
+  readonly gateway: Pick<Gateway, 'start' | 'findStarted'>;
+  /** What definitions judge a start with. */
+  readonly judging: JudgingServices;
   /** What this release can start. */
   readonly definitions: readonly ProcessDefinition[];
 }
 
-/** Starts processes for processes and schedules. What their definitions judge a start with is among the dependencies. */
+/** Starts processes for processes and schedules. */
 export function createLaunchActivities(dependencies: LaunchDependencies) {
-  const { gateway, definitions } = dependencies;
-  const services = { ...dependencies, catalog: definitions };
+  const { gateway, definitions, judging: services } = dependencies;
 
   async function launch({ tenant, startedBy, traceparent, ...target }: LaunchOrder): Promise<Launched> {
     const { definition, body, input, key: businessKey } = launchableOf(definitions, target);

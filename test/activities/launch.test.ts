@@ -3,6 +3,7 @@ import { createLaunchActivities } from '../../activities/launch.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { createGateway } from '../../src/orchestration/gateway.ts';
 import { parcelsV1, probesV1 } from '../fixtures/probes.ts';
+import { judgesNothing } from '../harness/judging.ts';
 import { unique } from '../harness/portico.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
@@ -17,7 +18,7 @@ let opened: ReturnType<typeof openGateway>;
 function openGateway(address: string) {
   const { connection, close } = createConnection({ settings: { address, tls: false }, observe: () => undefined });
   const gateway = createGateway({ connection, namespace: 'default', deadlines });
-  return { gateway, close, ...createLaunchActivities({ gateway, definitions, settingsOf: () => ({}) as never }) };
+  return { gateway, close, ...createLaunchActivities({ gateway, definitions, judging: judgesNothing }) };
 }
 
 beforeAll(() => {

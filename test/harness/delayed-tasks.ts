@@ -11,6 +11,7 @@ import type { StartOutcome } from '../../src/orchestration/start.ts';
 import type { StartCall } from '../../src/orchestration/start-request.ts';
 import { createDeliveryRoom } from '../../src/worker/delivery-room.ts';
 import { approver, createMessages, starter } from './instance-messages.ts';
+import { judgesNothing } from './judging.ts';
 import { settingsWith } from './settings.ts';
 import { until } from './until.ts';
 import { openWorkers } from './workers.ts';
@@ -78,6 +79,7 @@ export async function openDelayedTasks({ address, deadLetterMs }: { address: str
     webhooks: { send: ({ id, body, target }) => receive('url' in target ? target.url : target.endpoint, id, body) },
     queues: { publish: ({ messageId, body, queue }) => receive(queue, messageId, body) },
     gateway: {
+      findStarted: () => Promise.resolve(undefined),
       start: (call) => {
         starts.push(call);
         const snapshot = { id: call.key, status: 'running', startedAt: new Date().toISOString() } as const;
@@ -85,6 +87,7 @@ export async function openDelayedTasks({ address, deadLetterMs }: { address: str
       },
     },
     definitions: catalog,
+    judging: judgesNothing,
     settingsOf: settingsWith(delayedTaskSettings, deadLetterMs === undefined ? {} : { deadLetterTime: deadLetterMs }),
     deliveryObserver: {
       observeLateness: (_target, seconds) => void observed.latenessSeconds.push(seconds),

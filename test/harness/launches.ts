@@ -5,6 +5,7 @@ import type { ScheduledLaunch } from '../../src/definition/scheduled-launch.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { createGateway } from '../../src/orchestration/gateway.ts';
 import { probesV1 } from '../fixtures/probes.ts';
+import { judgesNothing } from './judging.ts';
 import { until } from './until.ts';
 import { fixtureWorkflows, openWorkers } from './workers.ts';
 
@@ -33,7 +34,7 @@ export async function openLaunches({ address }: { address: string }) {
       },
     },
     definitions: [definition],
-    settingsOf: () => ({}) as never,
+    judging: judgesNothing,
     observeFiring: (_process, result) => void results.push(result),
   });
   const { taskQueue } = await workers.startWorker({ activities });
