@@ -200,11 +200,11 @@ describe('a start', () => {
 });
 
 describe('a process', () => {
-  const transfer = (other: object = {}) => ({
-    ...transferOf('x', aboveLimit),
-    transferId: undefined,
-    ...other,
-  });
+  /** A transfer above the limit, without its key. */
+  const transfer = (other: object = {}) => {
+    const { transferId: _, ...body } = transferOf('x', aboveLimit);
+    return { ...body, ...other };
+  };
   const deliver = (input: object, name = 'transfers') => ({ process: { name, input } });
 
   it('is started by whoever delayed it, and not approved by them', async () => {
