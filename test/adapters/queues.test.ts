@@ -206,6 +206,23 @@ describe.skipIf(rabbitSkipReason() !== undefined)('RabbitMQ', () => {
     expect((await idsIn(queue)).filter((id) => id === message.messageId)).toHaveLength(2);
   });
 
+  it('that confirms nothing, and then is gone, has taken no place of later messages', async () => {
+    const proxy = await startTcpProxy(rabbit.port);
+    onTestFinished(() => proxy.close());
+    const { queue, publish } = await openQueue(`amqp://127.0.0.1:${proxy.port}`);
+    expect(await publish(messageTo(queue))).toEqual({ kind: 'delivered' });
+    await proxy.inject('hold-answers');
+    const attempts = await Promise.all(
+      Array.from({ length: 300 }, () => publish(messageTo(queue, { timeoutMs: 300 }))),
+    );
+    expect(new Set(attempts.map((attempt) => ('reason' in attempt ? attempt.reason : 'none')))).toEqual(
+      new Set(['timeout', 'busy']),
+    );
+    proxy.cut();
+    await proxy.heal();
+    expect(await publish(messageTo(queue))).toEqual({ kind: 'delivered' });
+  });
+
   it('fails an attempt that is cancelled', async () => {
     const proxy = await startTcpProxy(rabbit.port);
     onTestFinished(() => proxy.close());
@@ -260,7 +277,7 @@ describe.skipIf(rabbitSkipReason() !== undefined)('RabbitMQ', () => {
     onTestFinished(() => postgres.stop());
     const databaseUrl = postgres.urlOf(await postgres.createDatabase());
     const { queue, publish } = await openQueue();
-    const messages = [1, 2, 4, 8].map((amount) => messageTo(queue, { body: JSON.stringify({ amount }) }));
+    const messages = [1, 2, 4, 8].map((amount) => messageTo(queue, { body: JSON.stringify({ payload: { amount } }) }));
     // As retries bring them, to several at once.
     await Promise.all([...messages, ...messages, ...messages].map((message) => publish(message)));
     const environment = { DATABASE_URL: databaseUrl, BROKER_URL: rabbit.url, QUEUE: queue };

@@ -5,6 +5,8 @@ import { dead, failed, type QueueMessage } from './broker.ts';
 interface Lane {
   readonly channel: ConfirmChannel;
   isClosed: boolean;
+  /** Also where the connection ends, which the library's own `close` does not notice. */
+  readonly closed: Promise<void>;
   /** The code with which the server closed it. */
   code?: unknown;
 }
@@ -17,12 +19,16 @@ export function channelsOf(model: ChannelModel) {
   const idle: Lane[] = [];
 
   async function open(): Promise<Lane> {
-    const lane: Lane = { channel: await model.createConfirmChannel(), isClosed: false };
-    lane.channel.on('error', (error) => {
+    const channel = await model.createConfirmChannel();
+    const closed = new Promise<void>((resolve) => {
+      channel.on('close', resolve);
+    });
+    const lane: Lane = { channel, isClosed: false, closed };
+    channel.on('error', (error) => {
       lane.code = 'code' in error ? error.code : undefined;
     });
     // Before the library fails what was not confirmed.
-    lane.channel.prependListener('close', () => {
+    channel.prependListener('close', () => {
       lane.isClosed = true;
     });
     return lane;
@@ -38,17 +44,23 @@ export function channelsOf(model: ChannelModel) {
   return {
     async publish(message: QueueMessage, signal: AbortSignal): Promise<Attempt> {
       const lane = takeIdle() ?? (await open());
-      let attempt: Attempt | undefined;
-      try {
-        attempt = await Promise.race([confirmed(lane, message), aborted(signal)]);
-        return attempt ?? failed('timeout');
-      } finally {
-        if (attempt !== undefined && !lane.isClosed) idle.push(lane);
-        // A late confirm must not be taken for that of the next message.
-        else if (!lane.isClosed) await lane.channel.close().catch(() => undefined);
-      }
+      // It may have opened too late.
+      const attempt = signal.aborted ? failed('timeout') : await outcomeOf(lane, message, signal);
+      if (attempt !== undefined && !lane.isClosed) idle.push(lane);
+      // A late confirm must not be taken for that of the next message.
+      else if (!lane.isClosed) await close(lane);
+      return attempt ?? failed('timeout');
     },
   };
+}
+
+/** Undefined where `signal` aborts first. */
+const outcomeOf = (lane: Lane, message: QueueMessage, signal: AbortSignal): Promise<Attempt | undefined> =>
+  Promise.race([confirmed(lane, message), aborted(signal)]);
+
+async function close({ channel, closed }: Lane): Promise<void> {
+  channel.close().catch(() => undefined);
+  await closed;
 }
 
 /** Resolves when the broker has taken the message or refused it, or when the channel has closed. */

@@ -76,7 +76,7 @@ function connectionOf(model: ChannelModel, destroy: () => void): RabbitConnectio
     },
     ended,
     async close(): Promise<void> {
-      await withTimeLimit(model.close(), closeMs).catch(() => undefined);
+      await withTimeLimit(Promise.race([model.close(), ended]), closeMs).catch(() => undefined);
       destroy();
       await ended;
     },
