@@ -75,7 +75,6 @@ const deferred = (): Delivery => ({ kind: 'deferred', forMs: Math.round(5_000 + 
  */
 export function createDelayedTaskActivities(dependencies: Dependencies) {
   const { webhooks, queues, deliveryObserver, deliveryRoom, settingsOf } = dependencies;
-  const { deadLetterTime } = settingsOf(delayedTaskSettings);
   const { launch } = createLaunchActivities(dependencies);
 
   /** Makes the attempt unless the task has expired, and counts what became of it. */
@@ -126,7 +125,7 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
     buryTask: (_task: Pick<DelayedTaskKey, 'tenant' | 'key'>): Promise<{ forMs: number }> =>
       typed(() => {
         deliveryObserver.countDeadLetter();
-        return Promise.resolve({ forMs: deadLetterTime });
+        return Promise.resolve({ forMs: settingsOf(delayedTaskSettings).deadLetterTime });
       }),
   };
 }

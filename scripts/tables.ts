@@ -5,7 +5,7 @@ import type { SettingDescription } from '../src/config/settings.ts';
 import { outcomesOf, type ProcessDefinition } from '../src/definition/definition.ts';
 import { operations } from '../src/operations/index.ts';
 import { collectionPathOf } from '../src/operations/representation.ts';
-import { problems } from '../src/problems.ts';
+import { problems } from '../src/problem-table.ts';
 import { renderStates } from './states.ts';
 
 const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;

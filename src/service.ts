@@ -67,33 +67,21 @@ export async function run(environment: Environment, options: RunOptions = {}): P
 
     const observe = metrics.observeTemporalRequest;
     const deadlines = deadlinesOf(config);
+    const { workflowsPath, launchQueue } = options;
     const eagerStarts =
       coreMetricsPort === undefined ? undefined : createEagerStarts({ observe, count: metrics.countEagerStart });
-    const cursorSecret = config.cursorSecret?.reveal();
     const orchestration = openOrchestration({
-      temporal,
-      deadlines,
-      cursorSecret,
-      eagerStarts,
-      launchQueue: options.launchQueue,
+      ...{ temporal, deadlines, eagerStarts, launchQueue, observe, logger },
+      cursorSecret: config.cursorSecret?.reveal(),
       visibilityPerSecond: config.temporal.visibilityPerSecond,
-      observe,
-      logger,
     });
     started.push('connection to Temporal', orchestration.close);
     checks.push(orchestration.checks.temporal, orchestration.checks.attributes);
 
     const shared = { config, definitions, storage, gateway: orchestration.gateway, metrics, logger };
     if (coreMetricsPort !== undefined && eagerStarts !== undefined) {
-      const { workflowsPath, launchQueue } = options;
-      const workers = await startWorkerSide({
-        ...shared,
-        eagerStarts,
-        temporal,
-        coreMetricsPort,
-        workflowsPath,
-        launchQueue,
-      });
+      const worker = { eagerStarts, temporal, coreMetricsPort, workflowsPath, launchQueue };
+      const workers = await startWorkerSide({ ...shared, ...worker });
       started.push('workers', workers.stop);
       checks.push(...workers.checks);
     }

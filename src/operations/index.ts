@@ -6,9 +6,9 @@ import { listOperationOf } from './list.ts';
 import type { Operation } from './operation.ts';
 import { readOperationsOf } from './reads.ts';
 import { accountOperations } from './resources/accounts.ts';
+import { endpointOperations } from './resources/endpoints.ts';
 import { scheduleOperations } from './resources/schedules.ts';
 import { scheduleActionOperations } from './resources/schedules-actions.ts';
-import { endpointOperations } from './resources/endpoints.ts';
 import { suspenseOperations } from './resources/suspense.ts';
 import { userOperations } from './resources/users.ts';
 import { startOperationOf } from './start.ts';
@@ -16,10 +16,9 @@ import { startOperationOf } from './start.ts';
 /** Every resource that is no process, each in a file of its own in `resources/`. */
 const resources: readonly Operation[] = [
   ...accountOperations,
-  ...suspenseOperations,
+  ...endpointOperations,
   ...scheduleOperations,
   ...scheduleActionOperations,
-  ...endpointOperations,
   ...suspenseOperations,
   ...userOperations,
 ];

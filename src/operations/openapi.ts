@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
-import { type ProblemCode, problemMediaType, problems } from '../problems.ts';
+import { problems } from '../problem-table.ts';
+import { type ProblemCode, problemMediaType } from '../problems.ts';
 import { problemHeaders, requestHeaders, responseHeaders } from './openapi-headers.ts';
 import type { Operation, ResponseDeclaration } from './operation.ts';
 

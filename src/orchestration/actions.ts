@@ -7,7 +7,8 @@ import {
 import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import type { ActionAnswer, ActionCall, Actor } from '../definition/envelope.ts';
-import { Problem, type ProblemCode, problems } from '../problems.ts';
+import { problems } from '../problem-table.ts';
+import { Problem, type ProblemCode } from '../problems.ts';
 import { type InstanceAddress, refOf } from './address.ts';
 import { type CallDependencies, clientWithin } from './calls.ts';
 import { encode } from './codec.ts';

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import { type ProblemCode, problems } from '../../src/problems.ts';
+import { problems } from '../../src/problem-table.ts';
+import type { ProblemCode } from '../../src/problems.ts';
 
 /** An answer over the wire, its body parsed. */
 interface Answer {

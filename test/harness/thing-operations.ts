@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Call, Operation } from '../../src/operations/operation.ts';
-import { Problem, type ProblemCode, problems } from '../../src/problems.ts';
+import { problems } from '../../src/problem-table.ts';
+import { Problem, type ProblemCode } from '../../src/problems.ts';
 
 /** What an operation for tests need not say: it reads, asks for `things:read`, takes any query, answers 200. */
 export const probe = (

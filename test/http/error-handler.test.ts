@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { renderProblem } from '../../src/http/error-handler.ts';
-import { Problem, type ProblemCode, problems } from '../../src/problems.ts';
+import { problems } from '../../src/problem-table.ts';
+import { Problem, type ProblemCode } from '../../src/problems.ts';
 import { jsonPost, startApp } from '../harness/app.ts';
 
 const api = await startApp({

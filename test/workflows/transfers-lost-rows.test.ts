@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { problems } from '../../src/problems.ts';
+import { problems } from '../../src/problem-table.ts';
 import { breakBefore, createGate, failFirst, passThrough } from '../harness/adapter-calls.ts';
 import { approver } from '../harness/instance-messages.ts';
 import { beginStuck, retryOncePossible } from '../harness/stuck-returns.ts';
