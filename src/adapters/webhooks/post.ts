@@ -63,7 +63,8 @@ const words: readonly (readonly [code: RegExp, word: string])[] = [
 function failureOf(error: unknown): string {
   const refusal = refusalOf(error);
   if (refusal !== undefined) return refusal;
+  if (!(error instanceof Error)) return 'connection';
   // Some errors of the parser have a name of their own and no code.
-  const code = error instanceof Error ? String(('code' in error ? error.code : undefined) ?? error.name) : '';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
   return words.find(([pattern]) => pattern.test(code))?.[1] ?? 'connection';
 }
