@@ -131,7 +131,7 @@ export const secretText = parsed('a secret of at least 32 bytes', (text) => secr
 );
 
 /** A key of AES-256 and the name that what it sealed carries. */
-export interface RingKey {
+interface RingKey {
   readonly id: string;
   /** 32 bytes. */
   readonly key: Buffer;

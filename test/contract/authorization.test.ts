@@ -80,7 +80,7 @@ const bodies: Record<string, object> = {
   holdTransfersV1: { note: 'Canary' },
   freezeAccount: {},
   unfreezeAccount: {},
-  putEndpoint: { url: 'http://127.0.0.1:1/hook', description: 'Canary' },
+  putEndpoint: { url: 'http://127.0.0.1:1/hook' },
   putAccount: { currency: 'EUR', openingBalance: { minor: '100000000' } },
 };
 

@@ -52,7 +52,7 @@ export function openWebhooks(
       rest: { id?: string; body?: string; timeoutMs?: number; signal?: AbortSignal } = {},
     ) => webhooks.send({ tenant, id: randomUUID(), target, body: '{"n":1}', timeoutMs: 10_000, ...rest }),
     /** Creates an endpoint and gives its id and its secret. */
-    async createEndpoint(url: string, endpointId = randomUUID()) {
+    async createEndpoint(url: string, endpointId: string = randomUUID()) {
       const created = await endpoints.createEndpoint({ tenant, endpointId, url });
       if (created.kind !== 'created') throw new Error(`the endpoint was not created: ${created.kind}`);
       return { key: { tenant, endpointId }, target: { endpoint: endpointId }, secret: created.secret };

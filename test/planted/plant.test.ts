@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { deliveryBugs } from './delivery-bugs.ts';
 import { edgeBugs } from './edge-bugs.ts';
 import { loadBugs } from './load-bugs.ts';
 import { moneyBugs } from './money-bugs.ts';
@@ -14,7 +15,7 @@ import { workflowBugs } from './workflow-bugs.ts';
 const project = join(import.meta.dirname, '..', '..');
 const read = (file: string): string => readFileSync(join(project, file), 'utf8');
 
-const bugs = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs, ...scheduleBugs, ...taskBugs];
+const bugs = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs, ...scheduleBugs, ...taskBugs, ...deliveryBugs];
 const named = bugs.map((bug): [string, PlantedBug] => [bug.name, bug]);
 
 describe('the bug that `npm run test:planted` plants:', () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { provideTemporalCli } from '../../local/temporal/cli.ts';
 import { copyCheckout } from '../harness/checkout.ts';
 import { inParallel } from '../harness/in-parallel.ts';
+import { deliveryBugs } from './delivery-bugs.ts';
 import { edgeBugs } from './edge-bugs.ts';
 import { loadBugs } from './load-bugs.ts';
 import { moneyBugs } from './money-bugs.ts';
@@ -27,7 +28,7 @@ const width = 2;
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(chosen: readonly string[]): Promise<number> {
-  const all = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs, ...scheduleBugs, ...taskBugs];
+  const all = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs, ...scheduleBugs, ...taskBugs, ...deliveryBugs];
   const bugs = all.filter(({ name }) => chosen.length === 0 || chosen.some((part) => name.includes(part)));
   if (bugs.length === 0)
     throw new Error(`No bug has such a name. There are: ${all.map(({ name }) => name).join('; ')}`);

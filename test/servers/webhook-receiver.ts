@@ -4,7 +4,7 @@ import { createServer as createSecureServer } from 'node:https';
 import type { Certificate } from './certificates.ts';
 
 /** One request as it came over the wire. */
-export interface Received {
+interface Received {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;

@@ -11,7 +11,7 @@ export interface ConnectorOptions {
 }
 
 /** What kept a connection from being made before anything was sent. */
-export type Refusal = 'address-not-allowed' | 'dns';
+type Refusal = 'address-not-allowed' | 'dns';
 
 const refusals = new WeakMap<Error, Refusal>();
 

@@ -16,7 +16,7 @@ import {
 import { addSecret, dropOldSecrets, readSecrets, resealSecrets } from './endpoint-secrets.ts';
 import type { KeyRing } from './sealing.ts';
 
-export interface EndpointSettings {
+interface EndpointSettings {
   readonly keys?: { reveal(): KeyRing } | undefined;
   /** Endpoints a tenant may have. */
   readonly limit: number;

@@ -56,13 +56,15 @@ const words: readonly (readonly [code: RegExp, word: string])[] = [
   [/^(ECONNRESET|EPIPE|UND_ERR_SOCKET|UND_ERR_CLOSED|UND_ERR_DESTROYED)$/, 'reset'],
   [/^(ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL)$/, 'unreachable'],
   [/^ETIMEDOUT$/, 'timeout'],
-  [/^(HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES)/, 'invalid-response'],
+  [/^(HTTPParserError|HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES)/, 'invalid-response'],
   [/^(ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH)/, 'tls'],
 ];
 
 function failureOf(error: unknown): string {
   const refusal = refusalOf(error);
   if (refusal !== undefined) return refusal;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (!(error instanceof Error)) return 'connection';
+  // Some errors of the parser have a name of their own and no code.
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
   return words.find(([pattern]) => pattern.test(code))?.[1] ?? 'connection';
 }

@@ -4,7 +4,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 export type KeyRing = readonly { readonly id: string; readonly key: Buffer }[];
 
 /** A text that only holders of the key can read. */
-export interface Sealed {
+interface Sealed {
   readonly keyId: string;
   /** Nonce of 12 bytes, ciphertext, tag of 16 bytes. */
   readonly bytes: Buffer;

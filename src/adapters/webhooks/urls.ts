@@ -8,7 +8,7 @@ export interface UrlRules {
 }
 
 /** `unreadable`: it is no absolute URL. `not-allowed`: it is one that webhooks may not be sent to. */
-export type JudgedUrl =
+type JudgedUrl =
   | { readonly kind: 'allowed'; readonly url: URL; readonly host: string; readonly port: number }
   | { readonly kind: 'unreadable' | 'not-allowed'; readonly because: string };
 

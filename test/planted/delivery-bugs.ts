@@ -1,0 +1,74 @@
+import type { PlantedBug } from './planted-bug.ts';
+
+const guard = 'test/adapters/webhooks/guard.test.ts';
+const send = 'test/adapters/webhooks/send.test.ts';
+
+/** Bugs of what is delivered to others. */
+export const deliveryBugs: readonly PlantedBug[] = [
+  {
+    name: 'the guard of webhooks looks at names alone',
+    edits: [
+      {
+        file: 'src/adapters/webhooks/urls.ts',
+        find: 'if (isIP(host) !== 0 && !isAllowedAddress(host))',
+        put: "if (host === '' && !isAllowedAddress(host))",
+      },
+    ],
+    caughtBy: [guard, 'is refused when it is named and when it is delivered to'],
+  },
+  {
+    name: 'the guard of webhooks looks at names when they are named alone',
+    edits: [
+      {
+        file: 'src/adapters/webhooks/connector.ts',
+        find: 'if (!answers.every(({ address }) => isAllowedAddress(address)))',
+        put: 'if (answers.length === 0)',
+      },
+    ],
+    caughtBy: [guard, 'is a name that was public when it was named'],
+  },
+  {
+    name: 'each attempt has an id of its own',
+    edits: [
+      {
+        file: 'src/adapters/webhooks/signatures.ts',
+        find: "    'webhook-id': id,\n",
+        put: "    'webhook-id': `${id}-${sentAt.getTime()}`,\n",
+      },
+    ],
+    caughtBy: [send, 'keeps its id, says its own time'],
+  },
+  {
+    name: 'a webhook follows redirects',
+    edits: [
+      {
+        file: 'src/adapters/webhooks/post.ts',
+        find: "const answer = await client.request({ method: 'POST', path, headers, body, signal });",
+        put: "let answer = await client.request({ method: 'POST', path, headers, body, signal });\n      const next = answer.headers.location;\n      if (typeof next === 'string') answer = (await fetch(next, { method: 'POST' })) as never;",
+      },
+    ],
+    caughtBy: [send, 'does not follow a 302'],
+  },
+  {
+    name: 'the secret of an endpoint is logged',
+    edits: [
+      {
+        file: 'src/operations/resources/endpoints.ts',
+        find: '      return { status: 200, body: { ...bodyOf(rotated), secret: rotated?.secret } };\n',
+        put: '      throw new Error(`rotated to ${rotated?.secret}`);\n',
+      },
+    ],
+    caughtBy: ['test/contract/endpoints.test.ts', 'no secret and no URL of an endpoint is in the log'],
+  },
+  {
+    name: 'a 410 disables nothing',
+    edits: [
+      {
+        file: 'src/adapters/webhooks/send.ts',
+        find: '  await inner.endpoints.disableGone(key, read).catch(() => undefined);\n',
+        put: '',
+      },
+    ],
+    caughtBy: ['test/adapters/webhooks/endpoints.test.ts', 'is disabled by a 410'],
+  },
+];
