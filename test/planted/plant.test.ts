@@ -15,7 +15,16 @@ import { workflowBugs } from './workflow-bugs.ts';
 const project = join(import.meta.dirname, '..', '..');
 const read = (file: string): string => readFileSync(join(project, file), 'utf8');
 
-const bugs = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs, ...scheduleBugs, ...taskBugs, ...deliveryBugs];
+const bugs = [
+  ...moneyBugs,
+  ...workflowBugs,
+  ...edgeBugs,
+  ...loadBugs,
+  ...queueBugs,
+  ...scheduleBugs,
+  ...taskBugs,
+  ...deliveryBugs,
+];
 const named = bugs.map((bug): [string, PlantedBug] => [bug.name, bug]);
 
 describe('the bug that `npm run test:planted` plants:', () => {

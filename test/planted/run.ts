@@ -28,7 +28,16 @@ const width = 2;
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(chosen: readonly string[]): Promise<number> {
-  const all = [...moneyBugs, ...workflowBugs, ...edgeBugs, ...loadBugs, ...queueBugs, ...scheduleBugs, ...taskBugs, ...deliveryBugs];
+  const all = [
+    ...moneyBugs,
+    ...workflowBugs,
+    ...edgeBugs,
+    ...loadBugs,
+    ...queueBugs,
+    ...scheduleBugs,
+    ...taskBugs,
+    ...deliveryBugs,
+  ];
   const bugs = all.filter(({ name }) => chosen.length === 0 || chosen.some((part) => name.includes(part)));
   if (bugs.length === 0)
     throw new Error(`No bug has such a name. There are: ${all.map(({ name }) => name).join('; ')}`);
