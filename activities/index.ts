@@ -1,6 +1,6 @@
 import type { Adapters } from '../src/adapters/index.ts';
 import type { SettingsOf } from '../src/config/process-settings.ts';
-import type { ProcessDefinition } from '../src/definition/definition.ts';
+import type { JudgingServices, ProcessDefinition } from '../src/definition/definition.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
 import { createDelayedTaskActivities, type DeliveryObserver, type DeliveryRoom } from './delayed-tasks.ts';
 import { createLaunchActivities } from './launch.ts';
@@ -11,6 +11,8 @@ import { createUserGrantActivities } from './user-grants.ts';
 /** What activities may ask for: every adapter, the gateway, and the settings of their process. */
 interface Dependencies extends Adapters {
   readonly gateway: Gateway;
+  /** What definitions judge a start with. */
+  readonly judging: JudgingServices;
   readonly settingsOf: SettingsOf;
   /** What this process offers: activities may start it. */
   readonly definitions: readonly ProcessDefinition[];
@@ -21,13 +23,10 @@ interface Dependencies extends Adapters {
 }
 
 /** Every activity of every process, by the name that workflows call. Names are unique across processes. */
-export const createActivities = (given: Dependencies) => {
-  const dependencies = { ...given, judging: { ...given, catalog: given.definitions } };
-  return {
-    ...createDelayedTaskActivities(dependencies),
-    ...createLaunchActivities(dependencies),
-    ...createScheduleActivities(dependencies),
-    ...createTransferActivities(dependencies),
-    ...createUserGrantActivities(dependencies),
-  };
-};
+export const createActivities = (dependencies: Dependencies) => ({
+  ...createDelayedTaskActivities(dependencies),
+  ...createLaunchActivities(dependencies),
+  ...createScheduleActivities(dependencies),
+  ...createTransferActivities(dependencies),
+  ...createUserGrantActivities(dependencies),
+});

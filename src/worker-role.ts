@@ -39,10 +39,10 @@ interface WorkerRoleOptions {
 export async function startWorkerRole(options: WorkerRoleOptions) {
   const { config, eagerStarts, gateway, logger, metrics, storage, temporal } = options;
   const runtime = installRuntime({ logger, metricsPort: options.coreMetricsPort });
+  const judging = { ...storage.workAdapters, gateway, settingsOf: config.settingsOf, catalog: options.definitions };
   const dependencies = {
-    ...storage.workAdapters,
-    gateway,
-    settingsOf: config.settingsOf,
+    ...judging,
+    judging,
     deliveryObserver: metrics.delayedTasks,
     deliveryRoom: createDeliveryRoom({ slots: config.worker.deliverySlots }),
     definitions: options.definitions,

@@ -59,6 +59,7 @@ const allowedRooms: Record<string, readonly string[]> = {
     'src/config/schedule-settings.ts',
     'src/definition',
     'src/orchestration',
+    'src/problem-table.ts',
     'src/problems.ts',
   ],
   'src/http': [
@@ -72,7 +73,7 @@ const allowedRooms: Record<string, readonly string[]> = {
   'src/overload': ['src/problems.ts'],
   'src/tokens': ['src/config', 'src/problems.ts', 'src/json-text.ts'],
   'src/config': [],
-  'src/orchestration': ['src/definition', 'src/problems.ts'],
+  'src/orchestration': ['src/definition', 'src/problem-table.ts', 'src/problems.ts'],
   'src/worker': ['src/orchestration', 'src/definition', 'src/young-generation.ts'],
   // An adapter is given its settings: the list alone knows whose they are.
   'src/adapters': ['src/problems.ts', 'src/database'],

@@ -34,6 +34,8 @@ beforeAll(async () => {
   await portico.put('/v1/endpoints/receiver', bodies['putEndpoint']);
   const { transferId: suspense } = await settledTransfer(portico);
   const schedules = unique('schedule');
+  const tasks = unique('task');
+  await portico.post('/v1/delayed-tasks', later, { headers: { 'idempotency-key': tasks } });
   await portico.post('/v1/schedules', bodyOf('schedules', schedules));
   await portico.post(`/v1/schedules/${schedules}/pause`, { reason: 'Canary' });
   Object.assign(ids, {
@@ -44,6 +46,7 @@ beforeAll(async () => {
     suspense,
     schedules,
     endpoints: 'receiver',
+    'delayed-tasks': tasks,
   });
 });
 afterAll(async () => {
@@ -56,6 +59,9 @@ const yearly = {
   action: { process: 'user-grants', input: { name: 'Ada' } },
 };
 
+/** Due after the test: nobody answers there. */
+const later = { after: 'PT2H', deliver: { webhook: { url: 'http://127.0.0.1:1/hook' } }, payload: 'Canary' };
+
 const bodyOf = (tag: string, id: string): object =>
   tag === 'schedules'
     ? { name: id, ...yearly }
@@ -65,6 +71,11 @@ const bodyOf = (tag: string, id: string): object =>
 
 /** What an operation takes, if it takes a body. */
 const bodies: Record<string, object> = {
+  startDelayedTasksV1: later,
+  rescheduleDelayedTasksV1: { after: 'PT3H' },
+  runNowDelayedTasksV1: {},
+  cancelDelayedTasksV1: {},
+  redeliverDelayedTasksV1: {},
   previewScheduleSpec: { spec: yearly.spec },
   replaceSchedule: yearly,
   pauseSchedule: {},

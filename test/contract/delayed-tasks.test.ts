@@ -240,7 +240,8 @@ describe('a process', () => {
     const { id } = created.body;
     expect((await act(id, 'reschedule', { after: 'PT2H' }, { permissions })).body.code).toBe('forbidden');
     expect((await act(id, 'run-now', {}, { permissions })).body.code).toBe('forbidden');
-    expect((await act(id, 'cancel', {}, { permissions })).status).toBe(202);
+    // 200 where it has ended by the time that the answer is made.
+    expect([200, 202]).toContain((await act(id, 'cancel', {}, { permissions })).status);
   });
 
   it('has its input judged when the task is created', async () => {
