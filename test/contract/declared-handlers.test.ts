@@ -49,6 +49,14 @@ describe('every declared action and view', () => {
           return userId;
         },
       ],
+      'delayed-tasks': [
+        async () => {
+          const key = unique('task');
+          const later = { after: 'PT1H', deliver: { webhook: { url: 'http://127.0.0.1:1/hook' } } };
+          await portico.post('/v1/delayed-tasks', later, { headers: { 'idempotency-key': key } });
+          return key;
+        },
+      ],
       probes: [() => startedProbe({}), () => startedProbe({ color: 'green' })],
     };
     for (const definition of [...catalog, probesV1]) {
