@@ -60,7 +60,7 @@ describe('the attributes of a start', () => {
         ...(given.length === 0 ? [] : [{ key: labels, value: given }]),
       ]),
     );
-    expect(Object.keys(ours)).toEqual(Object.keys(theirs));
+    expect(Object.keys(ours).sort()).toEqual(Object.keys(theirs).sort());
     for (const [name, payload] of Object.entries(theirs)) expect(bytesOf(ours[name] ?? {})).toEqual(bytesOf(payload));
   });
 });
