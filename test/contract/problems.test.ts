@@ -23,6 +23,7 @@ const faultyV1: ProcessDefinition = {
   ...probesV1,
   name: 'faulty',
   collection: 'faulty',
+  singular: 'faulty',
   output: z.discriminatedUnion('outcome', [z.object({ outcome: z.literal('completed'), promised: z.string() })]),
   implementations: [],
 };
