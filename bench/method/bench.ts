@@ -145,10 +145,10 @@ const settingsOf = {
   /** All new transfers take the way of one commit. */
   'at-once': { ROLE: 'all', PORTICO_TRANSFERS_AT_ONCE_SHARE: '1' },
   'api-at-once': { ROLE: 'api', PORTICO_TRANSFERS_AT_ONCE_SHARE: '1' },
-  /** Refuses nearly all starts. */
   /** Fetches the issuer's keys. */
   'key-set': { ROLE: 'api' },
   large: { ROLE: 'api' },
+  /** Refuses nearly all starts. */
   limited: { ROLE: 'api', PORTICO_RATE_LIMIT_STARTS: '1' },
 } as const satisfies Partial<Record<PeerName, Readonly<Record<string, string>>>>;
 
