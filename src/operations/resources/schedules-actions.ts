@@ -3,7 +3,7 @@ import { businessKey } from '../../definition/fields.ts';
 import { checkLaunch } from '../../definition/launch-target.ts';
 import { hashedKey } from '../../orchestration/identity.ts';
 import { schedulesName } from '../../orchestration/schedules/raw-schedule.ts';
-import { nextFirings } from '../../orchestration/schedules/timetable.ts';
+import { lastBeginMs, nextFirings } from '../../orchestration/schedules/timetable.ts';
 import { Problem } from '../../problems.ts';
 import { type Answer, type Call, defineOperation, type Operation, type Services } from '../operation.ts';
 import { collectionPathOf } from '../representation.ts';
@@ -86,14 +86,15 @@ async function backfill({ body, ...call }: Backfill, services: Services): Promis
   const { backfillLimit } = settingsOf(scheduleSettings);
   const timetable = timetableOf(spec);
   const last = Math.min(untilMs, timetable.untilMs ?? Infinity);
-  const firings = nextFirings({ ...timetable, untilMs: last }, fromMs - 1, backfillLimit + 1).length;
-  if (firings > backfillLimit) throw refused(`takes in more than ${backfillLimit} firings: ask for less at once`);
-  if (firings > 0) {
-    const range = { fromMs, untilMs, overlap: overlap === 'allow-all' ? overlap : body.overlap };
+  const times = nextFirings({ ...timetable, untilMs: last }, fromMs - 1, backfillLimit + 1);
+  if (times.length > backfillLimit) throw refused(`takes in more than ${backfillLimit} firings: ask for less at once`);
+  if (times.length > 0) {
+    const untilBegun = lastBeginMs(timetable, untilMs, spec.jitterSeconds * 1_000);
+    const range = { fromMs, untilMs: untilBegun, times, overlap: overlap === 'allow-all' ? overlap : body.overlap };
     await gateway.backfillSchedule({ tenant: principal.tenant, name }, range);
   }
   const [from, to] = [fromMs, untilMs].map((ms) => new Date(ms).toISOString());
-  return { status: 202, body: { firings, from, to } };
+  return { status: 202, body: { firings: times.length, from, to } };
 }
 
 const refused = (message: string): Problem =>

@@ -21,7 +21,9 @@ const firing = z
     firedAt: time,
     state: z
       .enum(['running', 'ended', 'failed'])
-      .describe('`failed`: nothing could be started, or the instance failed.'),
+      .describe(
+        '`failed`: nothing could be started, or the instance failed. One that began beside others (allow-all) stays `running`, however it ended.',
+      ),
     instance: z
       .object({ process: z.string(), id: z.string(), href: z.string().optional() })
       .optional()
