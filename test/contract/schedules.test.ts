@@ -62,6 +62,7 @@ describe.concurrent('creating a schedule', () => {
     expect(await pointersOf({ ...good, action: probeAction({ mode: 'fly' }) })).toEqual(['/action/input/mode']);
     expect(await pointersOf({ ...good, action: probeAction({ probeId: 'x' }) })).toEqual(['/action/input/probeId']);
     expect(await pointersOf({ ...good, overlap: 'cancel-other' })).toEqual(['/overlap']);
+    expect(await pointersOf({ ...good, overlap: 'allow-all', pauseOnFailure: true })).toEqual(['/pauseOnFailure']);
     expect(await pointersOf({ ...good, name: 'a.b' })).toEqual(['/name']);
   });
 

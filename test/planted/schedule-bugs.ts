@@ -28,7 +28,7 @@ export const scheduleBugs: readonly PlantedBug[] = [
         put: "snapshot.record.revisions.includes(revision) || revision !== ''",
       },
     ],
-    caughtBy: ['test/contract/schedules.test.ts', 'of two replacements at once'],
+    caughtBy: ['test/orchestration/schedules.test.ts', 'of what somebody else has replaced'],
   },
   {
     name: 'an instance belongs to whoever triggers it',
@@ -51,5 +51,27 @@ export const scheduleBugs: readonly PlantedBug[] = [
       },
     ],
     caughtBy: ['test/orchestration/schedule-times.test.ts', 'leave out a local time'],
+  },
+  {
+    name: 'a backfill ends where its last firing should begin',
+    edits: [
+      {
+        file: 'src/orchestration/schedules/timetable.ts',
+        find: 'Math.min(untilMs + jitterMs, next - 1)',
+        put: 'Math.min(untilMs, next - 1)',
+      },
+    ],
+    caughtBy: ['test/contract/schedule-firings.test.ts', 'of past times is left out for no jitter'],
+  },
+  {
+    name: 'a day whose midnight the clock skips has its own weekday',
+    edits: [
+      {
+        file: 'src/orchestration/schedules/next-match.ts',
+        find: 'return new Date(instant + zone.offsetAt(instant)).getUTCDay();',
+        put: 'return new Date(instant + 43_200_000 + zone.offsetAt(instant)).getUTCDay();',
+      },
+    ],
+    caughtBy: ['test/orchestration/schedule-times.test.ts', 'fires in America/Santiago'],
   },
 ];

@@ -3,11 +3,11 @@ import { businessKey } from '../../definition/fields.ts';
 import { checkLaunch } from '../../definition/launch-target.ts';
 import { hashedKey } from '../../orchestration/identity.ts';
 import { schedulesName } from '../../orchestration/schedules/raw-schedule.ts';
-import { nextFirings } from '../../orchestration/schedules/timetable.ts';
+import { lastBeginMs, nextFirings } from '../../orchestration/schedules/timetable.ts';
 import { Problem } from '../../problems.ts';
 import { type Answer, type Call, defineOperation, type Operation, type Services } from '../operation.ts';
 import { collectionPathOf } from '../representation.ts';
-import { backfilled, preview, schedule, triggered } from './schedules-answers.ts';
+import { backfilled, engineProblems, preview, schedule, triggered } from './schedules-answers.ts';
 import { seenSchedule } from './schedules-changes.ts';
 import { judgeStart, timetableOf } from './schedules-rules.ts';
 import { backfillInput, pauseInput, previewInput, previewQuery, scheduleParams } from './schedules-schemas.ts';
@@ -28,7 +28,7 @@ const pauseOperation = (verb: 'pause' | 'resume', summary: string): Operation =>
     body: pauseInput,
     bodyIsOptional: true,
     responses: { 200: { description: 'The schedule, now so.', body: schedule, headers: ['ETag'] } },
-    problems: ['not-found'],
+    problems: [...engineProblems, 'not-found'],
     async handle({ principal, params: { name }, body: { reason } }, { gateway, catalog }) {
       const note = { reason, by: principal.actor.sub, at: new Date().toISOString() };
       const snapshot = await gateway.setPaused({ tenant: principal.tenant, name }, verb === 'pause', note);
@@ -86,14 +86,15 @@ async function backfill({ body, ...call }: Backfill, services: Services): Promis
   const { backfillLimit } = settingsOf(scheduleSettings);
   const timetable = timetableOf(spec);
   const last = Math.min(untilMs, timetable.untilMs ?? Infinity);
-  const firings = nextFirings({ ...timetable, untilMs: last }, fromMs - 1, backfillLimit + 1).length;
-  if (firings > backfillLimit) throw refused(`takes in more than ${backfillLimit} firings: ask for less at once`);
-  if (firings > 0) {
-    const range = { fromMs, untilMs, overlap: overlap === 'allow-all' ? overlap : body.overlap };
+  const times = nextFirings({ ...timetable, untilMs: last }, fromMs - 1, backfillLimit + 1);
+  if (times.length > backfillLimit) throw refused(`takes in more than ${backfillLimit} firings: ask for less at once`);
+  if (times.length > 0) {
+    const untilBegun = lastBeginMs(timetable, untilMs, spec.jitterSeconds * 1_000);
+    const range = { fromMs, untilMs: untilBegun, times, overlap: overlap === 'allow-all' ? overlap : body.overlap };
     await gateway.backfillSchedule({ tenant: principal.tenant, name }, range);
   }
   const [from, to] = [fromMs, untilMs].map((ms) => new Date(ms).toISOString());
-  return { status: 202, body: { firings, from, to } };
+  return { status: 202, body: { firings: times.length, from, to } };
 }
 
 const refused = (message: string): Problem =>
@@ -123,6 +124,7 @@ export const scheduleActionOperations: readonly Operation[] = [
       },
     },
     problems: [
+      ...engineProblems,
       'not-found',
       'invalid-key',
       'idempotency-mismatch',
@@ -142,7 +144,7 @@ export const scheduleActionOperations: readonly Operation[] = [
     cost: 'action',
     body: backfillInput,
     responses: { 202: { description: 'The engine has begun with it.', body: backfilled } },
-    problems: ['not-found'],
+    problems: [...engineProblems, 'not-found'],
     handle: (call, services) => backfill({ ...call, principal: call.principal, name: call.params.name }, services),
   }),
   defineOperation({
@@ -155,7 +157,7 @@ export const scheduleActionOperations: readonly Operation[] = [
     cost: 'read',
     query: previewQuery,
     responses: previewed,
-    problems: ['not-found'],
+    problems: [...engineProblems, 'not-found'],
     async handle(call, services) {
       const { record } = await seenSchedule(call.params.name, call, services);
       return { status: 200, body: toPreview(askedOf(record).spec, call.query) };

@@ -4,6 +4,9 @@ import { overlap, replacement, scheduleName, scheduleSpec } from './schedules-sc
 
 const time = z.iso.datetime();
 
+/** What can go wrong because a schedule is kept by the engine, though it belongs to no process. */
+export const engineProblems = ['orchestration-unavailable', 'orchestration-timeout'] as const;
+
 export const preview = z
   .object({
     items: z.array(
@@ -21,7 +24,9 @@ const firing = z
     firedAt: time,
     state: z
       .enum(['running', 'ended', 'failed'])
-      .describe('`failed`: nothing could be started, or the instance failed.'),
+      .describe(
+        '`failed`: nothing could be started, or the instance failed. One that began beside others (allow-all) stays `running`, however it ended.',
+      ),
     instance: z
       .object({ process: z.string(), id: z.string(), href: z.string().optional() })
       .optional()

@@ -23,7 +23,8 @@ export function timetableOf(spec: ScheduleSpec): Timetable {
       everyMs: everySeconds * 1_000,
       offsetMs: offsetSeconds * 1_000,
     })),
-    fromMs: from === undefined ? undefined : Date.parse(from),
+    // The engine would take the whole second before a fraction as well.
+    fromMs: from === undefined ? undefined : Math.ceil(Date.parse(from) / 1_000) * 1_000,
     untilMs: until === undefined ? undefined : Date.parse(until),
   };
 }
@@ -63,13 +64,15 @@ export async function judge(
   { principal, signal }: Asker,
   services: Services,
 ): Promise<void> {
-  const { action, overlap, spec } = asked;
+  const { action, overlap, pauseOnFailure, spec } = asked;
   const { catalog, settingsOf } = services;
   const at = '/action';
   const key = `${name}.2000-01-01T00:00:00Z`;
   const launch = checkLaunch(catalog, { ...action, key, at, permissions: principal.permissions });
   checkOwnKey(launch.definition, action.input);
   if (overlap === 'cancel-other') checkCancel(launch.definition);
+  // The engine does not look how such a firing ends.
+  if (overlap === 'allow-all' && pauseOnFailure) throw refused('/pauseOnFailure', 'has no effect with allow-all');
   checkInterval(spec, settingsOf);
   const { prepare } = launch.definition;
   // The definition takes the input that its own schema gave.

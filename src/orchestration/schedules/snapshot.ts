@@ -1,5 +1,6 @@
 import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
+import { z } from 'zod';
 import { decode } from '../codec.ts';
 import { readAttributes } from '../search-attributes.ts';
 import { nameInScheduleId, type ScheduleRecord } from './raw-schedule.ts';
@@ -128,12 +129,20 @@ export function writeNote(note: ScheduleNote): string {
   return Buffer.byteLength(text) <= maxNoteBytes ? text : JSON.stringify({ ...note, by: undefined });
 }
 
-/** A pause after a failure has the engine's own words, which nobody is shown. */
+const storedNote = z.object({ reason: z.string(), by: z.string(), at: z.string() }).partial();
+
+/** What Portico did not write is shown to nobody: the engine's own words after a failure, and those of its operators. */
 function readNote(text: string | null | undefined): ScheduleNote {
   if (!text) return {};
+  if (text.startsWith('paused due to workflow')) return { reason: 'a firing failed' };
+  const { data = { reason: 'changed by an operator of Temporal' } } = storedNote.safeParse(jsonOf(text));
+  return data;
+}
+
+function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text) as ScheduleNote;
+    return JSON.parse(text);
   } catch {
-    return { reason: 'a firing failed' };
+    return undefined;
   }
 }
