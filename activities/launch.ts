@@ -12,6 +12,8 @@ import { failureOf, typed } from './failures.ts';
 export interface LaunchOrder extends LaunchTarget {
   readonly tenant: string;
   readonly startedBy: Actor;
+  /** Others by whose request it is started. */
+  readonly alsoAskedBy?: readonly Actor[] | undefined;
   readonly traceparent?: string | undefined;
 }
 
@@ -32,10 +34,11 @@ export interface LaunchDependencies {
 export function createLaunchActivities(dependencies: LaunchDependencies) {
   const { gateway, definitions, judging: services } = dependencies;
 
-  async function launch({ tenant, startedBy, traceparent, ...target }: LaunchOrder): Promise<Launched> {
+  async function launch({ tenant, startedBy, alsoAskedBy, traceparent, ...target }: LaunchOrder): Promise<Launched> {
     const { definition, body, input, key: businessKey } = launchableOf(definitions, target);
     const key = definition.key.hashed === true ? hashedKey(businessKey) : businessKey;
-    const started = await start(definition, { definition, tenant, key, body, input, startedBy, traceparent });
+    const asked = { startedBy, alsoAskedBy, traceparent };
+    const started = await start(definition, { definition, tenant, key, body, input, ...asked });
     if (started.kind === 'unknown') throw new Problem('outcome-unknown', { cause: started.cause });
     if (started.kind === 'mismatch') return { kind: 'refused', code: 'idempotency-mismatch' };
     return { kind: started.kind, key };
