@@ -41,7 +41,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
   const dependencies = {
     ...judging,
     judging,
-    deliveryObserver: metrics.delayedTasks,
+    deliveryObserver: metrics.deliveries,
     deliveryRoom: createDeliveryRoom({ slots: config.worker.deliverySlots }),
     definitions: options.definitions,
     observeFiring: metrics.observeFiring,

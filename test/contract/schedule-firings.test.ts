@@ -9,6 +9,7 @@ import {
   scheduleEnvironment,
 } from '../fixtures/schedules.ts';
 import type { Reply } from '../harness/caller.ts';
+import { sumIn } from '../harness/metrics.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
 import { until } from '../harness/until.ts';
@@ -195,6 +196,28 @@ describe.concurrent('a firing', () => {
     );
     const ids = told.firings.map(({ instance }: { instance: { id: string } }) => instance.id);
     expect(ids.sort()).toEqual(times.map((time) => `${name}.${time}`));
+  });
+});
+
+describe('the metrics', () => {
+  it('count each firing once, by its process and what became of it', async () => {
+    const results = ['created', 'idempotency-mismatch'];
+    const read = async (): Promise<number[]> => {
+      const { text } = await portico.admin('/metrics');
+      const count = (result: string) =>
+        sumIn(text, 'portico_schedule_firing_seconds_count', { process: 'user-grants', result });
+      return [...results.map(count), sumIn(text, 'portico_schedule_firing_seconds_count', { process: 'user-grants' })];
+    };
+    const before = await read();
+    // No other schedule of this Portico starts such.
+    const action = { process: 'user-grants', input: { name: 'Ann Example', locale: 'en' } };
+    const { name, path } = await createSchedule(portico, { action });
+    const [good, taken] = ['2026-01-01T00:00:00Z', '2025-01-01T00:00:00Z'];
+    await portico.post('/v1/user-grants', { userId: `${name}.${taken}`, name: 'Another', locale: 'en' });
+    for (const at of [good, taken]) await portico.post(`${path}/backfill`, { from: at, to: at });
+    const told = await until(read, ([, , all = 0]) => all >= (before[2] ?? 0) + 2);
+    expect(told.map((count, index) => count - (before[index] ?? 0))).toEqual([1, 1, 2]);
+    await remove(portico, path);
   });
 });
 

@@ -27,6 +27,7 @@ interface Inner {
   readonly rules: UrlRules;
   readonly room: Room;
   readonly post: ReturnType<typeof posterOf>;
+  readonly onGone: (() => void) | undefined;
   /** In milliseconds. */
   readonly timeoutMax: number;
 }
@@ -59,7 +60,7 @@ export async function attemptTo(message: Message, inner: Inner): Promise<Attempt
     .catch(() => undefined);
   if (attempt.kind !== 'dead' || attempt.reason !== 'gone') return attempt;
   // Without the database the next attempt is answered 410 again.
-  await inner.endpoints.disableGone(key, read).catch(() => undefined);
+  if (await inner.endpoints.disableGone(key, read).catch(() => false)) inner.onGone?.();
   return { ...attempt, kind: 'failed' };
 }
 
