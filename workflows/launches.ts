@@ -12,7 +12,8 @@ import type { FiringResult, ScheduledLaunch } from '../src/definition/scheduled-
 
 // A firing that has begun is made good however long that takes: every activity may be repeated.
 const { fire, miss, look, cancelFired } = proxyActivities<ReturnType<typeof createScheduleActivities>>({
-  startToCloseTimeout: '30s',
+  // A worker that was killed holds a firing up for so long.
+  startToCloseTimeout: '15s',
   retry: { initialInterval: '200ms', maximumInterval: '30s', nonRetryableErrorTypes: ['unexpected'] },
 });
 

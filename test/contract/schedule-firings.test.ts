@@ -143,9 +143,12 @@ describe.concurrent('a firing', () => {
   });
 
   it('that can start nothing fails, and pauses the schedule where that is wished', async () => {
-    const { path, at, told } = await firedInVain({ pauseOnFailure: true }, ({ state }) => state === 'paused');
+    const { path, at, told, etag, body } = await firedInVain({ pauseOnFailure: true }, ({ state }) => state === 'paused');
     expect(told).toMatchObject({ note: { reason: 'a firing failed' }, counts: { fired: 1 } });
     expect(told.firings).toMatchObject([{ scheduledAt: at, state: 'failed' }]);
+    // Who saw it before would let it fire again without having seen why it does not.
+    const stale = await portico.put(path, body, { headers: { 'if-match': etag } });
+    expect(stale.body).toMatchObject({ code: 'precondition-failed' });
     const resumed = await portico.post(`${path}/resume`, { reason: 'mended' });
     expect(resumed.body).toMatchObject({ state: 'active', note: { reason: 'mended' } });
     const later = await until(
@@ -228,7 +231,8 @@ async function firedInVain(options: object, isDone: (body: Reply['body']) => boo
   await portico.post('/v1/probes', { probeId: `${name}.${at}`, mode: 'wait' });
   const spec = { ...everySecond, from: at };
   const path = `/v1/schedules/${name}`;
-  await portico.post('/v1/schedules', { name, spec, action: probeAction(), ...options });
+  const body = { spec, action: probeAction(), ...options };
+  const created = await portico.post('/v1/schedules', { name, ...body });
   const told = await until(() => seen(path), isDone);
-  return { path, at, told };
+  return { path, at, told, body, etag: created.headers.get('etag') ?? '' };
 }

@@ -92,8 +92,8 @@ it('kills and outages leave each firing done once, or too late for its window', 
     (attempts) => attempts !== undefined,
   );
 
-  // The answer to a start is under way for a second and a half. One of those instances is there when Portico is killed.
-  await proxy.inject({ delayMs: 3_000 });
+  // The answer to a start is under way for a second. One of those instances is there when Portico is killed.
+  await proxy.inject({ delayMs: 2_000 });
   const cutMs = await until(
     async () => {
       for (const ms of timesBetween(firstMs, timeBefore(Date.now())))

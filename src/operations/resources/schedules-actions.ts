@@ -5,7 +5,7 @@ import { schedulesName } from '../../orchestration/schedules/raw-schedule.ts';
 import { Problem } from '../../problems.ts';
 import { type Answer, type Call, defineOperation, type Operation, type Services } from '../operation.ts';
 import { collectionPathOf } from '../representation.ts';
-import { backfilled, preview, schedule, triggered } from './schedules-answers.ts';
+import { backfilled, engineProblems, preview, schedule, triggered } from './schedules-answers.ts';
 import { backfill } from './schedules-backfills.ts';
 import { seenSchedule } from './schedules-changes.ts';
 import { backfillInput, pauseInput, previewInput, previewQuery, scheduleParams } from './schedules-schemas.ts';
@@ -26,7 +26,7 @@ const pauseOperation = (verb: 'pause' | 'resume', summary: string): Operation =>
     body: pauseInput,
     bodyIsOptional: true,
     responses: { 200: { description: 'The schedule, now so.', body: schedule, headers: ['ETag'] } },
-    problems: ['not-found'],
+    problems: [...engineProblems, 'not-found'],
     async handle({ principal, params: { name }, body: { reason } }, { gateway, catalog }) {
       const note = { reason, by: principal.actor.sub, at: new Date().toISOString() };
       const snapshot = await gateway.setPaused({ tenant: principal.tenant, name }, verb === 'pause', note);
@@ -99,6 +99,7 @@ export const scheduleActionOperations: readonly Operation[] = [
       },
     },
     problems: [
+      ...engineProblems,
       'not-found',
       'invalid-key',
       'idempotency-mismatch',
@@ -118,7 +119,7 @@ export const scheduleActionOperations: readonly Operation[] = [
     cost: 'action',
     body: backfillInput,
     responses: { 202: { description: 'The engine has begun with it.', body: backfilled } },
-    problems: ['not-found', 'limit-reached', 'not-configured', 'target-not-allowed'],
+    problems: [...engineProblems, 'not-found', 'limit-reached', 'not-configured', 'target-not-allowed'],
     handle: (call, services) => backfill({ ...call, principal: call.principal, name: call.params.name }, services),
   }),
   defineOperation({
@@ -131,7 +132,7 @@ export const scheduleActionOperations: readonly Operation[] = [
     cost: 'read',
     query: previewQuery,
     responses: previewed,
-    problems: ['not-found'],
+    problems: [...engineProblems, 'not-found'],
     async handle(call, services) {
       const { record } = await seenSchedule(call.params.name, call, services);
       return { status: 200, body: toPreview(askedOf(record).spec, call.query) };
