@@ -1,6 +1,7 @@
 import { scheduleSettings } from '../../config/schedule-settings.ts';
 import { businessKey } from '../../definition/fields.ts';
 import { checkLaunch } from '../../definition/launch-target.ts';
+import { startPrepared } from '../../definition/prepared-start.ts';
 import { hashedKey } from '../../orchestration/identity.ts';
 import { schedulesName } from '../../orchestration/schedules/raw-schedule.ts';
 import { nextFirings } from '../../orchestration/schedules/timetable.ts';
@@ -56,11 +57,7 @@ async function trigger(call: Named, services: Services): Promise<Answer> {
   const id = definition.key.hashed === true ? hashedKey(key) : key;
   const { startedBy } = record.launch;
   const request = { definition, tenant, key: id, body, input, startedBy, traceparent };
-  const startedAt = new Date().toISOString();
-  const judged = { input: input as never, key: id, startedAt, principal, services, signal };
-  const earlier = definition.prepare === undefined ? undefined : await gateway.findStarted(request, signal);
-  const details = earlier === undefined ? await definition.prepare?.(judged) : undefined;
-  const started = earlier ?? (await gateway.start({ ...request, startedAt, details }, signal));
+  const started = await startPrepared(request, { gateway, principal, services, signal });
   countStart(definition.name, started.kind);
   if (started.kind === 'mismatch') throw new Problem('idempotency-mismatch');
   const instance = instanceOf(action, key, { principal, catalog });
