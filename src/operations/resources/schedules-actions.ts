@@ -1,5 +1,6 @@
 import { businessKey } from '../../definition/fields.ts';
 import { checkLaunch } from '../../definition/launch-target.ts';
+import { startPrepared } from '../../definition/prepared-start.ts';
 import { hashedKey } from '../../orchestration/identity.ts';
 import { schedulesName } from '../../orchestration/schedules/raw-schedule.ts';
 import { Problem } from '../../problems.ts';
@@ -58,11 +59,7 @@ async function trigger(call: Named, services: Services): Promise<Answer> {
   const { startedBy } = record.launch;
   const alsoAskedBy = [principal.actor];
   const request = { definition, tenant, key: id, body, input, startedBy, alsoAskedBy, traceparent };
-  const startedAt = new Date().toISOString();
-  const judged = { input: input as never, key: id, startedAt, principal, services, signal };
-  const earlier = definition.prepare === undefined ? undefined : await gateway.findStarted(request, signal);
-  const details = earlier === undefined ? await definition.prepare?.(judged) : undefined;
-  const started = earlier ?? (await gateway.start({ ...request, startedAt, details }, signal));
+  const started = await startPrepared(request, { gateway, principal, services, signal });
   countStart(definition.name, started.kind);
   if (started.kind === 'mismatch') throw new Problem('idempotency-mismatch');
   const instance = instanceOf(action, key, { principal, catalog });
