@@ -25,8 +25,14 @@ export function openStorage(options: {
   const { countSchemaWait: onSchemaWait, observeAttempt: onAttempt } = metrics;
   const { url, poolMax, connectTimeoutMs } = config.database;
   const database = connectDatabase({ url: url.reveal(), poolMax, connectTimeoutMs, logger, onSchemaWait });
-  const adaptersIn = (lane: string) =>
-    createAdapters({ database: database.inLane(lane), settingsOf: config.settingsOf, onAttempt, queueObserver });
+  const adaptersIn = (lane: string, deliveriesLane = lane) =>
+    createAdapters({
+      database: database.inLane(lane),
+      deliveriesDatabase: database.inLane(deliveriesLane),
+      settingsOf: config.settingsOf,
+      onAttempt,
+      queueObserver,
+    });
   const ping = () => database.ping(pingTimeoutMs);
   const closing = new AbortController();
   const warned = warnOfLossyCommits(database, logger, closing.signal);
@@ -34,8 +40,8 @@ export function openStorage(options: {
   return {
     /** For requests: they wait for a connection in another line than the steps of processes. */
     adapters: adaptersIn('requests'),
-    /** For the activities of processes, and for the reconciler. */
-    workAdapters: adaptersIn('work'),
+    /** For the activities of processes, and for the reconciler. A thousand deliveries at once hold up no money. */
+    workAdapters: adaptersIn('work', 'deliveries'),
 
     checks: {
       database: { name: 'database', check: ping, remedy: 'see that PostgreSQL runs and that DATABASE_URL names it' },

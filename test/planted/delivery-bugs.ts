@@ -65,7 +65,7 @@ export const deliveryBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/adapters/webhooks/send.ts',
-        find: '  await inner.endpoints.disableGone(key, read).catch(() => undefined);\n',
+        find: '    if (isGone) await endpoints.disableGone(key, read);\n',
         put: '',
       },
     ],

@@ -13,7 +13,14 @@ import {
   setState,
   toEndpoint,
 } from './endpoint-rows.ts';
-import { addSecret, dropOldSecrets, readSecrets, resealSecrets } from './endpoint-secrets.ts';
+import {
+  addSecret,
+  dropOldSecrets,
+  type JoinedSecret,
+  joinSecrets,
+  openSecrets,
+  resealSecrets,
+} from './endpoint-secrets.ts';
 import type { KeyRing } from './sealing.ts';
 
 interface EndpointSettings {
@@ -38,11 +45,16 @@ export const endpointGrants = {
     'insert',
     'delete',
     {
-      update: ['state', 'disabled_because', 'revision'].concat(
-        ...['success_at', 'success_status', 'failure_at', 'failure_reason', 'failure_status'].map(
-          (name) => `last_${name}`,
-        ),
-      ),
+      update: [
+        'state',
+        'disabled_because',
+        'revision',
+        'last_success_at',
+        'last_success_status',
+        'last_failure_at',
+        'last_failure_reason',
+        'last_failure_status',
+      ],
     },
   ],
   endpoint_secrets: ['select', 'insert', 'delete', { update: ['key_id', 'sealed', 'expires_at'] }],
@@ -133,12 +145,16 @@ const secretsOfEndpoints = (database: Database, settings: EndpointSettings) => (
 const attemptsAtEndpoints = (database: Database, settings: EndpointSettings) => ({
   /** What an attempt needs to know. `secrets` is undefined where none can be opened: their key is not in the ring. */
   async readForSending(key: EndpointKey) {
-    const [row] = await database.query<Pick<EndpointRow, 'url' | 'state' | 'revision'>>(
-      'select url, state, revision from endpoints where tenant = $1 and endpoint_id = $2',
+    // One statement: a URL goes with the secrets of its own endpoint, also where that is deleted and made anew meanwhile.
+    const rows = await database.query<Pick<EndpointRow, 'url' | 'state' | 'revision'> & JoinedSecret>(
+      `select e.url, e.state, e.revision, s.number, s.key_id, s.sealed from endpoints e ${joinSecrets}
+       where e.tenant = $1 and e.endpoint_id = $2 order by s.number desc`,
       keyOf(key),
     );
+    const [row] = rows;
     if (row === undefined) return undefined;
-    return { ...row, secrets: await readSecrets(database, key, settings.keys?.reveal() ?? []) };
+    const { url, state, revision } = row;
+    return { url, state, revision, secrets: openSecrets(rows, key, settings.keys?.reveal() ?? []) };
   },
 
   /** Keeps when and how an attempt ended, at most once in a second for each endpoint. */
