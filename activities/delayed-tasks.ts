@@ -45,11 +45,15 @@ export type Delivery =
 /** What was delivered, as metrics name it. */
 export type DeliveryTarget = 'webhook' | 'queue' | 'process';
 
+/** A delivery that was begun, or would have been if there had been room. */
+type Tried = Exclude<Delivery, { readonly kind: 'expired' }>;
+
 /** Tells what became of deliveries. */
 export interface DeliveryObserver {
   /** Seconds from the time at which a task was due to its first attempt. */
   observeLateness(target: DeliveryTarget, seconds: number): void;
-  countAttempt(target: DeliveryTarget, result: Delivery['kind']): void;
+  /** `lost`: it broke, and nobody can say whether something was received. `seconds`: how long it took. */
+  observeAttempt(target: DeliveryTarget, attempt: Tried | { readonly kind: 'lost' }, seconds: number): void;
   countDeadLetter(): void;
 }
 
@@ -69,7 +73,7 @@ export interface DeliveryRoom {
 }
 
 // Chance spreads those that come again.
-const deferred = (): Delivery => ({ kind: 'deferred', forMs: Math.round(5_000 + Math.random() * 10_000) });
+const deferred = (): Tried => ({ kind: 'deferred', forMs: Math.round(5_000 + Math.random() * 10_000) });
 
 /**
  * One attempt to deliver a delayed task. Each carries the id of the task, the same in all attempts; what receives it twice
@@ -80,15 +84,21 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
   const { launch } = createLaunchActivities(dependencies);
 
   /** Makes the attempt unless the task has expired, and counts what became of it. */
-  async function observed(target: DeliveryTarget, order: Order, work: () => Promise<Delivery>): Promise<Delivery> {
+  async function observed(target: DeliveryTarget, order: Order, work: () => Promise<Tried>): Promise<Delivery> {
     const { dueAt, expiresAt, isFirst } = order;
     const nowMs = Date.now();
     if (expiresAt !== undefined && nowMs >= Date.parse(expiresAt)) return { kind: 'expired' };
-    const delivery = await work();
+    const startedAtMs = performance.now();
+    const observe = (attempt: Tried | { readonly kind: 'lost' }) =>
+      deliveryObserver.observeAttempt(target, attempt, (performance.now() - startedAtMs) / 1_000);
+    const delivery = await work().catch((error: unknown) => {
+      observe({ kind: 'lost' });
+      throw error;
+    });
+    observe(delivery);
     if (isFirst && delivery.kind !== 'deferred') {
       deliveryObserver.observeLateness(target, Math.max(0, nowMs - Date.parse(dueAt)) / 1_000);
     }
-    deliveryObserver.countAttempt(target, delivery.kind);
     return delivery;
   }
 
@@ -133,7 +143,7 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
   };
 }
 
-async function startBy(launch: Launch, { task, target, startedBy, traceparent }: StartOrder): Promise<Delivery> {
+async function startBy(launch: Launch, { task, target, startedBy, traceparent }: StartOrder): Promise<Tried> {
   const deliveryId = deliveryIdOf(task);
   const { name, version, input } = target;
   const start = { process: name, version, input, key: deliveryId };

@@ -18,11 +18,11 @@ const retryEveryMs = 2_000;
 export function openStorage(options: {
   readonly config: Config;
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics, 'countSchemaWait' | 'observeAttempt'>;
+  readonly metrics: Pick<Metrics, 'countSchemaWait' | 'deliveries'>;
   readonly queueObserver: QueueObserver;
 }) {
   const { config, logger, metrics, queueObserver } = options;
-  const { countSchemaWait: onSchemaWait, observeAttempt: onAttempt } = metrics;
+  const { countSchemaWait: onSchemaWait, deliveries } = metrics;
   const { url, poolMax, connectTimeoutMs } = config.database;
   const database = connectDatabase({ url: url.reveal(), poolMax, connectTimeoutMs, logger, onSchemaWait });
   const adaptersIn = (lane: string, deliveriesLane = lane) =>
@@ -30,7 +30,7 @@ export function openStorage(options: {
       database: database.inLane(lane),
       deliveriesDatabase: database.inLane(deliveriesLane),
       settingsOf: config.settingsOf,
-      onAttempt,
+      onEndpointGone: deliveries.countGoneEndpoint,
       queueObserver,
     });
   const ping = () => database.ping(pingTimeoutMs);

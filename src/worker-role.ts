@@ -44,7 +44,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
   const dependencies = {
     ...judging,
     judging,
-    deliveryObserver: metrics.delayedTasks,
+    deliveryObserver: metrics.deliveries,
     deliveryRoom: createDeliveryRoom({ slots: config.worker.deliverySlots }),
     signalOf,
     definitions: options.definitions,

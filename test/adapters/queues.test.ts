@@ -40,15 +40,13 @@ function runScript(text: string, environment: Readonly<Record<string, string>>):
 
 /** What a test has queues for, closed at its end. */
 function queuesAt(url: string, allowed: readonly { tenant: string; queue: string }[]) {
-  const results: string[] = [];
   const states: (string | undefined)[] = [];
   const observer: QueueObserver = {
-    countPublish: (result) => results.push(result),
     onConnection: (_broker, reason) => states.push(reason),
   };
   const queues = createQueues({ brokerUrl: secretOf(url), allowed }, observer);
   onTestFinished(() => queues.close());
-  return { ...queues, results, states };
+  return { ...queues, states };
 }
 
 const messageTo = (queue: string, facts: { messageId?: string; body?: string; timeoutMs?: number } = {}) => ({
@@ -155,7 +153,7 @@ describe.skipIf(rabbitSkipReason() !== undefined)('RabbitMQ', () => {
   const idsIn = async (queue: string) => (await messagesIn(queue)).map(({ properties }) => properties.messageId);
 
   it('gets a message with its id, as JSON, to be written to disk', async () => {
-    const { queue, publish, results, check } = await openQueue();
+    const { queue, publish, check } = await openQueue();
     const message = messageTo(queue, { body: '{"text":"Grüße"}' });
     expect(await publish(message)).toEqual({ kind: 'delivered' });
     const [got, ...more] = await messagesIn(queue);
@@ -166,7 +164,6 @@ describe.skipIf(rabbitSkipReason() !== undefined)('RabbitMQ', () => {
       contentType: 'application/json',
       deliveryMode: 2,
     });
-    expect(results).toEqual(['delivered']);
     expect(check).not.toThrow();
   });
 

@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { problemsFile, readExamples } from '../../scripts/examples.ts';
 import type { ProcessDefinition } from '../../src/definition/definition.ts';
 import { problems } from '../../src/problem-table.ts';
 import type { ProblemCode } from '../../src/problems.ts';
+import { isRecording, recordThem, writeExamples } from '../fixtures/examples/keeping.ts';
+import { shownProblem } from '../fixtures/examples/shown-problem.ts';
 import { probesV1 } from '../fixtures/probes.ts';
 import { layFreezing, settledTransfer } from '../fixtures/stuck-transfers.ts';
 import { waitingTransfer, withKey } from '../fixtures/transfers.ts';
@@ -23,6 +26,7 @@ const faultyV1: ProcessDefinition = {
   ...probesV1,
   name: 'faulty',
   collection: 'faulty',
+  singular: 'faulty',
   output: z.discriminatedUnion('outcome', [z.object({ outcome: z.literal('completed'), promised: z.string() })]),
   implementations: [],
 };
@@ -265,10 +269,20 @@ const cases: Record<ProblemCode, Case> = {
   ],
 };
 
+const { problems: examples } = readExamples();
+
 describe.concurrent('each problem of the table', () => {
+  const shown = new Map<ProblemCode, unknown>();
+  afterAll(() => {
+    if (isRecording && shown.size === Object.keys(problems).length) writeExamples(problemsFile, shown);
+  });
+
   it.each(Object.keys(problems) as ProblemCode[])('%s comes over the wire with its verdict', async (code) => {
     expect(cases[code], `a case that produces ${code}`).toBeDefined();
-    for (const [answer, path] of await cases[code]()) checkProblem(answer, code, path);
+    const answers = await cases[code]();
+    for (const [answer, path] of answers) checkProblem(answer, code, path);
+    shown.set(code, shownProblem(code, answers[0]?.[0].body));
+    if (!isRecording) expect(shown.get(code), recordThem).toEqual(examples[code]);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   remove,
   scheduleEnvironment,
 } from '../fixtures/schedules.ts';
+import { sumIn } from '../harness/metrics.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { until } from '../harness/until.ts';
 
@@ -148,5 +149,27 @@ describe.concurrent('a firing', () => {
       (body) => body.firings[0]?.state !== 'running',
     );
     expect(told.firings[0]).toMatchObject({ scheduledAt: at, state: 'failed' });
+  });
+});
+
+describe('the metrics', () => {
+  it('count each firing once, by its process and what became of it', async () => {
+    const results = ['created', 'idempotency-mismatch'];
+    const read = async (): Promise<number[]> => {
+      const { text } = await portico.admin('/metrics');
+      const count = (result: string) =>
+        sumIn(text, 'portico_schedule_firing_seconds_count', { process: 'user-grants', result });
+      return [...results.map(count), sumIn(text, 'portico_schedule_firing_seconds_count', { process: 'user-grants' })];
+    };
+    const before = await read();
+    // No other schedule of this Portico starts such.
+    const action = { process: 'user-grants', input: { name: 'Ann Example', locale: 'en' } };
+    const { name, path } = await createSchedule(portico, { action });
+    const [good, taken] = ['2026-01-01T00:00:00Z', '2025-01-01T00:00:00Z'];
+    await portico.post('/v1/user-grants', { userId: `${name}.${taken}`, name: 'Another', locale: 'en' });
+    for (const at of [good, taken]) await portico.post(`${path}/backfill`, { from: at, to: at });
+    const told = await until(read, ([, , all = 0]) => all >= (before[2] ?? 0) + 2);
+    expect(told.map((count, index) => count - (before[index] ?? 0))).toEqual([1, 1, 2]);
+    await remove(portico, path);
   });
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { catalog } from '../../src/catalog/index.ts';
 import { parseConfig } from '../../src/config/config.ts';
+import { createMetrics } from '../../src/observability/metrics.ts';
 import { openStorage } from '../../src/storage.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
 import { openTestDatabase, type TestDatabase } from '../servers/database.ts';
@@ -19,8 +20,8 @@ beforeAll(async () => {
   storage = openStorage({
     config: parseConfig({ ...environment, ...limits }, catalog),
     logger: silentLogger,
-    metrics: { countSchemaWait: () => undefined, observeAttempt: () => undefined },
-    queueObserver: { countPublish: () => undefined, onConnection: () => undefined },
+    metrics: createMetrics({ version: '0.0.0', role: 'worker' }),
+    queueObserver: { onConnection: () => undefined },
   });
 });
 afterAll(async () => {

@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { Attempt } from '../../src/adapters/attempt.ts';
 import { createEndpoints } from '../../src/adapters/webhooks/endpoints.ts';
 import type { Resolve } from '../../src/adapters/webhooks/resolve.ts';
 import { createWebhooks, type WebhookTarget } from '../../src/adapters/webhooks/webhooks.ts';
@@ -24,7 +23,7 @@ export function openWebhooks(
 ) {
   const { resolve, ca, ring = ringOf('first'), limit = 100, rotationTime = 60_000, ...settings } = options;
   const endpoints = createEndpoints(database, { keys: ring, limit, rotationTime });
-  const attempts: Attempt[] = [];
+  let gone = 0;
   const webhooks = createWebhooks({
     endpoints,
     settings: {
@@ -36,7 +35,7 @@ export function openWebhooks(
       attemptsPerReceiver: 100,
       ...settings,
     },
-    onAttempt: (attempt) => attempts.push(attempt),
+    onGone: () => void (gone += 1),
     ...(resolve && { resolve }),
     ...(ca && { ca }),
   });
@@ -45,8 +44,8 @@ export function openWebhooks(
     tenant,
     endpoints,
     webhooks,
-    /** Every attempt as the metrics were told. */
-    attempts,
+    /** How many endpoints were disabled by a 410, as the metrics were told. */
+    gone: () => gone,
     send: (
       target: WebhookTarget,
       rest: { id?: string; body?: string; timeoutMs?: number; signal?: AbortSignal } = {},

@@ -1,10 +1,10 @@
-import type { Transaction } from '../../database/database.ts';
+import type { Queryable, Transaction } from '../../database/database.ts';
 import { Problem } from '../../problems.ts';
 import { type EndpointKey, keyOf } from './endpoint-rows.ts';
 import { type KeyRing, seal, unseal } from './sealing.ts';
 import { newSecret } from './signatures.ts';
 
-interface SecretRow {
+export interface SecretRow {
   readonly number: number;
   readonly key_id: string;
   readonly sealed: Buffer;
@@ -50,16 +50,9 @@ export async function dropOldSecrets(tx: Transaction, key: EndpointKey): Promise
   );
 }
 
-/** A row of endpoints `e` with {@link joinSecrets}. Without a secret each of these is null. */
-export type JoinedSecret = Pick<SecretRow, keyof SecretRow> | { readonly [Column in keyof SecretRow]: null };
-
-/** Secrets that sign now, as `s`, beside their endpoint `e`. */
-export const joinSecrets = `left join endpoint_secrets s on s.tenant = e.tenant and s.endpoint_id = e.endpoint_id
-  and (s.expires_at is null or s.expires_at > now())`;
-
-/** The secrets in rows that begin with the newest. Undefined where the newest cannot be opened with this ring. */
-export function openSecrets(rows: readonly JoinedSecret[], key: EndpointKey, ring: KeyRing): string[] | undefined {
-  const opened = rows.map((row) => (row.number === null ? undefined : open(ring, key, row)));
+/** What these rows hold, the newest first. Undefined where the newest cannot be opened with this ring. */
+export function openSecrets(rows: readonly SecretRow[], key: EndpointKey, ring: KeyRing): string[] | undefined {
+  const opened = rows.map((row) => open(ring, key, row));
   return opened[0] === undefined ? undefined : opened.filter((secret) => secret !== undefined);
 }
 
@@ -81,7 +74,7 @@ export async function resealSecrets(tx: Transaction, key: EndpointKey, ring: Key
   return resealed;
 }
 
-const rowsOf = (from: Transaction, key: EndpointKey): Promise<SecretRow[]> =>
+const rowsOf = (from: Queryable, key: EndpointKey): Promise<SecretRow[]> =>
   from.query<SecretRow & { [name: string]: unknown }>(
     `select number, key_id, sealed from endpoint_secrets
      where tenant = $1 and endpoint_id = $2 and (expires_at is null or expires_at > now()) order by number desc`,

@@ -31,6 +31,7 @@ interface Inner {
   readonly rules: UrlRules;
   readonly room: Room;
   readonly post: ReturnType<typeof posterOf>;
+  readonly onGone: (() => void) | undefined;
   /** In milliseconds. */
   readonly timeoutMax: number;
 }
@@ -64,7 +65,7 @@ export async function attemptTo(message: Message, inner: Inner): Promise<Attempt
       throw error;
     });
     const { endpoint } = destination;
-    return endpoint === undefined ? attempt : await keep(attempt, endpoint, inner.endpoints);
+    return endpoint === undefined ? attempt : await keep(attempt, endpoint, inner);
   } finally {
     clearTimeout(timer);
   }
@@ -97,14 +98,14 @@ async function destinationOf({ tenant, target }: Message, endpoints: Endpoints):
 async function keep(
   attempt: Attempt,
   { key, ...read }: NonNullable<Destination['endpoint']>,
-  endpoints: Endpoints,
+  { endpoints, onGone }: Inner,
 ): Promise<Attempt> {
   const isGone = attempt.kind === 'dead' && attempt.reason === 'gone';
   const record = async () => {
     const ended = attempt.kind === 'delivered' ? { status: attempt.status } : attempt;
     await endpoints.recordAttempt(key, ended).catch(() => undefined);
     // Without the database the next attempt is answered 410 again.
-    if (isGone) await endpoints.disableGone(key, read);
+    if (isGone && (await endpoints.disableGone(key, read))) onGone?.();
   };
   await withTimeLimit(record(), recordMs).catch(() => undefined);
   return isGone ? { ...attempt, kind: 'failed' } : attempt;

@@ -20,7 +20,8 @@ interface Settings extends Omit<UrlRules, 'isAllowedAddress'> {
 interface Given {
   readonly endpoints: Endpoints;
   readonly settings: Settings;
-  readonly onAttempt: (attempt: Attempt, seconds: number) => void;
+  /** Called with each endpoint that a 410 has disabled. */
+  readonly onGone?: (() => void) | undefined;
   /** Only tests look names up otherwise. */
   readonly resolve?: Resolve;
   /** Only tests have an authority of their own. */
@@ -34,12 +35,12 @@ export type Webhooks = ReturnType<typeof createWebhooks>;
 const judgePatienceMs = 1_000;
 
 /** Sends webhooks to where tenants want them, but never into the networks of whoever runs this. */
-export function createWebhooks({ endpoints, settings, onAttempt, resolve = resolverOf(), ca }: Given) {
+export function createWebhooks({ endpoints, settings, onGone, resolve = resolverOf(), ca }: Given) {
   const isAllowedAddress = addressRuleOf(settings.allowCidrs ?? []);
   const rules = { ...settings, isAllowedAddress };
   const room = roomOf({ inAll: settings.attempts, perReceiver: settings.attemptsPerReceiver });
   const post = posterOf({ isAllowedAddress, resolve, ca });
-  const inner = { endpoints, rules, room, post, timeoutMax: settings.timeoutMax };
+  const inner = { endpoints, rules, room, post, onGone, timeoutMax: settings.timeoutMax };
 
   return {
     /**
@@ -63,12 +64,7 @@ export function createWebhooks({ endpoints, settings, onAttempt, resolve = resol
      * Makes one attempt. A message may arrive more than once, always with the same id. Rejects only where nothing was
      * sent because the database is away, and with the signal's reason where `signal` aborted.
      */
-    async send(message: Message): Promise<Attempt> {
-      const startedAtMs = performance.now();
-      const attempt = await attemptTo(message, inner);
-      onAttempt(attempt, (performance.now() - startedAtMs) / 1_000);
-      return attempt;
-    },
+    send: (message: Message): Promise<Attempt> => attemptTo(message, inner),
   };
 }
 
