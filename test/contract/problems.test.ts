@@ -245,6 +245,7 @@ const cases: Record<ProblemCode, Case> = {
   overloaded: () => one('/v1/accounts/x', pressed.get('/v1/accounts/x')),
   'orchestration-unavailable': async () => [
     [await alone.get('/v1/transfers/x'), '/v1/transfers/x'],
+    [await alone.post('/v1/schedules/x/pause', {}), '/v1/schedules/x/pause'],
     [await alone.post('/v1/transfers', transfer), '/v1/transfers'],
     [await alone.post('/v1/transfers/x/cancel', {}), '/v1/transfers/x/cancel'],
   ],
@@ -262,6 +263,8 @@ const cases: Record<ProblemCode, Case> = {
     [await ignored.get('/v1/transfers/x'), '/v1/transfers/x'],
     [await ignored.get('/v1/transfers/x/result'), '/v1/transfers/x/result'],
     [await ignored.get('/v1/user-grants'), '/v1/user-grants'],
+    [await ignored.get('/v1/schedules/x'), '/v1/schedules/x'],
+    [await ignored.get('/v1/schedules'), '/v1/schedules'],
   ],
   'outcome-unknown': async () => [
     [await ignored.post('/v1/transfers', transfer), '/v1/transfers'],

@@ -1,6 +1,7 @@
 import type { Database, Transaction } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
 import { Problem } from '../../problems.ts';
+import { createOncePer } from '../../timing/once-per.ts';
 import {
   changeIn,
   type Endpoint,
@@ -14,7 +15,6 @@ import {
   toEndpoint,
 } from './endpoint-rows.ts';
 import { addSecret, dropOldSecrets, openSecrets, resealSecrets, type SecretRow } from './endpoint-secrets.ts';
-import { oncePer } from './once-per.ts';
 import type { KeyRing } from './sealing.ts';
 
 interface EndpointSettings {
@@ -139,7 +139,11 @@ type NoSecret = { readonly [Column in keyof SecretRow]: null };
 type SendingRow = Pick<EndpointRow, 'url' | 'state' | 'revision'> & (SecretRow | NoSecret);
 
 /** What an attempt to deliver reads, and what it leaves behind. */
-const attemptsAtEndpoints = (database: Database, settings: EndpointSettings, isDue = oncePer(1_000)) => ({
+const attemptsAtEndpoints = (
+  database: Database,
+  settings: EndpointSettings,
+  isDue = createOncePer({ periodMs: 1_000 }),
+) => ({
   /**
    * What an attempt needs to know. `secrets` is undefined where none can be opened: their key is not in the ring. One
    * statement reads both: no URL is signed for by an endpoint that took the place of another meanwhile.
