@@ -25,6 +25,8 @@ interface Order {
 interface StartOrder extends Order {
   readonly target: ProcessTarget;
   readonly startedBy: Actor;
+  /** Others by whose request the task runs. */
+  readonly alsoAskedBy?: readonly Actor[] | undefined;
   readonly traceparent?: string | undefined;
 }
 
@@ -140,12 +142,15 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
   };
 }
 
-async function startBy(launch: Launch, { task, target, startedBy, traceparent }: StartOrder): Promise<Tried> {
+async function startBy(
+  launch: Launch,
+  { task, target, startedBy, alsoAskedBy, traceparent }: StartOrder,
+): Promise<Tried> {
   const deliveryId = deliveryIdOf(task);
   const { name, version, input } = target;
   const start = { process: name, version, input, key: deliveryId };
   try {
-    const told = await launch({ ...start, tenant: task.tenant, startedBy, traceparent });
+    const told = await launch({ ...start, tenant: task.tenant, startedBy, alsoAskedBy, traceparent });
     if (told.kind === 'refused') return { kind: 'dead', reason: told.code, deliveryId };
     return { kind: 'delivered', deliveryId, started: { process: name, id: told.key } };
   } catch {

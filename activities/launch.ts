@@ -1,10 +1,9 @@
 import type { JudgingServices, ProcessDefinition } from '../src/definition/definition.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import { launchableOf, type LaunchTarget } from '../src/definition/launch-target.ts';
+import { startPrepared } from '../src/definition/prepared-start.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
 import { hashedKey } from '../src/orchestration/identity.ts';
-import type { StartOutcome } from '../src/orchestration/start.ts';
-import type { StartCall } from '../src/orchestration/start-request.ts';
 import { Problem, type ProblemCode } from '../src/problems.ts';
 import { failureOf, typed } from './failures.ts';
 
@@ -12,6 +11,8 @@ import { failureOf, typed } from './failures.ts';
 export interface LaunchOrder extends LaunchTarget {
   readonly tenant: string;
   readonly startedBy: Actor;
+  /** Others by whose request it is started. */
+  readonly alsoAskedBy?: readonly Actor[] | undefined;
   readonly traceparent?: string | undefined;
 }
 
@@ -32,30 +33,16 @@ export interface LaunchDependencies {
 export function createLaunchActivities(dependencies: LaunchDependencies) {
   const { gateway, definitions, judging: services } = dependencies;
 
-  async function launch({ tenant, startedBy, traceparent, ...target }: LaunchOrder): Promise<Launched> {
+  async function launch({ tenant, startedBy, alsoAskedBy, traceparent, ...target }: LaunchOrder): Promise<Launched> {
     const { definition, body, input, key: businessKey } = launchableOf(definitions, target);
     const key = definition.key.hashed === true ? hashedKey(businessKey) : businessKey;
-    const started = await start(definition, { definition, tenant, key, body, input, startedBy, traceparent });
+    // Permissions were judged when the launch was asked for.
+    const principal = { tenant, actor: startedBy, permissions: { has: () => true } };
+    const call = { definition, tenant, key, body, input, startedBy, alsoAskedBy, traceparent };
+    const started = await startPrepared(call, { gateway, principal, services, signal: new AbortController().signal });
     if (started.kind === 'unknown') throw new Problem('outcome-unknown', { cause: started.cause });
     if (started.kind === 'mismatch') return { kind: 'refused', code: 'idempotency-mismatch' };
     return { kind: started.kind, key };
-  }
-
-  /** As `POST` starts it. Permissions were judged when the launch was asked for. */
-  async function start({ prepare }: ProcessDefinition, call: StartCall): Promise<StartOutcome> {
-    if (prepare === undefined) return gateway.start(call);
-    const { tenant, key, startedBy: actor } = call;
-    const startedAt = new Date().toISOString();
-    const principal = { tenant, actor, permissions: { has: () => true } };
-    const { signal } = new AbortController();
-    const asked = { input: call.input as never, key, startedAt, principal, services, signal };
-    try {
-      return await gateway.start({ ...call, startedAt, details: await prepare(asked) });
-    } catch (error) {
-      const earlier = error instanceof Problem && !error.kind.retryable ? await gateway.findStarted(call) : undefined;
-      if (earlier === undefined) throw error;
-      return earlier;
-    }
   }
 
   return {

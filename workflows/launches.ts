@@ -32,6 +32,8 @@ interface Begun {
   readonly sinceMs: number;
   /** Where the engine has cancelled the firing: whether the instance has taken that. */
   readonly cancel?: 'wanted' | 'accepted';
+  /** How often the instance was asked to cancel itself. */
+  readonly asked?: number;
 }
 
 /**
@@ -70,8 +72,12 @@ async function untilClosed(
   const { key, result, sinceMs } = begun;
   let isCancelled = begun.cancel === 'accepted';
   let isOneRun = false;
+  let { asked = 0 } = begun;
   for (let looks = 1; isOneRun || looks <= looksOfOneRun; looks += 1) {
-    if (cancel.isWanted && !isCancelled) isCancelled = (await cancelFired({ launch, key })) === 'accepted';
+    if (cancel.isWanted && !isCancelled) {
+      asked += 1;
+      isCancelled = (await cancelFired({ launch, key, asked })) === 'accepted';
+    }
     const state = await look({ launch, key });
     if (state === 'failed') throw ApplicationFailure.nonRetryable('the engine ended the instance', 'instance-failed');
     if (state === 'ended') return result;
@@ -81,6 +87,6 @@ async function untilClosed(
     // Asked once, because the answer may change when a replay ends. Runs from before the patch end with their instance.
     if (looks === looksOfOneRun) isOneRun = cancel.isWanted && !patched('continue-cancelled-firings');
   }
-  const next = cancel.isWanted ? ({ ...begun, cancel: isCancelled ? 'accepted' : 'wanted' } as const) : begun;
+  const next = cancel.isWanted ? ({ ...begun, asked, cancel: isCancelled ? 'accepted' : 'wanted' } as const) : begun;
   return continueAsNew<(order: { launch: ScheduledLaunch }, begun: Begun) => Promise<FiringResult>>({ launch }, next);
 }

@@ -5,7 +5,6 @@ import {
   type ViewDefinition,
 } from '../definition/definition.ts';
 import { Problem } from '../problems.ts';
-import { admit } from './judging.ts';
 import { type Call, defineOperation, type Operation, type Services } from './operation.ts';
 import { addressOf, describe, instanceParams, waitForResult } from './reads.ts';
 import {
@@ -92,6 +91,19 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
       return { ...answer, body: { ...answer.body, output: answered } };
     },
   });
+}
+
+/** What `admit` of an action gives; undefined where the action has none. Throws what it refuses with, or `not-found`. */
+async function admit(
+  { admit: judge }: ActionDefinition,
+  address: ReturnType<typeof addressOf>,
+  call: Pick<Call, 'principal' | 'signal'> & { readonly body: unknown },
+  services: Services,
+): Promise<unknown> {
+  if (judge === undefined) return undefined;
+  const { principal, signal } = call;
+  const instance = await describe(address, call, services);
+  return judge({ input: call.body as never, instance, principal, services, signal });
 }
 
 /**

@@ -1,10 +1,10 @@
 import { permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
 import { rowsOf } from '../definition/permanent-row.ts';
+import { startPrepared } from '../definition/prepared-start.ts';
 import { fingerprintOf, hashedKey } from '../orchestration/identity.ts';
 import type { StartOutcome } from '../orchestration/start.ts';
 import { Problem } from '../problems.ts';
-import { prepareAndStart } from './judging.ts';
 import type { Answer, Call, Operation, Services } from './operation.ts';
 import { type addressOf, endedAs, withResult } from './reads.ts';
 import {
@@ -62,10 +62,7 @@ async function start(definition: ProcessDefinition, call: Call, services: Servic
   const location = `${collectionPathOf(definition)}/${address.key}`;
   const asked = { ...address, input: inputOf(call), body: call.rawBody };
   const request = { ...asked, startedBy: principal.actor, traceparent: call.traceparent };
-  const found =
-    definition.prepare === undefined
-      ? await gateway.start(request, signal)
-      : await prepareAndStart(definition.prepare, request, call, services);
+  const found = await startPrepared(request, { gateway, principal, services, signal });
   const outcome = await byPermanentRow(address, found, call, services).catch((error: unknown) => {
     // The instance may exist: `none` would read as if nothing had been started.
     throw error instanceof Problem ? new Problem(error.code, { ...error.options, effect: 'unknown' }) : error;

@@ -1,14 +1,15 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { createLaunchActivities } from '../../activities/launch.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { createGateway } from '../../src/orchestration/gateway.ts';
+import { allotmentsV1, allowance } from '../fixtures/allotments.ts';
 import { parcelsV1, probesV1 } from '../fixtures/probes.ts';
 import { judgesNothing } from '../harness/judging.ts';
 import { unique } from '../harness/portico.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
 // Nobody works on this queue: what is started stays as it was started.
-const definitions = [probesV1, parcelsV1].map((each) => ({ ...each, taskQueue: unique('launch') }));
+const definitions = [probesV1, parcelsV1, allotmentsV1].map((each) => ({ ...each, taskQueue: unique('launch') }));
 const deadlines = { startMs: 25_000, readMs: 25_000, actionMs: 25_000 };
 const tenant = unique('tenant');
 const order = { tenant, process: 'probes', input: {}, startedBy: { iss: 'i', sub: 'ada' } };
@@ -56,6 +57,16 @@ it('refuses what no repetition can start', async () => {
     { kind: 'refused', code: 'invalid-request' },
     { kind: 'refused', code: 'invalid-request' },
   ]);
+});
+
+it('answers for what it started before, also where the definition would refuse it now', async () => {
+  const { most } = allowance;
+  onTestFinished(() => void (allowance.most = most));
+  const asked = { ...order, process: 'allotments', input: { asked: 5 }, key: unique('key') };
+  expect(await opened.launch(asked)).toMatchObject({ kind: 'created' });
+  allowance.most = 0;
+  expect(await opened.launch(asked)).toMatchObject({ kind: 'joined' });
+  await expect(opened.launch({ ...asked, key: unique('key') })).rejects.toMatchObject({ type: 'unavailable' });
 });
 
 it('fails as one that may be repeated where Temporal does not answer', async () => {

@@ -100,6 +100,8 @@ describe.concurrent('a firing', () => {
   it('starts beside the others where all are allowed', async () => {
     const { path } = await createSchedule(portico, { ...waiting, overlap: 'allow-all' });
     const firings = await firingsOf(portico, path, 3);
+    // The engine does not look how these end.
+    expect(firings.map(({ state }) => state)).toEqual(firings.map(() => undefined));
     await remove(portico, path);
     const probes = await until(
       () => Promise.all(firings.map(({ instance }) => portico.get(instance.href))),
@@ -109,7 +111,6 @@ describe.concurrent('a firing', () => {
   });
 
   it('cancels the instance before it by that process own action', async () => {
-    const tenant = portico.tenant;
     await portico.openAccounts('payer', 'payee');
     const input = { from: 'payer', to: 'payee', amount: { currency: 'EUR', minor: '500' } };
     const action = { process: 'transfers', input };
@@ -121,8 +122,7 @@ describe.concurrent('a firing', () => {
       () => portico.get(`${oldest}/result`),
       ({ body }) => body.status === 'closed',
     );
-    expect(transfer.body).toMatchObject({ outcome: 'cancelled', result: { by: expect.any(String) as unknown } });
-    expect(tenant).toBe(portico.tenant);
+    expect(transfer.body).toMatchObject({ outcome: 'cancelled', result: { by: 'alice' } });
   });
 
   it('belongs to whoever made the schedule, who cannot approve what it starts', async () => {

@@ -153,6 +153,18 @@ describe.concurrent('a schedule', () => {
     expect((await portico.put(path, asked, { headers: { 'if-match': '*' } })).status).toBe(200);
   });
 
+  it('that has the name of a deleted one is not replaced by whoever has seen that', async () => {
+    const { path, body, created } = await createSchedule(portico);
+    await portico.request('DELETE', path);
+    await until(
+      () => portico.get(path),
+      ({ status }) => status === 404,
+    );
+    expect((await portico.post('/v1/schedules', body)).status).toBe(201);
+    const seen = { headers: { 'if-match': created.headers.get('etag') ?? '' } };
+    expect((await portico.put(path, replacementOf(body), seen)).body).toMatchObject({ code: 'precondition-failed' });
+  });
+
   it('of two replacements at once one wins, and the other is told', async () => {
     const { path, body, created } = await createSchedule(portico);
     const headers = { 'if-match': created.headers.get('etag') ?? '' };

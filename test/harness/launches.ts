@@ -24,12 +24,17 @@ export async function openLaunches({ address }: { address: string }) {
   const results: string[] = [];
   let lostAnswers = 0;
   let refusesCancels = false;
+  let refusesNext = false;
+  const refusedKeys = new Set<string>();
   const activities = createScheduleActivities({
     gateway: {
       ...gateway,
       // What the process for tests calls finish stands for the cancel of others.
       act: (request, signal) => {
-        if (refusesCancels) throw new Problem('action-not-allowed');
+        const cancelKey = request.idempotencyKey ?? '';
+        if (refusesNext) refusedKeys.add(cancelKey);
+        refusesNext = false;
+        if (refusesCancels || refusedKeys.has(cancelKey)) throw new Problem('action-not-allowed');
         return gateway.act({ ...request, action: 'finish' }, signal);
       },
       start: async (call, signal) => {
@@ -94,6 +99,8 @@ export async function openLaunches({ address }: { address: string }) {
   return {
     begin,
     results,
+    /** The next cancel is refused, and stays so under its key. */
+    refuseNextCancel: () => void (refusesNext = true),
     /** The answers of the next starts are lost, as when their worker is killed. */
     loseAnswers: (count: number) => void (lostAnswers = count),
     /** Whether instances refuse to be cancelled from now on. */

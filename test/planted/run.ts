@@ -3,17 +3,10 @@ import { join } from 'node:path';
 import { provideTemporalCli } from '../../local/temporal/cli.ts';
 import { copyCheckout } from '../harness/checkout.ts';
 import { inParallel } from '../harness/in-parallel.ts';
-import { deliveryBugs } from './delivery-bugs.ts';
-import { edgeBugs } from './edge-bugs.ts';
-import { loadBugs } from './load-bugs.ts';
-import { moneyBugs } from './money-bugs.ts';
+import { plantedBugs } from './bugs.ts';
 import { plant, textsThatDoNotFit } from './plant.ts';
 import type { PlantedBug } from './planted-bug.ts';
-import { queueBugs } from './queue-bugs.ts';
 import { runTests, type TestResult } from './run-tests.ts';
-import { scheduleBugs } from './schedule-bugs.ts';
-import { taskBugs } from './task-bugs.ts';
-import { workflowBugs } from './workflow-bugs.ts';
 
 /**
  * `npm run test:planted`: plants each bug in a copy of this checkout and runs the tests that must catch it; arguments
@@ -28,19 +21,9 @@ const width = 2;
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(chosen: readonly string[]): Promise<number> {
-  const all = [
-    ...moneyBugs,
-    ...workflowBugs,
-    ...edgeBugs,
-    ...loadBugs,
-    ...queueBugs,
-    ...scheduleBugs,
-    ...taskBugs,
-    ...deliveryBugs,
-  ];
-  const bugs = all.filter(({ name }) => chosen.length === 0 || chosen.some((part) => name.includes(part)));
+  const bugs = plantedBugs.filter(({ name }) => chosen.length === 0 || chosen.some((part) => name.includes(part)));
   if (bugs.length === 0)
-    throw new Error(`No bug has such a name. There are: ${all.map(({ name }) => name).join('; ')}`);
+    throw new Error(`No bug has such a name. There are: ${plantedBugs.map(({ name }) => name).join('; ')}`);
   await provideTemporalCli({ environment: process.env, log: (line) => console.error(line) });
   const fitting = bugs.filter((bug) => isFitting(bug));
   const misfits = bugs.filter((bug) => !fitting.includes(bug) && bug.mayBeGone === undefined).length;

@@ -42,6 +42,44 @@ export const scheduleBugs: readonly PlantedBug[] = [
     caughtBy: ['test/contract/schedule-firings.test.ts', 'belongs to whoever made the schedule'],
   },
   {
+    name: 'whoever triggers a schedule may approve what it starts',
+    edits: [
+      {
+        file: 'src/operations/resources/schedules-actions.ts',
+        find: 'const alsoAskedBy = [principal.actor];',
+        put: 'const alsoAskedBy = [startedBy];',
+      },
+    ],
+    caughtBy: ['test/contract/schedule-persons.test.ts', 'whoever triggered it'],
+  },
+  {
+    name: 'whoever backfills a schedule may approve what it starts',
+    edits: [{ file: 'activities/schedules.ts', find: 'fromMs <= atMs &&', put: 'fromMs > atMs &&' }],
+    caughtBy: ['test/contract/schedule-persons.test.ts', 'whoever had it fire for past times'],
+  },
+  {
+    name: 'whoever makes a delayed task run may approve what it starts',
+    edits: [
+      {
+        file: 'workflows/delayed-tasks/decisions.ts',
+        find: 'judge();\n      rememberAsker(progress, actor);',
+        put: 'judge();',
+      },
+    ],
+    caughtBy: ['test/contract/schedule-persons.test.ts', 'whoever asked for run-now'],
+  },
+  {
+    name: 'a refusal of a cancel by a firing is final',
+    edits: [
+      {
+        file: 'activities/schedules.ts',
+        find: '`overlap.${fired.launch.schedule}.${number}`',
+        put: '`overlap.${fired.launch.schedule}`',
+      },
+    ],
+    caughtBy: ['test/workflows/launches.test.ts', 'asks its instance again'],
+  },
+  {
     name: 'an hour that the clock skips fires an hour later',
     edits: [
       {

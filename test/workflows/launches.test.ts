@@ -46,6 +46,14 @@ describe('a firing', () => {
     await firing.result();
   });
 
+  it('asks its instance again where it refused, as another request', async () => {
+    const firing = await launches.begin();
+    await firing.started();
+    launches.refuseNextCancel();
+    await firing.handle.cancel();
+    expect(await Promise.race([firing.result(), firing.looks(4)])).toBe('created');
+  });
+
   it('that nobody took up in time starts nothing', async () => {
     const firing = await launches.begin({ catchUpMs: -1, waits: false });
     expect(await firing.result()).toBe('missed');

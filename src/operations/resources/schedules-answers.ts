@@ -24,8 +24,9 @@ const firing = z
     firedAt: time,
     state: z
       .enum(['running', 'ended', 'failed'])
+      .optional()
       .describe(
-        '`failed`: nothing could be started, or the instance failed. One that began beside others (allow-all) stays `running`, however it ended.',
+        '`failed`: nothing could be started, or the instance failed. Absent where it is not followed: with allow-all, and in lists before the end.',
       ),
     instance: z
       .object({ process: z.string(), id: z.string(), href: z.string().optional() })
@@ -51,7 +52,9 @@ export const schedule = z
   .object({
     ...summary,
     spec: scheduleSpec,
-    action: replacement.action,
+    action: replacement.action
+      .partial({ input: true })
+      .meta({ id: 'ShownScheduleAction', description: 'With its input for those who may read what it starts.' }),
     overlap,
     catchUpSeconds: z.int(),
     pauseOnFailure: z.boolean(),

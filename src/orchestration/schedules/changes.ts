@@ -142,7 +142,7 @@ async function untilShown<T>(
 ): Promise<T> {
   const endsAtMs = performance.now() + dependencies.deadlines.actionMs;
   for (let look = 0; ; look += 1) {
-    if (look % looksOfOneRequest === 0) await sendOnce(send);
+    if (look % looksOfOneRequest === 0) await sendOnce(send, look > 0);
     const snapshot = await describeSchedule(dependencies, address).catch((cause: unknown) => {
       throw new Problem('outcome-unknown', { cause });
     });
@@ -154,10 +154,13 @@ async function untilShown<T>(
   }
 }
 
-async function sendOnce(send: () => Promise<unknown>): Promise<void> {
+async function sendOnce(send: () => Promise<unknown>, isRepetition: boolean): Promise<void> {
   try {
     await send();
   } catch (error) {
-    throw scheduleProblemOf(error);
+    const problem = scheduleProblemOf(error);
+    // The first request was taken, and may yet have its effect.
+    if (isRepetition && problem.code !== 'not-found') throw new Problem('outcome-unknown', { cause: error });
+    throw problem;
   }
 }
