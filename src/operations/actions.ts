@@ -7,7 +7,14 @@ import {
 import { Problem } from '../problems.ts';
 import { type Call, defineOperation, type Operation, type Services } from './operation.ts';
 import { addressOf, describe, instanceParams, waitForResult } from './reads.ts';
-import { collectionPathOf, instanceSchemasOf, pascalCase, problemsOfTelling, resourceStemOf, schemaStemOf } from './representation.ts';
+import {
+  collectionPathOf,
+  instanceSchemasOf,
+  pascalCase,
+  problemsOfTelling,
+  resourceStemOf,
+  schemaStemOf,
+} from './representation.ts';
 import { isInterrupted } from './told.ts';
 
 /** The declared verbs of a definition: `POST …/{id}/approve`. */

@@ -143,7 +143,10 @@ describe.concurrent('a firing', () => {
   });
 
   it('that can start nothing fails, and pauses the schedule where that is wished', async () => {
-    const { path, at, told, etag, body } = await firedInVain({ pauseOnFailure: true }, ({ state }) => state === 'paused');
+    const { path, at, told, etag, body } = await firedInVain(
+      { pauseOnFailure: true },
+      ({ state }) => state === 'paused',
+    );
     expect(told).toMatchObject({ note: { reason: 'a firing failed' }, counts: { fired: 1 } });
     expect(told.firings).toMatchObject([{ scheduledAt: at, state: 'failed' }]);
     // Who saw it before would let it fire again without having seen why it does not.

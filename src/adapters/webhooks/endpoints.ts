@@ -1,6 +1,7 @@
 import type { Database, Transaction } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
 import { Problem } from '../../problems.ts';
+import { createOncePer } from '../../timing/once-per.ts';
 import {
   changeIn,
   type Endpoint,
@@ -133,7 +134,11 @@ type NoSecret = { readonly [Column in keyof SecretRow]: null };
 type SendingRow = Pick<EndpointRow, 'url' | 'state' | 'revision'> & (SecretRow | NoSecret);
 
 /** What an attempt to deliver reads, and what it leaves behind. */
-const attemptsAtEndpoints = (database: Database, settings: EndpointSettings, isDue = oncePer(1_000)) => ({
+const attemptsAtEndpoints = (
+  database: Database,
+  settings: EndpointSettings,
+  isDue = createOncePer({ periodMs: 1_000 }),
+) => ({
   /**
    * What an attempt needs to know. `secrets` is undefined where none can be opened: their key is not in the ring. One
    * statement reads both: no URL is signed for by an endpoint that took the place of another meanwhile.
@@ -179,23 +184,6 @@ const attemptsAtEndpoints = (database: Database, settings: EndpointSettings, isD
     return disabled.length > 0;
   },
 });
-
-/** Of names that were asked for longer ago than this many others, nothing is known. */
-const knownNames = 10_000;
-
-/** Whether a name was not due within the last `periodMs` milliseconds. A name that is due is none for as long again. */
-function oncePer(periodMs: number): (name: string) => boolean {
-  const dueAtMs = new Map<string, number>();
-  return (name) => {
-    const nowMs = performance.now();
-    if (nowMs < (dueAtMs.get(name) ?? 0)) return false;
-    dueAtMs.delete(name);
-    dueAtMs.set(name, nowMs + periodMs);
-    const [oldest] = dueAtMs.keys();
-    if (dueAtMs.size > knownNames && oldest !== undefined) dueAtMs.delete(oldest);
-    return true;
-  };
-}
 
 /** Throws `not-configured` where there is none. */
 function secretRingOf({ keys }: EndpointSettings): KeyRing {
