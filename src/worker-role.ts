@@ -44,7 +44,10 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     ...judging,
     judging,
     deliveryObserver: metrics.delayedTasks,
-    deliveryRoom: createDeliveryRoom({ slots: config.worker.deliverySlots }),
+    deliveryRoom: createDeliveryRoom({
+      slots: config.worker.deliverySlots,
+      perReceiver: config.worker.deliverySlotsPerReceiver,
+    }),
     definitions: options.definitions,
     observeFiring: metrics.observeFiring,
   };

@@ -94,7 +94,7 @@ export async function openDelayedTasks({ address, deadLetterMs }: { address: str
       countAttempt: (_target, result) => void observed.results.push(result),
       countDeadLetter: () => void (observed.deadLetters += 1),
     },
-    deliveryRoom: createDeliveryRoom({ slots: 100 }),
+    deliveryRoom: createDeliveryRoom({ slots: 100, perReceiver: 100 }),
   });
 
   /** Workers for the task queue and for its deliveries. */

@@ -2,7 +2,6 @@ import type { Attempt } from '../attempt.ts';
 import type { Endpoints } from './endpoints.ts';
 import type { posterOf, Reply } from './post.ts';
 import { retryAfterMsOf } from './retry-after.ts';
-import type { Room } from './room.ts';
 import { headersOf } from './signatures.ts';
 import { judgeUrl, type UrlRules } from './urls.ts';
 
@@ -20,12 +19,16 @@ export interface Message {
   /** How long the attempt may take in all; the settings may allow less. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Asks for a place, which the attempt leaves at its end, once its receiver is known: scheme, host and port. Undefined
+   * where there is none now.
+   */
+  readonly enter: (receiver: string, signal: AbortSignal) => Promise<{ leave(): void } | undefined>;
 }
 
 interface Inner {
   readonly endpoints: Endpoints;
   readonly rules: UrlRules;
-  readonly room: Room;
   readonly post: ReturnType<typeof posterOf>;
   /** In milliseconds. */
   readonly timeoutMax: number;
@@ -37,8 +40,8 @@ const longestBodyBytes = 20_480;
 const failed = (reason: string): Attempt => ({ kind: 'failed', reason });
 const dead = (reason: string): Attempt => ({ kind: 'dead', reason });
 
-/** Makes one attempt, and keeps with its endpoint how it ended. */
-export async function attemptTo(message: Message, inner: Inner): Promise<Attempt> {
+/** Makes one attempt, and keeps with its endpoint how it ended. Undefined where there was no place for it. */
+export async function attemptTo(message: Message, inner: Inner): Promise<Attempt | undefined> {
   const { tenant, target } = message;
   if ('url' in target) {
     if (target.secretId === undefined) return deliver({ message, url: target.url, secrets: [], inner });
@@ -53,6 +56,7 @@ export async function attemptTo(message: Message, inner: Inner): Promise<Attempt
   if (read.state === 'disabled') return failed('endpoint-disabled');
   if (read.secrets === undefined) return failed('secret-unreadable');
   const attempt = await deliver({ message, url: read.url, secrets: read.secrets, inner });
+  if (attempt === undefined) return undefined;
   // What is kept is for people: an attempt ends as it ended, whether or not the database is there.
   await inner.endpoints
     .recordAttempt(key, attempt.kind === 'delivered' ? { status: attempt.status } : attempt)
@@ -71,8 +75,8 @@ interface Delivery {
   readonly inner: Inner;
 }
 
-/** One attempt with one time limit, over everything: the wait for room, names, connection, answer. */
-async function deliver({ message, url: text, secrets, inner }: Delivery): Promise<Attempt> {
+/** One attempt with one time limit, over everything: the wait for a place, names, connection, answer. */
+async function deliver({ message, url: text, secrets, inner }: Delivery): Promise<Attempt | undefined> {
   const body = Buffer.from(message.body);
   if (body.length > longestBodyBytes) return dead('payload-too-large');
   const judged = judgeUrl(text, inner.rules);
@@ -82,13 +86,17 @@ async function deliver({ message, url: text, secrets, inner }: Delivery): Promis
   const timer = setTimeout(() => limit.abort(), Math.min(message.timeoutMs, inner.timeoutMax));
   const signal = message.signal === undefined ? limit.signal : AbortSignal.any([limit.signal, message.signal]);
   try {
-    const place = { tenant: message.tenant, receiver: `${url.protocol}${url.hostname}:${port}`, signal };
-    const sent = await inner.room(place, () => {
+    const place = await message.enter(`${url.protocol}//${url.hostname}:${port}`, signal);
+    if (place === undefined) {
+      message.signal?.throwIfAborted();
+      return undefined;
+    }
+    try {
       const signed = headersOf({ id: message.id, sentAt: new Date(), body, secrets });
-      return inner.post({ url, headers: { ...usualHeaders, ...signed }, body, signal });
-    });
-    message.signal?.throwIfAborted();
-    return sent === undefined ? failed('busy') : attemptOf(sent.result);
+      return attemptOf(await inner.post({ url, headers: { ...usualHeaders, ...signed }, body, signal }));
+    } finally {
+      place.leave();
+    }
   } catch (error) {
     message.signal?.throwIfAborted();
     if (limit.signal.aborted) return failed('timeout');
