@@ -26,6 +26,8 @@ interface Order {
 interface StartOrder extends Order {
   readonly target: ProcessTarget;
   readonly startedBy: Actor;
+  /** Others by whose request the task runs. */
+  readonly alsoAskedBy?: readonly Actor[] | undefined;
   readonly traceparent?: string | undefined;
 }
 
@@ -46,11 +48,15 @@ export type Delivery =
 /** What was delivered, as metrics name it. */
 export type DeliveryTarget = 'webhook' | 'queue' | 'process';
 
+/** A delivery that was begun, or would have been if there had been room. */
+type Tried = Exclude<Delivery, { readonly kind: 'expired' }>;
+
 /** Tells what became of deliveries. */
 export interface DeliveryObserver {
   /** Seconds from the time at which a task was due to its first attempt. */
   observeLateness(target: DeliveryTarget, seconds: number): void;
-  countAttempt(target: DeliveryTarget, result: Delivery['kind']): void;
+  /** `lost`: it broke, and nobody can say whether something was received. `seconds`: how long it took. */
+  observeAttempt(target: DeliveryTarget, attempt: Tried | { readonly kind: 'lost' }, seconds: number): void;
   countDeadLetter(): void;
 }
 
@@ -74,39 +80,33 @@ export interface DeliveryRoom {
 }
 
 // Chance spreads those that come again.
-const deferred = (): Delivery => ({ kind: 'deferred', forMs: Math.round(5_000 + Math.random() * 10_000) });
+const deferred = (): Tried => ({ kind: 'deferred', forMs: Math.round(5_000 + Math.random() * 10_000) });
 
 /**
  * One attempt to deliver a delayed task. Each carries the id of the task, the same in all attempts; what receives it twice
  * must tell by that.
  */
 export function createDelayedTaskActivities(dependencies: Dependencies) {
-  const { webhooks, queues, deliveryObserver, deliveryRoom, settingsOf } = dependencies;
+  const { webhooks, deliveryObserver, deliveryRoom, settingsOf } = dependencies;
   const { launch } = createLaunchActivities(dependencies);
 
   /** Makes the attempt unless the task has expired, and counts what became of it. */
-  async function observed(target: DeliveryTarget, order: Order, work: () => Promise<Delivery>): Promise<Delivery> {
+  async function observed(target: DeliveryTarget, order: Order, work: () => Promise<Tried>): Promise<Delivery> {
     const { dueAt, expiresAt, isFirst } = order;
     const nowMs = Date.now();
     if (expiresAt !== undefined && nowMs >= Date.parse(expiresAt)) return { kind: 'expired' };
-    const delivery = await work();
+    const startedAtMs = performance.now();
+    const observe = (attempt: Tried | { readonly kind: 'lost' }) =>
+      deliveryObserver.observeAttempt(target, attempt, (performance.now() - startedAtMs) / 1_000);
+    const delivery = await work().catch((error: unknown) => {
+      observe({ kind: 'lost' });
+      throw error;
+    });
+    observe(delivery);
     if (isFirst && delivery.kind !== 'deferred') {
       deliveryObserver.observeLateness(target, Math.max(0, nowMs - Date.parse(dueAt)) / 1_000);
     }
-    deliveryObserver.countAttempt(target, delivery.kind);
     return delivery;
-  }
-
-  /** All queues are slow together: they have one broker. */
-  async function publish(message: QueueMessage): Promise<Attempt | undefined> {
-    const { tenant, queue } = message;
-    const place = await deliveryRoom.enter({ tenant, receiver: `queue ${queue}`, suspect: 'queues' });
-    if (place === undefined) return undefined;
-    try {
-      return await queues.publish(message);
-    } finally {
-      place.leave();
-    }
   }
 
   return {
@@ -118,7 +118,7 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
       const send = (): Promise<Attempt | undefined> =>
         'webhook' in target
           ? webhooks.send({ ...sent, id, target: target.webhook, enter: entryOf(task, deliveryRoom) })
-          : publish({ ...sent, messageId: id, queue: target.queue.name });
+          : publish(dependencies, { ...sent, messageId: id, queue: target.queue.name });
       return typed(() =>
         observed('webhook' in target ? 'webhook' : 'queue', order, async () => {
           try {
@@ -146,18 +146,36 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
   };
 }
 
+/** All queues are slow together: they have one broker. */
+async function publish(
+  { queues, deliveryRoom }: Pick<Dependencies, 'queues' | 'deliveryRoom'>,
+  message: QueueMessage,
+): Promise<Attempt | undefined> {
+  const { tenant, queue } = message;
+  const place = await deliveryRoom.enter({ tenant, receiver: `queue ${queue}`, suspect: 'queues' });
+  if (place === undefined) return undefined;
+  try {
+    return await queues.publish(message);
+  } finally {
+    place.leave();
+  }
+}
+
 /** A receiver that hangs for one tenant may be fast for another. */
 const entryOf =
   ({ tenant }: DelayedTaskKey, room: DeliveryRoom) =>
   (receiver: string, signal: AbortSignal) =>
     room.enter({ tenant, receiver, suspect: `${tenant} ${receiver}`, signal });
 
-async function startBy(launch: Launch, { task, target, startedBy, traceparent }: StartOrder): Promise<Delivery> {
+async function startBy(
+  launch: Launch,
+  { task, target, startedBy, alsoAskedBy, traceparent }: StartOrder,
+): Promise<Tried> {
   const deliveryId = deliveryIdOf(task);
   const { name, version, input } = target;
   const start = { process: name, version, input, key: deliveryId };
   try {
-    const told = await launch({ ...start, tenant: task.tenant, startedBy, traceparent });
+    const told = await launch({ ...start, tenant: task.tenant, startedBy, alsoAskedBy, traceparent });
     if (told.kind === 'refused') return { kind: 'dead', reason: told.code, deliveryId };
     return { kind: 'delivered', deliveryId, started: { process: name, id: told.key } };
   } catch {

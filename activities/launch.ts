@@ -11,6 +11,8 @@ import { failureOf, typed } from './failures.ts';
 export interface LaunchOrder extends LaunchTarget {
   readonly tenant: string;
   readonly startedBy: Actor;
+  /** Others by whose request it is started. */
+  readonly alsoAskedBy?: readonly Actor[] | undefined;
   readonly traceparent?: string | undefined;
 }
 
@@ -31,12 +33,12 @@ export interface LaunchDependencies {
 export function createLaunchActivities(dependencies: LaunchDependencies) {
   const { gateway, definitions, judging: services } = dependencies;
 
-  async function launch({ tenant, startedBy, traceparent, ...target }: LaunchOrder): Promise<Launched> {
+  async function launch({ tenant, startedBy, alsoAskedBy, traceparent, ...target }: LaunchOrder): Promise<Launched> {
     const { definition, body, input, key: businessKey } = launchableOf(definitions, target);
     const key = definition.key.hashed === true ? hashedKey(businessKey) : businessKey;
     // Permissions were judged when the launch was asked for.
     const principal = { tenant, actor: startedBy, permissions: { has: () => true } };
-    const call = { definition, tenant, key, body, input, startedBy, traceparent };
+    const call = { definition, tenant, key, body, input, startedBy, alsoAskedBy, traceparent };
     const started = await startPrepared(call, { gateway, principal, services, signal: new AbortController().signal });
     if (started.kind === 'unknown') throw new Problem('outcome-unknown', { cause: started.cause });
     if (started.kind === 'mismatch') return { kind: 'refused', code: 'idempotency-mismatch' };

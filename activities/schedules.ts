@@ -39,8 +39,11 @@ export function createScheduleActivities(dependencies: Dependencies) {
   return {
     /** Starts the instance of a firing, at most once for schedule and time. */
     async fire({ launch, time, begunAtMs }: Firing): Promise<Launched> {
-      const { schedule, ...target } = launch;
-      const launched = await launchTarget({ ...target, key: `${schedule}.${time}` });
+      const { schedule, backfills = [], ...target } = launch;
+      const atMs = Date.parse(time);
+      const backfilled = backfills.filter(({ fromMs, untilMs }) => fromMs <= atMs && atMs <= untilMs);
+      const alsoAskedBy = backfilled.map(({ by }) => by);
+      const launched = await launchTarget({ ...target, key: `${schedule}.${time}`, alsoAskedBy });
       const result = launched.kind === 'refused' ? launched.code : launched.kind;
       observeFiring(target.process, result, Math.max(0, Date.now() - begunAtMs) / 1_000);
       return launched;
@@ -62,13 +65,17 @@ export function createScheduleActivities(dependencies: Dependencies) {
 
     /**
      * Asks the instance of a firing to cancel itself, as whoever made the schedule. `refused`: not now; it may be asked
-     * again.
+     * again, as another request: a refusal is final under its key. `asked` counts the requests.
      */
-    cancelFired: (fired: Fired): Promise<'accepted' | 'refused'> =>
+    cancelFired: ({
+      asked: number = 1,
+      ...fired
+    }: Fired & { readonly asked?: number }): Promise<'accepted' | 'refused'> =>
       typed(async () => {
         const asked = { action: 'cancel', body: {}, input: {}, actor: fired.launch.startedBy } as const;
+        const idempotencyKey = `overlap.${fired.launch.schedule}.${number}`;
         try {
-          await gateway.act({ ...addressOf(fired), ...asked, idempotencyKey: `overlap.${fired.launch.schedule}` });
+          await gateway.act({ ...addressOf(fired), ...asked, idempotencyKey });
           return 'accepted';
         } catch (error) {
           if (!(error instanceof Problem)) throw error;

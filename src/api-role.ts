@@ -73,9 +73,10 @@ export async function startApiRole(options: ApiRoleOptions) {
   });
   const url = await listen(app, config.http);
   const openInstances = watchOpenInstances({
-    processes: definitions.map(({ name }) => name),
+    definitions,
     count: gateway.countOpen,
-    set: metrics.setOpenInstances,
+    setOpen: metrics.setOpenInstances,
+    setWaiting: metrics.setWaitingInstances,
     everyMs: countEveryMs,
     logger,
   });

@@ -21,9 +21,8 @@ import type { startWorkerRole } from './worker-role.ts';
 
 export interface RunOptions {
   readonly logger?: Logger;
-  /** Only tests serve other processes than the catalog's, by other workflows. */
+  /** Only tests serve other processes than the catalog's; their workflows are in the bundle that a setting names. */
   readonly definitions?: readonly ProcessDefinition[];
-  readonly workflowsPath?: string;
   /** Only tests, whose Porticos share a Temporal server, name another task queue for the firings of schedules. */
   readonly launchQueue?: string;
 }
@@ -67,7 +66,7 @@ export async function run(environment: Environment, options: RunOptions = {}): P
 
     const observe = metrics.observeTemporalRequest;
     const deadlines = deadlinesOf(config);
-    const { workflowsPath, launchQueue } = options;
+    const { launchQueue } = options;
     const eagerStarts =
       coreMetricsPort === undefined ? undefined : createEagerStarts({ observe, count: metrics.countEagerStart });
     const orchestration = openOrchestration({
@@ -80,7 +79,7 @@ export async function run(environment: Environment, options: RunOptions = {}): P
 
     const shared = { config, definitions, storage, gateway: orchestration.gateway, metrics, logger };
     if (coreMetricsPort !== undefined && eagerStarts !== undefined) {
-      const worker = { eagerStarts, temporal, coreMetricsPort, workflowsPath, launchQueue };
+      const worker = { eagerStarts, temporal, coreMetricsPort, launchQueue };
       const workers = await startWorkerSide({ ...shared, ...worker });
       started.push('workers', workers.stop);
       checks.push(...workers.checks);

@@ -18,15 +18,20 @@ const retryEveryMs = 2_000;
 export function openStorage(options: {
   readonly config: Config;
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics, 'countSchemaWait' | 'observeAttempt'>;
+  readonly metrics: Pick<Metrics, 'countSchemaWait' | 'deliveries'>;
   readonly queueObserver: QueueObserver;
 }) {
   const { config, logger, metrics, queueObserver } = options;
-  const { countSchemaWait: onSchemaWait, observeAttempt: onAttempt } = metrics;
+  const { countSchemaWait: onSchemaWait, deliveries } = metrics;
   const { url, poolMax, connectTimeoutMs } = config.database;
   const database = connectDatabase({ url: url.reveal(), poolMax, connectTimeoutMs, logger, onSchemaWait });
   const adaptersIn = (lane: string) =>
-    createAdapters({ database: database.inLane(lane), settingsOf: config.settingsOf, onAttempt, queueObserver });
+    createAdapters({
+      database: database.inLane(lane),
+      settingsOf: config.settingsOf,
+      onEndpointGone: deliveries.countGoneEndpoint,
+      queueObserver,
+    });
   const ping = () => database.ping(pingTimeoutMs);
   const closing = new AbortController();
   const warned = warnOfLossyCommits(database, logger, closing.signal);

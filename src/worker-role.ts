@@ -26,8 +26,6 @@ interface WorkerRoleOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly coreMetricsPort: number;
-  /** The module whose exports are the workflows; only tests name another than Portico's own. */
-  readonly workflowsPath?: string | undefined;
   /** Where the firings of schedules are worked on; only tests name another queue than Portico's own. */
   readonly launchQueue?: string | undefined;
 }
@@ -43,7 +41,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
   const dependencies = {
     ...judging,
     judging,
-    deliveryObserver: metrics.delayedTasks,
+    deliveryObserver: metrics.deliveries,
     deliveryRoom: createDeliveryRoom({
       slots: config.worker.deliverySlots,
       perReceiver: config.worker.deliverySlotsPerReceiver,
@@ -60,11 +58,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
       options.launchQueue ?? defaultLaunchQueue,
     ],
     deliveryQueues: deliveryQueuesOf(options.definitions),
-    workflowBundle: await workflowBundleOf({
-      bundlePath: config.worker.bundlePath,
-      workflowsPath: options.workflowsPath,
-      logger,
-    }),
+    workflowBundle: await workflowBundleOf({ bundlePath: config.worker.bundlePath, logger }),
     activities: createActivities(dependencies),
     eagerStarts,
     // On a schema that is older than its code a worker would fail what it takes, and a reconciler would find nothing.

@@ -1,11 +1,19 @@
 import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { CancellationScope, condition, continueAsNew, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  patched,
+  proxyActivities,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { createScheduleActivities } from '../activities/schedules.ts';
 import type { FiringResult, ScheduledLaunch } from '../src/definition/scheduled-launch.ts';
 
 // A firing that has begun is made good however long that takes: every activity may be repeated.
 const { fire, miss, look, cancelFired } = proxyActivities<ReturnType<typeof createScheduleActivities>>({
-  startToCloseTimeout: '30s',
+  // A worker that was killed holds a firing up for so long.
+  startToCloseTimeout: '15s',
   retry: { initialInterval: '200ms', maximumInterval: '30s', nonRetryableErrorTypes: ['unexpected'] },
 });
 
@@ -22,6 +30,10 @@ interface Begun {
   readonly key: string;
   readonly result: FiringResult;
   readonly sinceMs: number;
+  /** Where the engine has cancelled the firing: whether the instance has taken that. */
+  readonly cancel?: 'wanted' | 'accepted';
+  /** How often the instance was asked to cancel itself. */
+  readonly asked?: number;
 }
 
 /**
@@ -30,7 +42,7 @@ interface Begun {
  * where the engine ended the instance.
  */
 export async function launches({ launch }: { readonly launch: ScheduledLaunch }, begun?: Begun): Promise<FiringResult> {
-  const cancel = { isWanted: false };
+  const cancel = { isWanted: begun?.cancel !== undefined };
   CancellationScope.current().cancelRequested.catch(() => (cancel.isWanted = true));
   return CancellationScope.nonCancellable(async () => {
     const started = begun ?? (await begin(launch));
@@ -58,15 +70,23 @@ async function untilClosed(
   cancel: { readonly isWanted: boolean },
 ): Promise<FiringResult> {
   const { key, result, sinceMs } = begun;
-  let isCancelled = false;
-  for (let looks = 0; looks < looksOfOneRun || cancel.isWanted; looks += 1) {
-    if (cancel.isWanted && !isCancelled) isCancelled = (await cancelFired({ launch, key })) === 'accepted';
+  let isCancelled = begun.cancel === 'accepted';
+  let isOneRun = false;
+  let { asked = 0 } = begun;
+  for (let looks = 1; isOneRun || looks <= looksOfOneRun; looks += 1) {
+    if (cancel.isWanted && !isCancelled) {
+      asked += 1;
+      isCancelled = (await cancelFired({ launch, key, asked })) === 'accepted';
+    }
     const state = await look({ launch, key });
     if (state === 'failed') throw ApplicationFailure.nonRetryable('the engine ended the instance', 'instance-failed');
     if (state === 'ended') return result;
     const pauseMs = Math.min(Math.max((Date.now() - sinceMs) / looksInAge, shortestPauseMs), longestPauseMs);
     const wasWanted = cancel.isWanted;
     await condition(() => cancel.isWanted !== wasWanted, pauseMs);
+    // Asked once, because the answer may change when a replay ends. Runs from before the patch end with their instance.
+    if (looks === looksOfOneRun) isOneRun = cancel.isWanted && !patched('continue-cancelled-firings');
   }
-  return continueAsNew<(order: { launch: ScheduledLaunch }, begun: Begun) => Promise<FiringResult>>({ launch }, begun);
+  const next = cancel.isWanted ? ({ ...begun, asked, cancel: isCancelled ? 'accepted' : 'wanted' } as const) : begun;
+  return continueAsNew<(order: { launch: ScheduledLaunch }, begun: Begun) => Promise<FiringResult>>({ launch }, next);
 }

@@ -55,7 +55,7 @@ export async function transfersAtOnce(envelope: Envelope<TransferInput>): Promis
 }
 
 async function transferBy(begin: Begin, { input, context }: Envelope<TransferInput>): Promise<TransferOutput> {
-  const { tenant, startedBy, fingerprint } = context;
+  const { tenant, startedBy, alsoAskedBy = [], fingerprint } = context;
   const transfer = { tenant, transferId: input.transferId };
   const resultOf = (ending: Ending) => ({ ...ending, transferId: input.transferId, amount: input.amount });
   const { forward, decisions, cancels, refund, storing } = handleActions(transfer);
@@ -71,7 +71,8 @@ async function transferBy(begin: Begin, { input, context }: Envelope<TransferInp
   }
 
   // After retention another caller may start the same transfer. Neither of the two may approve it.
-  const requesters = { startedBy: [startedBy, opening.firstStartedBy], requestedBy: input.requestedBy };
+  const starters = [startedBy, opening.firstStartedBy, ...alsoAskedBy];
+  const requesters = { startedBy: starters, requestedBy: input.requestedBy };
   const decide = () => decisions.awaitDecision({ requesters, timeoutMs: opening.approvalTimeoutMs });
   const steps = { transfer, open, refund, decide: opening.approval === 'required' ? decide : undefined };
   const ending = await moveMoney(steps, { forward, cancelledBy: cancels.cancelledBy });

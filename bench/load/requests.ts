@@ -49,6 +49,10 @@ export const kinds = {
       ...{ token, status: 200, path: '/v1/transfers', headers: ['prefer: wait=20'] },
       body: transferOf(freshKey({ token, ...context }, index)),
     }),
+  /** A delayed task that nobody delivers within a run. */
+  delay: (context: RequestContext, index: number) => delayed(context, index, { after: 'PT1H' }),
+  'delay-local': (context: RequestContext, index: number) =>
+    delayed(context, index, { at: { local: '2028-03-26T02:30', zone: 'Europe/Vienna' } }),
   /** A start by Temporal's own HTTP API, with the payload that the others send. */
   own: (context: RequestContext, index: number) => {
     const key = freshKey(context, index);
@@ -83,6 +87,16 @@ export const kinds = {
 
 const grant = ({ token }: RequestContext, userId: string): RawRequest =>
   post({ token, status: 202, body: grantOf(userId) });
+
+/** To an address that is judged by itself: no name is looked up. */
+const delayed = (context: RequestContext, index: number, due: object): RawRequest => ({
+  ...post({
+    token: context.token,
+    ...{ status: 202, path: '/v1/delayed-tasks', headers: [`idempotency-key: ${freshKey(context, index)}`] },
+    body: { ...due, deliver: { webhook: { url: 'https://93.184.215.14/hook' } }, payload: { n: 1 } },
+  }),
+  or: [429, 503],
+});
 
 export const get = (token: string, target: string): RawRequest => ({
   status: 200,

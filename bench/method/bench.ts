@@ -37,6 +37,8 @@ export type PeerName =
   | 'limited'
   | 'key-set'
   | 'large'
+  | 'tasks'
+  | 'deliveries'
   | Layer
   | 'own'
   | 'client'
@@ -145,11 +147,13 @@ const settingsOf = {
   /** All new transfers take the way of one commit. */
   'at-once': { ROLE: 'all', PORTICO_TRANSFERS_AT_ONCE_SHARE: '1' },
   'api-at-once': { ROLE: 'api', PORTICO_TRANSFERS_AT_ONCE_SHARE: '1' },
-  /** Refuses nearly all starts. */
   /** Fetches the issuer's keys. */
   'key-set': { ROLE: 'api' },
   large: { ROLE: 'api' },
+  /** Refuses nearly all starts. */
   limited: { ROLE: 'api', PORTICO_RATE_LIMIT_STARTS: '1' },
+  /** Takes as many delayed tasks as a run creates. */
+  tasks: { ROLE: 'api', PORTICO_DELAYED_TASKS_MAX_OPEN: '10000000' },
 } as const satisfies Partial<Record<PeerName, Readonly<Record<string, string>>>>;
 
 /** How each peer is started, and how a load is made on it. */
@@ -167,6 +171,7 @@ function starterOf({ temporal, deployment }: { temporal: TemporalServer; deploym
       case 'api-at-once':
       case 'limited':
       case 'key-set':
+      case 'tasks':
       case 'large': {
         const environment = name === 'key-set' ? deployment.environmentWithKeySet : deployment.environment;
         const portico = await startPortico({
@@ -181,6 +186,14 @@ function starterOf({ temporal, deployment }: { temporal: TemporalServer; deploym
       case 'raw': {
         const child = await startChild('bench/peers/direct.ts', { place, args: [name, temporal.address] });
         return { pid: child.pid, stop: child.stop, ask: async (task) => (await child.ask(task)) as Window };
+      }
+      case 'deliveries': {
+        const receiver = await startChild('bench/servers/webhook-receiver.ts', { place: 'rest' });
+        const { port, nameServer } = receiver.hello as { readonly port: number; readonly nameServer: string };
+        const args = [String(port), nameServer, deployment.databaseUrl];
+        const child = await startChild('bench/peers/deliveries.ts', { place, args });
+        const stop = () => child.stop().then(receiver.stop);
+        return { pid: child.pid, stop, ask: async (task) => (await child.ask(task)) as Window };
       }
       case 'own': {
         if (temporal.own === undefined) throw new Error(`the ${temporal.name} server has no HTTP API`);

@@ -16,6 +16,7 @@ import { startUp } from './start-up.ts';
 import { starts } from './starts.ts';
 import { transfers } from './transfers.ts';
 import { waits } from './waits.ts';
+import { webhooks } from './webhooks.ts';
 import { worker } from './worker.ts';
 
 interface Suite {
@@ -41,5 +42,6 @@ export const suites: Readonly<Record<string, Suite>> = {
   starts: { run: starts, servers: ['fake', 'dev', 'cluster'] },
   transfers: { run: transfers, servers: ['dev', 'cluster'] },
   waits: { run: waits, servers: ['dev', 'cluster'] },
+  webhooks: { run: webhooks, servers: ['fake'] },
   worker: { run: worker, servers: ['dev', 'cluster'] },
 };

@@ -6,7 +6,6 @@ import { webhookSettings } from '../config/webhook-settings.ts';
 import type { Database } from '../database/database.ts';
 import type { Grants } from '../database/grants.ts';
 import type { PermanentRowsByName, Reconciliation, ToldEnds } from '../definition/permanent-row.ts';
-import type { Attempt } from './attempt.ts';
 import { createInbox, inboxGrants } from './inbox.ts';
 import { accountGrants, createAccounts } from './ledger/accounts.ts';
 import { createTransferHolds, holdGrants } from './ledger/holds.ts';
@@ -30,8 +29,8 @@ interface Given {
   readonly settingsOf: SettingsOf;
   /** Not set where nothing is delivered. */
   readonly queueObserver?: QueueObserver;
-  /** Called with every attempt to deliver something, and how long it took. */
-  readonly onAttempt?: (by: 'webhook' | 'queue', attempt: Attempt, seconds: number) => void;
+  /** Called with each endpoint that a 410 has disabled. */
+  readonly onEndpointGone?: () => void;
 }
 
 /** Every adapter, by the name that activities and operations ask for. */
@@ -53,7 +52,7 @@ export const createAdapters = (given: Given) => {
     webhooks: createWebhooks({
       endpoints,
       settings: given.settingsOf(webhookSettings),
-      onAttempt: (attempt, seconds) => given.onAttempt?.('webhook', attempt, seconds),
+      onGone: given.onEndpointGone,
     }),
   };
 };

@@ -78,6 +78,7 @@ export const delayedTasksV1 = defineProcess<typeof workflows>()({
   name: 'delayed-tasks',
   version: 1,
   collection: 'delayed-tasks',
+  singular: 'delayed-task',
   summary: 'Deliver something later: to a webhook, to a queue, or as the start of a process',
   description: 'Waits until the task is due, delivers it at least once, and retries by a schedule.',
   effects: 'deliveries, at least once, under one id',

@@ -104,6 +104,7 @@ export const transfersV1 = defineProcess<typeof workflows>()({
   name: 'transfers',
   version: 1,
   collection: 'transfers',
+  singular: 'transfer',
   summary: 'Move money between two accounts, or leave both untouched',
   description:
     'Opens the permanent row, waits for a second person above a limit, withdraws, deposits; undoes what it began.',

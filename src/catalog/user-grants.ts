@@ -47,6 +47,7 @@ export const userGrantsV1 = defineProcess<typeof workflows>()({
   name: 'user-grants',
   version: 1,
   collection: 'user-grants',
+  singular: 'user-grant',
   summary: 'Welcome a user: push messages and discounts, each exactly once',
   description: 'Congratulates the user, adds the step for adults, and grants the welcome discount.',
   effects: 'one row per user, generation and kind in the inbox and among the discounts',

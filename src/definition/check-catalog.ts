@@ -13,6 +13,7 @@ export function checkCatalog(catalog: readonly ProcessDefinition[]): void {
   const faults = [
     ...duplicatesOf(catalog, 'the process', ({ name, version }) => `${name} version ${version}`),
     ...duplicatesOf(catalog, 'the address', ({ collection, version }) => `/v${version}/${collection}`),
+    ...duplicatesOf(catalog, 'the resource', ({ singular, version }) => `${singular} version ${version}`),
     ...settingFaultsIn(catalog),
     ...catalog.flatMap((definition) =>
       faultsOf(definition).map((fault) => `process ${definition.name} version ${definition.version}: ${fault}`),
@@ -36,6 +37,7 @@ function faultsOf(definition: ProcessDefinition): string[] {
   const names = [
     definition.name,
     definition.collection,
+    definition.singular,
     ...Object.keys(definition.steps),
     ...verbs,
     ...outcomesOf(definition),

@@ -76,6 +76,8 @@ export interface ProcessDefinition {
   readonly version: number;
   /** The collection in the URL, the plural of the resource. */
   readonly collection: string;
+  /** One resource of the collection, as clients name their methods: the `transfer` of `startTransfer`. */
+  readonly singular: string;
   readonly summary: string;
   readonly description: string;
   /** The name of the workflow function. */

@@ -19,6 +19,11 @@ export interface ProcessContext {
   /** 1 for the first generation of a key. */
   readonly generation: number;
   readonly startedBy: Actor;
+  /**
+   * Others by whose request this instance began: who triggered or backfilled its schedule, or made its delayed task run.
+   * Whoever stands here decides about it no more than `startedBy` does.
+   */
+  readonly alsoAskedBy?: readonly Actor[] | undefined;
   /** `f1.{sha256 hex}` of the validated body before defaults, with process and tenant. */
   readonly fingerprint: string;
   /** W3C trace context of the request that created the instance. */

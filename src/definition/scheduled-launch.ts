@@ -15,6 +15,16 @@ export interface ScheduledLaunch {
   readonly waits: boolean;
   /** A firing that no worker took up for so long is not made up. */
   readonly catchUpMs: number;
+  /** Who asked for firings of past times, the latest last: one entry for each person. */
+  readonly backfills?: readonly Backfilled[] | undefined;
+}
+
+/** A person who had a schedule fire for past times. */
+export interface Backfilled {
+  readonly by: Actor;
+  /** The first and the last instant of all that this person asked for, in milliseconds since 1970. */
+  readonly fromMs: number;
+  readonly untilMs: number;
 }
 
 /** How one look at the instance of a firing found it. `failed`: the engine ended it, not its own code. */

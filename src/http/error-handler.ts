@@ -26,13 +26,15 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   const { status, headers, text } = renderProblem(problem, pathOf(request.url));
   const answer = () => {
     if (endsConnection(problem, request)) headers['Connection'] = 'close';
-    // As bytes, or Fastify would add a charset, which the media type does not have.
-    void reply.code(status).headers(headers).send(Buffer.from(text));
+    // Without a serializer Fastify would add a charset, which the media type does not have.
+    void reply.code(status).headers(headers).serializer(asItIs).send(text);
   };
   // The rest of what has arrived is parsed before the next turn of the event loop.
   if (isStranger(request) && !request.raw.complete) setImmediate(answer);
   else answer();
 }
+
+const asItIs = (text: string): string => text;
 
 /**
  * Strangers who were refused too often, and callers who may or may not send the body now, begin anew on another connection.

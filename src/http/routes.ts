@@ -118,10 +118,11 @@ async function inTurn(gate: Gate, tenant: string, call: MutableCall, handle: () 
   }
 }
 
-/** What belongs to no process asks the database alone. */
-function latenessOf({ method, process: processName }: Operation): Problem {
+/** What belongs to no process asks the database alone, unless its problems say otherwise. */
+function latenessOf({ method, process: processName, problems }: Operation): Problem {
   if (!isSafe(method)) return new Problem('outcome-unknown');
-  if (processName !== undefined) return new Problem('orchestration-timeout');
+  if (processName !== undefined || problems.includes('orchestration-timeout'))
+    return new Problem('orchestration-timeout');
   return new Problem('database-unavailable', { detail: 'The database did not answer in time; nothing was changed.' });
 }
 

@@ -1,9 +1,10 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createAdmissionMetrics } from './admission-metrics.ts';
-import { createDelayedTaskMetrics } from './delayed-task-metrics.ts';
 import { createDeliveryMetrics } from './delivery-metrics.ts';
+import { createInstanceMetrics } from './instance-metrics.ts';
 import { createMoneyMetrics } from './money-metrics.ts';
 import { createQueueMetrics } from './queue-metrics.ts';
+import { createScheduleMetrics } from './schedule-metrics.ts';
 import { createSchemaWaits } from './schema-waits.ts';
 
 /** One HTTP request that ended. `route` is a template from the router, never the path that was asked for. */
@@ -46,26 +47,19 @@ export function createMetrics(build: { version: string; role: string }) {
     labelNames: ['process', 'outcome'],
     registers,
   });
-  const openInstances = new Gauge({
-    name: 'portico_open_instances',
-    help: 'Instances that have not ended, by process, as last counted.',
-    labelNames: ['process'],
-    registers,
-  });
 
   return {
     ...createHttpMetrics(registers),
     ...createAdmissionMetrics(registers),
     ...createTemporalMetrics(registers),
     ...createQueueMetrics(registers),
-    ...createDeliveryMetrics(registers),
+    ...createScheduleMetrics(registers),
+    ...createInstanceMetrics(registers),
     countStart: (processName: string, idempotencyStatus: string): void =>
       starts.inc({ process: processName, idempotency_status: idempotencyStatus }),
     countOutcome: (processName: string, outcome: string): void => outcomes.inc({ process: processName, outcome }),
     countSchemaWait: createSchemaWaits(registers),
-    setOpenInstances: (processName: string, count: number): void => openInstances.set({ process: processName }, count),
-    /** Of delayed tasks. */
-    delayedTasks: createDelayedTaskMetrics(registers),
+    deliveries: createDeliveryMetrics(registers),
     /** Of money that is on its way or waits for people. */
     money: createMoneyMetrics(registry),
     /** The exposition in Prometheus' text format 0.0.4. */
@@ -115,16 +109,7 @@ function createTemporalMetrics(registers: Registry[]) {
     labelNames: ['result'],
     registers,
   });
-  const firings = new Histogram({
-    name: 'portico_schedule_firing_seconds',
-    help: 'Firings of schedules by process and result, from their begin until their instance was there.',
-    labelNames: ['process', 'result'],
-    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600],
-    registers,
-  });
   return {
-    observeFiring: (processName: string, result: string, seconds: number): void =>
-      firings.observe({ process: processName, result }, seconds),
     /** `code` is the name of the gRPC status, such as `OK` or `UNAVAILABLE`. */
     observeTemporalRequest: (method: string, code: string, seconds: number): void => {
       temporalRequests.observe({ method, code }, seconds);

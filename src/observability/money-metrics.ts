@@ -5,7 +5,7 @@ export type MoneyMetrics = ReturnType<typeof createMoneyMetrics>;
 
 const perReplica = 'Every worker says the same: aggregate with max by.';
 
-/** The metrics of money that is on its way or waits for people. Amounts are in minor units. */
+/** The metrics of money that is on its way, and of instances that operators have to look at. Amounts are in minor units. */
 export function createMoneyMetrics(registry: Registry) {
   const registers = [registry];
   const byCurrency = ['process', 'currency'] as const;
@@ -32,7 +32,6 @@ export function createMoneyMetrics(registry: Registry) {
     'Instances that stopped before their end, as the reconciler found at its last look.',
     ['process'],
   );
-  const waiting = gauge('portico_instances_waiting', 'Instances at a step that waits for others.', ['process', 'step']);
   const countedAt = gauge('portico_money_counted_timestamp_seconds', 'When money was last counted, as Unix time.', [
     'process',
   ]);
@@ -60,8 +59,5 @@ export function createMoneyMetrics(registry: Registry) {
       interrupted.set({ process: processName }, report.interrupted);
       countedAt.set({ process: processName }, Date.now() / 1_000);
     },
-
-    setWaiting: (processName: string, step: string, count: number): void =>
-      waiting.set({ process: processName, step }, count),
   };
 }

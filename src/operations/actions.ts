@@ -7,7 +7,14 @@ import {
 import { Problem } from '../problems.ts';
 import { type Call, defineOperation, type Operation, type Services } from './operation.ts';
 import { addressOf, describe, instanceParams, waitForResult } from './reads.ts';
-import { collectionPathOf, instanceSchemasOf, pascalCase, problemsOfTelling, schemaStemOf } from './representation.ts';
+import {
+  collectionPathOf,
+  instanceSchemasOf,
+  pascalCase,
+  problemsOfTelling,
+  resourceStemOf,
+  schemaStemOf,
+} from './representation.ts';
 import { isInterrupted } from './told.ts';
 
 /** The declared verbs of a definition: `POST …/{id}/approve`. */
@@ -26,7 +33,7 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
   const stem = `${schemaStemOf(definition)}${pascalCase(name)}`;
   const output = action.output.describe('What the action answered.');
   return defineOperation({
-    operationId: `${camelCase(name)}${schemaStemOf(definition)}`,
+    operationId: `${camelCase(name)}${resourceStemOf(definition)}`,
     method: 'POST',
     path: `${collectionPathOf(definition)}/{id}/${name}`,
     summary: action.summary,
@@ -128,7 +135,7 @@ export const viewOperationsOf = (definition: ProcessDefinition): Operation[] =>
 
 const viewOperationOf = (definition: ProcessDefinition, name: string, view: ViewDefinition): Operation =>
   defineOperation({
-    operationId: `get${schemaStemOf(definition)}${pascalCase(name)}`,
+    operationId: `get${resourceStemOf(definition)}${pascalCase(name)}`,
     method: 'GET',
     path: `${collectionPathOf(definition)}/{id}/${name}`,
     summary: view.summary,

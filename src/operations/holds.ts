@@ -4,7 +4,7 @@ import { type Hold, type HoldPut, rowsOf } from '../definition/permanent-row.ts'
 import { Problem } from '../problems.ts';
 import { defineOperation, type Operation, type Services } from './operation.ts';
 import { addressOf, instanceParams, readOf } from './reads.ts';
-import { collectionPathOf, hold, schemaStemOf, toHoldBody } from './representation.ts';
+import { collectionPathOf, hold, resourceStemOf, toHoldBody } from './representation.ts';
 
 const holdInput = z
   .strictObject({ note: z.string().min(1).max(500).describe('Why, for those who come after.') })
@@ -25,7 +25,7 @@ const common = (definition: ProcessDefinition) =>
 const putOf = (definition: ProcessDefinition): Operation =>
   defineOperation({
     ...common(definition),
-    operationId: `hold${schemaStemOf(definition)}`,
+    operationId: `hold${resourceStemOf(definition)}`,
     method: 'PUT',
     summary: 'Keep the reconciler from resuming an instance',
     permission: permissionOf(definition, 'hold'),
@@ -53,7 +53,7 @@ function inForce(put: HoldPut): Hold {
 const getOf = (definition: ProcessDefinition): Operation =>
   defineOperation({
     ...common(definition),
-    operationId: `get${schemaStemOf(definition)}Hold`,
+    operationId: `get${resourceStemOf(definition)}Hold`,
     method: 'GET',
     summary: 'Who holds an instance back, and why',
     permission: readOf(definition).permission,
@@ -71,7 +71,7 @@ const getOf = (definition: ProcessDefinition): Operation =>
 const deleteOf = (definition: ProcessDefinition): Operation =>
   defineOperation({
     ...common(definition),
-    operationId: `release${schemaStemOf(definition)}`,
+    operationId: `release${resourceStemOf(definition)}`,
     method: 'DELETE',
     summary: 'Let the reconciler resume an instance again',
     permission: permissionOf(definition, 'hold'),

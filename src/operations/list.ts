@@ -9,9 +9,9 @@ import {
   allOutcomesOf,
   allStepsOf,
   collectionPathOf,
+  collectionStemOf,
   instanceSchemasOf,
   problemsOfTelling,
-  schemaStemOf,
   toRepresentation,
 } from './representation.ts';
 import { tell, type Told } from './told.ts';
@@ -40,7 +40,7 @@ export function listOperationOf(definition: ProcessDefinition): Operation {
   });
   return defineOperation({
     ...readOf(definition),
-    operationId: `list${schemaStemOf(definition)}`,
+    operationId: `list${collectionStemOf(definition)}`,
     path: collectionPathOf(definition),
     summary: 'Find instances: running ones first, then the last ended',
     cost: 'list',

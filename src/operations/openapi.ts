@@ -2,6 +2,15 @@ import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
 import { problems } from '../problem-table.ts';
 import { type ProblemCode, problemMediaType } from '../problems.ts';
+import {
+  answerExamplesOf,
+  exampleComponentsOf,
+  type Examples,
+  noExamples,
+  otherProblemsOf,
+  problemExamplesOf,
+  requestExamplesOf,
+} from './openapi-examples.ts';
 import { problemHeaders, requestHeaders, responseHeaders } from './openapi-headers.ts';
 import type { Operation, ResponseDeclaration } from './operation.ts';
 
@@ -40,13 +49,18 @@ const problemBody = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457, with the retry verdict as extension members.' });
 
-/** The OpenAPI 3.1 document of a list of operations. */
-export function renderOpenApi(operations: readonly Operation[], version: string) {
+/** The OpenAPI 3.1 document of a list of operations. An operation without examples is shown without. */
+export function renderOpenApi(operations: readonly Operation[], version: string, examples: Examples = noExamples) {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
+  const shown = new Set<ProblemCode>();
   for (const operation of operations) {
-    (paths[operation.path] ??= {})[operation.method.toLowerCase()] = toOperationObject(operation);
+    // A problem that nearly every operation can have is shown at the first of them, the operation's own at each.
+    const shows = codesOf(operation).filter((code) => operation.problems.includes(code) || !shown.has(code));
+    for (const code of shows) shown.add(code);
+    const described = toOperationObject(operation, examples, shows);
+    (paths[operation.path] ??= {})[operation.method.toLowerCase()] = described;
   }
-  return createDocument({
+  const document = createDocument({
     openapi: '3.1.1',
     info: {
       title: 'Portico',
@@ -63,11 +77,21 @@ export function renderOpenApi(operations: readonly Operation[], version: string)
     paths: paths,
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      ...exampleComponentsOf(examples, shown),
     },
   });
+  const schema = document.components?.schemas?.['Problem'];
+  const others = otherProblemsOf(examples, shown);
+  // What no operation can have, such as `method-not-allowed`, is an example of the schema.
+  if (schema !== undefined && !('$ref' in schema) && others.length > 0) schema.examples = others;
+  return document;
 }
 
-function toOperationObject(operation: Operation): ZodOpenApiOperationObject {
+function toOperationObject(
+  operation: Operation,
+  examples: Examples,
+  shows: readonly ProblemCode[],
+): ZodOpenApiOperationObject {
   return {
     operationId: operation.operationId,
     summary: operation.summary,
@@ -84,10 +108,10 @@ function toOperationObject(operation: Operation): ZodOpenApiOperationObject {
       : {
           requestBody: {
             required: operation.bodyIsOptional !== true,
-            content: { 'application/json': { schema: operation.body } },
+            content: { 'application/json': { schema: operation.body, ...requestExamplesOf(operation, examples) } },
           },
         }),
-    responses: { ...answersOf(operation), ...problemsOf(operation) },
+    responses: { ...answersOf(operation, examples), ...problemsOf(operation, examples, shows) },
   };
 }
 
@@ -100,16 +124,20 @@ function requestHeadersOf({ understands = [], requires = [] }: Operation): z.Zod
   });
 }
 
-const answersOf = ({ responses }: Operation) =>
+const answersOf = (operation: Operation, examples: Examples) =>
   Object.fromEntries(
-    Object.entries(responses).map(([status, response]) => [
+    Object.entries(operation.responses).map(([status, response]) => [
       status,
-      { description: response.description, ...contentOf(response), ...headersOf(response) },
+      {
+        description: response.description,
+        ...contentOf(response, answerExamplesOf(operation, status, examples)),
+        ...headersOf(response),
+      },
     ]),
   );
 
-function contentOf({ body, stream }: ResponseDeclaration) {
-  if (body !== undefined) return { content: { 'application/json': { schema: body } } };
+function contentOf({ body, stream }: ResponseDeclaration, shown: ReturnType<typeof answerExamplesOf>) {
+  if (body !== undefined) return { content: { 'application/json': { schema: body, ...shown } } };
   return stream === undefined ? {} : { content: { [stream]: { schema: z.string() } } };
 }
 
@@ -118,8 +146,8 @@ const headersOf = ({ headers = [] }: ResponseDeclaration) =>
     ? {}
     : { headers: z.object(Object.fromEntries(headers.map((name) => [name, responseHeaders[name]]))) };
 
-/** One response for each status, whose description lists the codes that come with it. */
-function problemsOf(operation: Operation) {
+/** Every problem that the operation can have, its own first. */
+function codesOf(operation: Operation): ProblemCode[] {
   const isRead = operation.method === 'GET';
   const own: ProblemCode[] = [
     ...operation.problems,
@@ -131,8 +159,13 @@ function problemsOf(operation: Operation) {
     ofProcess ? 'orchestration-unavailable' : 'database-unavailable',
     ...(isRead ? (ofProcess ? ['orchestration-timeout' as const] : []) : ['outcome-unknown' as const]),
   ];
+  return [...new Set([...own, ...dependencies, ...commonProblems])];
+}
+
+/** One response for each status, whose description lists the codes that come with it. Of these some are shown. */
+function problemsOf(operation: Operation, examples: Examples, shows: readonly ProblemCode[]) {
   const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of new Set([...own, ...dependencies, ...commonProblems])) {
+  for (const code of codesOf(operation)) {
     const { status } = problems[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
@@ -144,7 +177,15 @@ function problemsOf(operation: Operation) {
         {
           description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' '),
           ...headersOfProblem(operation, status, codes),
-          content: { [problemMediaType]: { schema: problemBody } },
+          content: {
+            [problemMediaType]: {
+              schema: problemBody,
+              ...problemExamplesOf(
+                codes.filter((code) => shows.includes(code)),
+                examples,
+              ),
+            },
+          },
         },
       ]),
   );

@@ -9,7 +9,7 @@ import {
   collectionPathOf,
   instanceSchemasOf,
   problemsOfTelling,
-  schemaStemOf,
+  resourceStemOf,
   toRepresentation,
 } from './representation.ts';
 import { isInterrupted, tellOne, type Told } from './told.ts';
@@ -45,7 +45,7 @@ export const readOf = (definition: ProcessDefinition) => ({
 const getOperationOf = (definition: ProcessDefinition): Operation =>
   defineOperation({
     ...readOf(definition),
-    operationId: `get${schemaStemOf(definition)}`,
+    operationId: `get${resourceStemOf(definition)}`,
     path: `${collectionPathOf(definition)}/{id}`,
     summary: 'Where an instance stands',
     cost: 'read',
@@ -62,7 +62,7 @@ const resultOperationOf = (definition: ProcessDefinition): Operation => {
   const schemas = instanceSchemasOf(definition);
   return defineOperation({
     ...readOf(definition),
-    operationId: `get${schemaStemOf(definition)}Result`,
+    operationId: `get${resourceStemOf(definition)}Result`,
     path: `${collectionPathOf(definition)}/{id}/result`,
     summary: 'How an instance ended',
     cost: 'read',

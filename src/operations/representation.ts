@@ -22,6 +22,16 @@ export const toHoldBody = ({ note, by, since }: Hold) => ({ note, by: by.sub, si
 /** `TransfersV1` of the definition transfers, version 1: the stem of its schema names. */
 export const schemaStemOf = ({ name, version }: ProcessDefinition): string => `${pascalCase(name)}V${version}`;
 
+/** Ends the operation ids of one resource: `UserGrant`, and `UserGrantV2` of the second version. */
+export const resourceStemOf = ({ singular, version }: ProcessDefinition): string =>
+  `${pascalCase(singular)}${suffixOf(version)}`;
+
+/** The same of the collection. */
+export const collectionStemOf = ({ collection, version }: ProcessDefinition): string =>
+  `${pascalCase(collection)}${suffixOf(version)}`;
+
+const suffixOf = (version: number): string => (version === 1 ? '' : `V${version}`);
+
 /** `UserGrants` of `user-grants`. */
 export const pascalCase = (name: string): string =>
   name.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());

@@ -12,7 +12,7 @@ import {
   collectionPathOf,
   instanceSchemasOf,
   problemsOfTelling,
-  schemaStemOf,
+  resourceStemOf,
   toRepresentation,
 } from './representation.ts';
 import { isInterrupted, tellOne, type Told, toldByRow } from './told.ts';
@@ -21,7 +21,7 @@ import { isInterrupted, tellOne, type Told, toldByRow } from './told.ts';
 export function startOperationOf(definition: ProcessDefinition): Operation {
   const schemas = instanceSchemasOf(definition);
   return {
-    operationId: `start${schemaStemOf(definition)}`,
+    operationId: `start${resourceStemOf(definition)}`,
     method: 'POST',
     path: collectionPathOf(definition),
     summary: definition.summary,

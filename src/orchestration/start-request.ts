@@ -15,6 +15,8 @@ export interface StartCall extends InstanceAddress {
   /** The same body with defaults: what the process gets. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly startedBy: Actor;
+  /** Others by whose request it is started: they decide about the instance no more than the starter. */
+  readonly alsoAskedBy?: readonly Actor[] | undefined;
   /** What the definition's `prepare` gave. */
   readonly details?: Details | undefined;
   /** RFC 3339; the time of the call where it is not given. */
@@ -38,12 +40,20 @@ export async function toRawStart(
   call: StartCall,
   facts: { readonly namespace: string; readonly fingerprint: string; readonly startedAt: string },
 ): Promise<RawStart> {
-  const { definition, tenant, startedBy, traceparent, details } = call;
+  const { definition, tenant, startedBy, alsoAskedBy = [], traceparent, details } = call;
   const { namespace, fingerprint, startedAt } = facts;
   const ref = refOf(call);
   const envelope: Envelope<unknown> = {
     input: call.input,
-    context: { tenant, key: ref.key, generation: ref.generation, startedBy, fingerprint, traceparent },
+    context: {
+      tenant,
+      key: ref.key,
+      generation: ref.generation,
+      startedBy,
+      ...(alsoAskedBy.length === 0 ? {} : { alsoAskedBy }),
+      fingerprint,
+      traceparent,
+    },
     ...(details === undefined ? {} : { details }),
   };
   const { input, ...memo } = await encodeAll({ input: envelope, fingerprint, startedAt, startedBy });

@@ -31,11 +31,7 @@ const inOneByte = (code: string): string =>
   code.replace(/[^\0-\xff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** The bundle that was built beforehand, or one built now. */
-export async function workflowBundleOf(options: {
-  bundlePath?: string | undefined;
-  workflowsPath?: string | undefined;
-  logger: Logger;
-}) {
-  const codePath = options.bundlePath ?? (options.workflowsPath === undefined ? builtBundle : undefined);
-  return codePath === undefined ? { code: await bundleWorkflows(options) } : { codePath };
+export async function workflowBundleOf({ bundlePath, logger }: { bundlePath?: string | undefined; logger: Logger }) {
+  const codePath = bundlePath ?? builtBundle;
+  return codePath === undefined ? { code: await bundleWorkflows({ logger }) } : { codePath };
 }

@@ -24,7 +24,7 @@ export function startReconciliation(options: {
     const count = (result: string) => metrics.countReconciled(definition.name, result);
     return [
       startReconciler({ definition, reconciliation, gateway, count, logger }),
-      watchMoney({ definition, report: rows.report, countAt: gateway.countOpen, everyMs, logger, ...metrics }),
+      watchMoney({ processName: definition.name, report: rows.report, setMoney: metrics.setMoney, everyMs, logger }),
     ];
   });
 

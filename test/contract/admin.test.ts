@@ -270,7 +270,7 @@ describe('a process with everything', () => {
     await Promise.all([starting, asking]);
     expect(answered).toEqual([200, 200]);
     const text = await metricsOf(portico);
-    expect(samplesOf(text, 'portico_requests_limit').get('operation="listTransfersV1",cost="list"')).toBe(512);
+    expect(samplesOf(text, 'portico_requests_limit').get('operation="listTransfers",cost="list"')).toBe(512);
     expect(samplesOf(text, 'portico_requests_waiting').size).toBe(idle.size);
   });
 

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { deliveryBodyOf, deliveryIdOf } from '../../src/catalog/delayed-tasks/delivery.ts';
 import { aboveLimit, transferOf } from '../fixtures/transfers.ts';
 import type { RequestOptions } from '../harness/caller.ts';
+import { sumIn } from '../harness/metrics.ts';
 import { type Portico, startApi, startPortico, unique } from '../harness/portico.ts';
 import { until } from '../harness/until.ts';
 import { temporalAddress } from '../servers/temporal.ts';
@@ -262,5 +263,96 @@ describe('a process', () => {
       reason: 'idempotency-mismatch',
       attempts: 1,
     });
+  });
+});
+
+describe('the metrics', () => {
+  const read = async (): Promise<string> => (await portico.admin('/metrics')).text;
+  /** How much each of these has grown since `before`. */
+  const grown = async (before: string, asked: readonly (readonly [string, Readonly<Record<string, string>>?])[]) => {
+    const after = await read();
+    return asked.map(([name, labels]) => sumIn(after, name, labels) - sumIn(before, name, labels));
+  };
+  const attempts = (labels: Readonly<Record<string, string>>) => ['portico_delivery_attempts_total', labels] as const;
+  const lateness = (target: string) => ['portico_delayed_task_lateness_seconds_count', { target }] as const;
+  const durations = (result: string) => ['portico_delivery_attempt_duration_seconds_count', { result }] as const;
+  const once = { retry: { maxAttempts: 1 } };
+  const reaches = (id: string, step: string) =>
+    until(
+      () => portico.get(`${path}/${id}`),
+      ({ body }) => body.step === step,
+    );
+
+  it('count an attempt once, the lateness of a task at its first, and dead letters for as long as they wait', async () => {
+    const answers = { status: 503 };
+    const mended = await startWebhookReceiver({ answer: (_, response) => response.writeHead(answers.status).end() });
+    onTestFinished(mended.close);
+    const before = await read();
+    const { body } = await create(task({ after: 'PT0S', deliver: webhookTo(mended.url), ...once }));
+    await reaches(body.id, 'dead-letter');
+    const facts = [
+      attempts({ target: 'webhook', result: 'failed', reason: 'status' }),
+      attempts({ target: 'webhook', result: 'delivered', reason: 'none' }),
+      attempts({}),
+      durations('failed'),
+      durations('delivered'),
+      lateness('webhook'),
+      ['portico_delayed_task_dead_letters_total'],
+    ] as const;
+    expect(await grown(before, facts)).toEqual([1, 0, 1, 1, 0, 1, 1]);
+    const [lateSeconds = 0] = await grown(before, [['portico_delayed_task_lateness_seconds_sum']]);
+    expect(lateSeconds).toBeLessThan(30);
+
+    await until(
+      () => portico.get(`${path}?step=dead-letter`),
+      ({ body: page }) => page.items.some(({ id }: { id: string }) => id === body.id),
+    );
+    // A process counts when it starts, and once a minute after that.
+    const counting = await startApi({ temporalAddress: temporalAddress(), environment: local });
+    onTestFinished(() => counting.stop().then(() => undefined));
+    const waiting = { process: 'delayed-tasks', step: 'dead-letter' };
+    await until(
+      async () => sumIn((await counting.admin('/metrics')).text, 'portico_instances_waiting', waiting),
+      (count) => count >= 1,
+    );
+
+    answers.status = 204;
+    expect((await act(body.id, 'redeliver')).body.output).toEqual({ accepted: true });
+    await ended(body.id);
+    expect(await grown(before, facts)).toEqual([1, 1, 2, 1, 1, 1, 1]);
+  });
+
+  it('count endpoints that a 410 has disabled', async () => {
+    const gone = await startWebhookReceiver({ answer: (_, response) => response.writeHead(410).end() });
+    onTestFinished(gone.close);
+    const endpoint = unique('endpoint');
+    await portico.put(`/v1/endpoints/${endpoint}`, { url: gone.url });
+    const before = await read();
+    const to = { deliver: { webhook: { endpoint } }, after: 'PT0S', ...once };
+    await reaches((await create(task(to))).body.id, 'dead-letter');
+    // The endpoint is disabled already, and not once more.
+    await reaches((await create(task(to))).body.id, 'dead-letter');
+    const failed = (reason: string) => attempts({ result: 'failed', reason });
+    expect(
+      await grown(before, [['portico_endpoints_gone_total'], failed('gone'), failed('endpoint-disabled')]),
+    ).toEqual([1, 1, 1]);
+  });
+
+  it('count starts of processes, and what they refuse, by the code of the problem', async () => {
+    const { transferId, ...input } = transferOf(unique('transfer'), aboveLimit);
+    await portico.post('/v1/transfers', transferOf(transferId));
+    const before = await read();
+    const startOf = (body: object) =>
+      create({ after: 'PT0S', deliver: { process: { name: 'transfers', input: body } } });
+    await ended((await startOf(input)).body.id);
+    await ended((await startOf({ ...input, transferId })).body.id);
+    expect(
+      await grown(before, [
+        attempts({ target: 'process', result: 'delivered', reason: 'none' }),
+        attempts({ target: 'process', result: 'dead', reason: 'idempotency-mismatch' }),
+        attempts({}),
+        lateness('process'),
+      ]),
+    ).toEqual([1, 1, 2, 2]);
   });
 });

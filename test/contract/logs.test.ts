@@ -101,7 +101,7 @@ describe('the line of a request', () => {
     const grant = {
       ...who,
       method: 'POST',
-      operation: 'startUserGrantsV1',
+      operation: 'startUserGrant',
       process: 'user-grants',
       instanceId: userId,
     };
@@ -110,7 +110,7 @@ describe('the line of a request', () => {
     const mismatch = await lineFor((headers) => post({ userId, name: 'other' }, headers));
     expect(mismatch).toMatchObject({ ...grant, status: 422, problem: 'idempotency-mismatch' });
     const read = await lineFor((headers) => portico.get(`/v1/user-grants/${userId}`, { headers, subject: 'bob' }));
-    expect(read).toMatchObject({ operation: 'getUserGrantsV1', instanceId: userId, subject: 'bob', status: 200 });
+    expect(read).toMatchObject({ operation: 'getUserGrant', instanceId: userId, subject: 'bob', status: 200 });
     const unsent = await lineFor((headers) => ignored.post('/v1/user-grants', { userId, name: 'x' }, { headers }));
     expect(unsent).toMatchObject({ ...grant, level: 'warn', status: 503, problem: 'orchestration-unavailable' });
     expect(created['durationMs']).toEqual(expect.any(Number));
@@ -122,7 +122,7 @@ describe('the line of a request', () => {
     const missing = await lineFor((headers) => portico.get(`/v1/${canary.path}`, { headers }));
     expect(missing).toMatchObject({ method: 'GET', status: 404, problem: 'not-found' });
     const nobody = await lineFor((headers) => portico.get('/v1/transfers', { headers, token: null }));
-    expect(nobody).toMatchObject({ operation: 'listTransfersV1', status: 401 });
+    expect(nobody).toMatchObject({ operation: 'listTransfers', status: 401 });
     expect([nobody['subject'], nobody['tenant']]).toEqual([undefined, undefined]);
   });
 

@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { problemsFile, readExamples } from '../../scripts/examples.ts';
 import type { ProcessDefinition } from '../../src/definition/definition.ts';
 import { problems } from '../../src/problem-table.ts';
 import type { ProblemCode } from '../../src/problems.ts';
+import { isRecording, recordThem, writeExamples } from '../fixtures/examples/keeping.ts';
+import { shownProblem } from '../fixtures/examples/shown-problem.ts';
 import { probesV1 } from '../fixtures/probes.ts';
 import { layFreezing, settledTransfer } from '../fixtures/stuck-transfers.ts';
 import { waitingTransfer, withKey } from '../fixtures/transfers.ts';
@@ -23,6 +26,7 @@ const faultyV1: ProcessDefinition = {
   ...probesV1,
   name: 'faulty',
   collection: 'faulty',
+  singular: 'faulty',
   output: z.discriminatedUnion('outcome', [z.object({ outcome: z.literal('completed'), promised: z.string() })]),
   implementations: [],
 };
@@ -241,6 +245,7 @@ const cases: Record<ProblemCode, Case> = {
   overloaded: () => one('/v1/accounts/x', pressed.get('/v1/accounts/x')),
   'orchestration-unavailable': async () => [
     [await alone.get('/v1/transfers/x'), '/v1/transfers/x'],
+    [await alone.post('/v1/schedules/x/pause', {}), '/v1/schedules/x/pause'],
     [await alone.post('/v1/transfers', transfer), '/v1/transfers'],
     [await alone.post('/v1/transfers/x/cancel', {}), '/v1/transfers/x/cancel'],
   ],
@@ -258,6 +263,8 @@ const cases: Record<ProblemCode, Case> = {
     [await ignored.get('/v1/transfers/x'), '/v1/transfers/x'],
     [await ignored.get('/v1/transfers/x/result'), '/v1/transfers/x/result'],
     [await ignored.get('/v1/user-grants'), '/v1/user-grants'],
+    [await ignored.get('/v1/schedules/x'), '/v1/schedules/x'],
+    [await ignored.get('/v1/schedules'), '/v1/schedules'],
   ],
   'outcome-unknown': async () => [
     [await ignored.post('/v1/transfers', transfer), '/v1/transfers'],
@@ -265,10 +272,20 @@ const cases: Record<ProblemCode, Case> = {
   ],
 };
 
+const { problems: examples } = readExamples();
+
 describe.concurrent('each problem of the table', () => {
+  const shown = new Map<ProblemCode, unknown>();
+  afterAll(() => {
+    if (isRecording && shown.size === Object.keys(problems).length) writeExamples(problemsFile, shown);
+  });
+
   it.each(Object.keys(problems) as ProblemCode[])('%s comes over the wire with its verdict', async (code) => {
     expect(cases[code], `a case that produces ${code}`).toBeDefined();
-    for (const [answer, path] of await cases[code]()) checkProblem(answer, code, path);
+    const answers = await cases[code]();
+    for (const [answer, path] of answers) checkProblem(answer, code, path);
+    shown.set(code, shownProblem(code, answers[0]?.[0].body));
+    if (!isRecording) expect(shown.get(code), recordThem).toEqual(examples[code]);
   });
 });
 

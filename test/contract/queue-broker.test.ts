@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Portico, startPortico } from '../harness/portico.ts';
+import { sumIn } from '../harness/metrics.ts';
+import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { until } from '../harness/until.ts';
 
 describe('a process whose broker of queues is away', () => {
@@ -31,5 +32,17 @@ describe('a process whose broker of queues is away', () => {
     expect((await portico.admin('/readyz')).status).toBe(200);
     expect(logLines.filter((line) => line.includes('the broker of queues is away'))).toHaveLength(1);
     expect([...logLines, metrics, health.text].join()).not.toContain('canary');
+  });
+
+  it('counts an attempt that finds no broker, with the reason', async () => {
+    const task = { after: 'PT0S', deliver: { queue: { name: 'audit' } }, payload: 1, retry: { maxAttempts: 1 } };
+    const created = await portico.post('/v1/delayed-tasks', task, { headers: { 'idempotency-key': unique('task') } });
+    expect(created.status).toBe(202);
+    const told = await until(
+      async () => (await portico.admin('/metrics')).text,
+      (text) => sumIn(text, 'portico_delivery_attempts_total') > 0,
+    );
+    const attempt = { target: 'queue', result: 'failed', reason: 'broker-away' };
+    expect(sumIn(told, 'portico_delivery_attempts_total', attempt)).toBe(1);
   });
 });

@@ -62,6 +62,7 @@ describe.concurrent('creating a schedule', () => {
     expect(await pointersOf({ ...good, action: probeAction({ mode: 'fly' }) })).toEqual(['/action/input/mode']);
     expect(await pointersOf({ ...good, action: probeAction({ probeId: 'x' }) })).toEqual(['/action/input/probeId']);
     expect(await pointersOf({ ...good, overlap: 'cancel-other' })).toEqual(['/overlap']);
+    expect(await pointersOf({ ...good, overlap: 'allow-all', pauseOnFailure: true })).toEqual(['/pauseOnFailure']);
     expect(await pointersOf({ ...good, name: 'a.b' })).toEqual(['/name']);
   });
 
@@ -150,6 +151,18 @@ describe.concurrent('a schedule', () => {
     });
     expect((await portico.put(path, asked)).body).toMatchObject({ status: 400, errors: [{ parameter: 'If-Match' }] });
     expect((await portico.put(path, asked, { headers: { 'if-match': '*' } })).status).toBe(200);
+  });
+
+  it('that has the name of a deleted one is not replaced by whoever has seen that', async () => {
+    const { path, body, created } = await createSchedule(portico);
+    await portico.request('DELETE', path);
+    await until(
+      () => portico.get(path),
+      ({ status }) => status === 404,
+    );
+    expect((await portico.post('/v1/schedules', body)).status).toBe(201);
+    const seen = { headers: { 'if-match': created.headers.get('etag') ?? '' } };
+    expect((await portico.put(path, replacementOf(body), seen)).body).toMatchObject({ code: 'precondition-failed' });
   });
 
   it('of two replacements at once one wins, and the other is told', async () => {

@@ -24,6 +24,12 @@ describe('the catalog', () => {
     );
   });
 
+  it('names two definitions of one resource', () => {
+    expect(fault(probesV1, { ...probesV1, name: 'others', collection: 'others' })).toThrow(
+      'the resource probe version 1 is declared twice',
+    );
+  });
+
   it('names two definitions at one address', () => {
     expect(fault(probesV1, { ...probesV1, name: 'others' })).toThrow('the address /v1/probes is declared twice');
   });
@@ -92,7 +98,7 @@ describe('the catalog', () => {
   describe('with settings', () => {
     const tries = wholeNumber(1, 9).prefault('3').describe('Tries at most.');
     const settings = z.object({ tries });
-    const others = { ...probesV1, name: 'others', collection: 'others' };
+    const others = { ...probesV1, name: 'others', collection: 'others', singular: 'other' };
 
     it('takes one schema for all versions of a process, and refuses two', () => {
       const second = { ...probesV1, version: 2 };

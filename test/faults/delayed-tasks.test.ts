@@ -8,6 +8,7 @@ import { freePort } from '../../src/worker/free-port.ts';
 import { createDevelopmentCaller } from '../harness/caller.ts';
 import { killProcess, temporalServersOn } from '../harness/processes.ts';
 import { until } from '../harness/until.ts';
+import { currentWorkflows, sharedBundle } from '../servers/bundles.ts';
 import { endPrograms, type Program, startProgram } from '../servers/program.ts';
 import { startWebhookReceiver, type WebhookReceiver } from '../servers/webhook-receiver.ts';
 
@@ -50,6 +51,7 @@ it('a kill of everything loses no task, at no moment of its delivery', async () 
     TEMPORAL_DEV_PORT: String(await freePort()),
     TEMPORAL_CLI_PATH: findTemporalCli({ environment: process.env, log: () => undefined }) ?? '',
     PORTICO_STATE_DIR: folder,
+    PORTICO_WORKFLOW_BUNDLE: (await sharedBundle(currentWorkflows)).codePath,
   };
   const send = createDevelopmentCaller({ stateDir: folder, tenant }).at(`http://127.0.0.1:${environment.PORT}`);
   const create = async (key: string, body: object) => {

@@ -102,7 +102,7 @@ export async function openDelayedTasks({ address, deadLetterMs }: { address: str
     settingsOf: settingsWith(delayedTaskSettings, deadLetterMs === undefined ? {} : { deadLetterTime: deadLetterMs }),
     deliveryObserver: {
       observeLateness: (_target, seconds) => void observed.latenessSeconds.push(seconds),
-      countAttempt: (_target, result) => void observed.results.push(result),
+      observeAttempt: (_target, { kind }) => void observed.results.push(kind),
       countDeadLetter: () => void (observed.deadLetters += 1),
     },
     deliveryRoom: createDeliveryRoom({ slots: 100, perReceiver: 100 }),

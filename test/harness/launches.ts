@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
+import type { temporal } from '@temporalio/proto';
 import { createScheduleActivities } from '../../activities/schedules.ts';
 import type { ScheduledLaunch } from '../../src/definition/scheduled-launch.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { createGateway } from '../../src/orchestration/gateway.ts';
+import { Problem } from '../../src/problems.ts';
 import { probesV1 } from '../fixtures/probes.ts';
 import { judgesNothing } from './judging.ts';
 import { until } from './until.ts';
@@ -21,11 +23,20 @@ export async function openLaunches({ address }: { address: string }) {
   const tenant = `tenant-${randomUUID().slice(0, 8)}`;
   const results: string[] = [];
   let lostAnswers = 0;
+  let refusesCancels = false;
+  let refusesNext = false;
+  const refusedKeys = new Set<string>();
   const activities = createScheduleActivities({
     gateway: {
       ...gateway,
       // What the process for tests calls finish stands for the cancel of others.
-      act: (request, signal) => gateway.act({ ...request, action: 'finish' }, signal),
+      act: (request, signal) => {
+        const cancelKey = request.idempotencyKey ?? '';
+        if (refusesNext) refusedKeys.add(cancelKey);
+        refusesNext = false;
+        if (refusesCancels || refusedKeys.has(cancelKey)) throw new Problem('action-not-allowed');
+        return gateway.act({ ...request, action: 'finish' }, signal);
+      },
       start: async (call, signal) => {
         const started = await gateway.start(call, signal);
         if (lostAnswers === 0) return started;
@@ -39,13 +50,13 @@ export async function openLaunches({ address }: { address: string }) {
   });
   const { taskQueue } = await workers.startWorker({ activities });
 
-  async function begin(options: Partial<ScheduledLaunch> & { readonly key?: string } = {}) {
-    const { key, ...given } = options;
+  async function begin(options: Partial<ScheduledLaunch> & { readonly key?: string; readonly begun?: object } = {}) {
+    const { key, begun: known, ...given } = options;
     const schedule = `s${randomUUID().slice(0, 8)}`;
     const startedBy = { iss: 'https://issuer.test', sub: 'sam' };
     const input = { mode: 'wait' };
     const launch = { tenant, schedule, process: 'probes', input, startedBy, waits: true, catchUpMs: 60_000, ...given };
-    const begun = key === undefined ? [] : [{ key, result: 'created', sinceMs: Date.now() }];
+    const begun = key === undefined ? [] : [{ key, result: 'created', sinceMs: Date.now(), ...known }];
     const handle = await workers.client.workflow.start('launches', {
       workflowId: `${tenant}/schedules/${schedule}`,
       taskQueue,
@@ -67,6 +78,18 @@ export async function openLaunches({ address }: { address: string }) {
           async () => gateway.describe(await addressOf()),
           (snapshot) => snapshot?.status === 'running',
         ),
+      /** Its status once it has looked at the instance so often, or has ended before. */
+      async looks(count: number): Promise<string> {
+        const ask = async () => ({
+          status: (await handle.describe()).status.name,
+          events: (await handle.fetchHistory()).events ?? [],
+        });
+        const isLook = ({ activityTaskScheduledEventAttributes: scheduled }: temporal.api.history.v1.IHistoryEvent) =>
+          scheduled?.activityType?.name === 'look';
+        const isDone = ({ status, events }: Awaited<ReturnType<typeof ask>>) =>
+          status !== 'RUNNING' || events.filter(isLook).length >= count;
+        return (await until(ask, isDone)).status;
+      },
       finish: async () =>
         gateway.act({ ...(await addressOf()), action: 'finish', body: {}, input: {}, actor: startedBy }),
       terminate: async () => workers.client.workflow.getHandle(`${tenant}/probes/${await id()}`).terminate(),
@@ -76,8 +99,12 @@ export async function openLaunches({ address }: { address: string }) {
   return {
     begin,
     results,
+    /** The next cancel is refused, and stays so under its key. */
+    refuseNextCancel: () => void (refusesNext = true),
     /** The answers of the next starts are lost, as when their worker is killed. */
     loseAnswers: (count: number) => void (lostAnswers = count),
+    /** Whether instances refuse to be cancelled from now on. */
+    refuseCancels: (isSo: boolean) => void (refusesCancels = isSo),
     /** How many runs of instances there are under an id. */
     async runsOf(id: string): Promise<number> {
       const query = `WorkflowId = '${tenant}/probes/${id}'`;

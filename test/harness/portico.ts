@@ -12,6 +12,7 @@ import { createLogger } from '../../src/observability/logger.ts';
 import { operationsWith, permissionsOf } from '../../src/operations/index.ts';
 import { run } from '../../src/service.ts';
 import { parcelsV1, probesV1 } from '../fixtures/probes.ts';
+import { sharedBundle } from '../servers/bundles.ts';
 import { layEmbeddedDatabase } from '../servers/embedded.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 import { createCaller } from './caller.ts';
@@ -20,6 +21,8 @@ import { until } from './until.ts';
 
 /** Processes for tests: openapi.yaml does not know them. */
 const testDefinitions = [probesV1, parcelsV1];
+
+const testWorkflows = fileURLToPath(new URL('../fixtures/workflows.ts', import.meta.url));
 
 /** A name nobody else uses: tests share one Temporal server and keep apart by tenant and key. */
 export const unique = (prefix: string): string => `${prefix}-${randomUUID().slice(0, 13)}`;
@@ -66,6 +69,8 @@ export async function startPortico(
     cursorSecret: !Object.keys(environment).some((name) => name.startsWith('PORTICO_CURSOR_SECRET')),
     endpointKeys: environment['DATABASE_URL'] === undefined && environment['PORTICO_ENDPOINTS_KEYS'] === undefined,
   };
+  const isWorking = ['all', 'worker', undefined].includes(environment['ROLE']);
+  if (isWorking) environment['PORTICO_WORKFLOW_BUNDLE'] ??= (await sharedBundle(testWorkflows)).codePath;
   if (missing.database) await layEmbeddedDatabase(join(stateDir, 'database'));
   // As `npm start` provides them.
   const provided = await provide({ missing, stateDir, environment: {}, log: () => undefined, logger: silentLogger });
@@ -74,7 +79,6 @@ export async function startPortico(
   const running = await run(settings, {
     definitions,
     launchQueue: `launches-${digestOf(stateDir)}`,
-    workflowsPath: fileURLToPath(new URL('../fixtures/workflows.ts', import.meta.url)),
     logger: createLogger({
       level: environment.LOG_LEVEL,
       ...(options.logLines === undefined ? {} : { destination: { write: (line) => options.logLines?.push(line) } }),

@@ -14,8 +14,13 @@ export const hasPromtool = isInstalled;
 export const checkMetrics = (exposition: string): string => said(['check', 'metrics'], exposition);
 
 /** What `promtool check rules` has to say about a file of alert rules; empty if it is content. */
-export function checkRules(file: string): string {
-  const answer = said(['check', 'rules', '--lint-fatal', file]);
+export const checkRules = (file: string): string => complaintOf(['check', 'rules', '--lint-fatal', file]);
+
+/** What `promtool test rules` has to say about a file of series and of the alerts that they lead to; empty if it is content. */
+export const testRules = (file: string): string => complaintOf(['test', 'rules', file]);
+
+function complaintOf(args: readonly string[]): string {
+  const answer = said(args);
   return answer.startsWith('exit') ? answer : '';
 }
 

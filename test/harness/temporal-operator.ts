@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status as grpcStatus } from '@grpc/grpc-js';
 import { Connection, isGrpcServiceError } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { resetInstance } from './reset.ts';
 import { until } from './until.ts';
 
@@ -79,6 +80,14 @@ export async function connectOperator(address: string) {
     async interruptedActivities(workflowId: string): Promise<number> {
       const started = (await eventsOf(workflowId)).map((event) => event.activityTaskStartedEventAttributes);
       return started.filter((attributes) => attributes?.lastFailure?.timeoutFailureInfo).length;
+    },
+
+    /** What a workflow answered that has completed; undefined for any other. */
+    async resultOf(workflowId: string): Promise<unknown> {
+      if ((await currentRun(workflowId)) === undefined) return undefined;
+      const last = (await eventsOf(workflowId)).at(-1)?.workflowExecutionCompletedEventAttributes;
+      const [payload] = last?.result?.payloads ?? [];
+      return payload ? defaultPayloadConverter.fromPayload(payload) : undefined;
     },
 
     /**

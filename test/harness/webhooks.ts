@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { Attempt } from '../../src/adapters/attempt.ts';
 import { createEndpoints } from '../../src/adapters/webhooks/endpoints.ts';
 import type { Resolve } from '../../src/adapters/webhooks/resolve.ts';
 import { createWebhooks, type WebhookTarget } from '../../src/adapters/webhooks/webhooks.ts';
@@ -35,7 +34,7 @@ export function openWebhooks(
     ...settings
   } = options;
   const endpoints = createEndpoints(database, { keys: ring, limit, rotationTime });
-  const attempts: Attempt[] = [];
+  let gone = 0;
   const webhooks = createWebhooks({
     endpoints,
     settings: {
@@ -45,7 +44,7 @@ export function openWebhooks(
       timeoutMax: 30_000,
       ...settings,
     },
-    onAttempt: (attempt) => attempts.push(attempt),
+    onGone: () => void (gone += 1),
     ...(resolve && { resolve }),
     ...(ca && { ca }),
   });
@@ -53,8 +52,8 @@ export function openWebhooks(
     tenant,
     endpoints,
     webhooks,
-    /** Every attempt as the metrics were told. */
-    attempts,
+    /** How many endpoints were disabled by a 410, as the metrics were told. */
+    gone: () => gone,
     send: (
       target: WebhookTarget,
       rest: { id?: string; body?: string; timeoutMs?: number; signal?: AbortSignal } = {},

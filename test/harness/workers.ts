@@ -1,23 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  type InjectedSinks,
-  NativeConnection,
-  Runtime,
-  Worker,
-  type WorkflowBundle,
-} from '@temporalio/worker';
+import { DefaultLogger, type InjectedSinks, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Details } from '../../src/definition/definition.ts';
 import type { ProcessContext } from '../../src/definition/envelope.ts';
 import type { InstanceSinks } from '../../workflows/instance/steps.ts';
+import { currentWorkflows, sharedBundle } from '../servers/bundles.ts';
 
 Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR' } } });
-
-/** The workflows as they are released. */
-export const currentWorkflows = new URL('../../workflows/index.ts', import.meta.url).pathname;
 
 /** A workflow file of `test/fixtures`. */
 export const fixtureWorkflows = (name: string) => new URL(`../fixtures/${name}.ts`, import.meta.url).pathname;
@@ -28,15 +18,6 @@ export interface TestWorker {
   readonly outcomes: string[];
   /** Takes no further task and ends once those that run are over. */
   stop(): Promise<void>;
-}
-
-const bundles = new Map<string, Promise<WorkflowBundle>>();
-
-/** The bundle of a workflow file, made once in a process. */
-export function bundleOf(workflowsPath: string): Promise<WorkflowBundle> {
-  const known = bundles.get(workflowsPath) ?? bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') });
-  bundles.set(workflowsPath, known);
-  return known;
 }
 
 const anotherRelease = {
@@ -76,7 +57,7 @@ export async function openWorkers({ address }: { address: string }) {
       taskQueue,
       activities,
       sinks,
-      workflowBundle: await bundleOf(workflowsPath),
+      workflowBundle: await sharedBundle(workflowsPath),
       // Workers of two releases on one queue must differ, in one process.
       ...(workflowsPath === currentWorkflows ? {} : { workerDeploymentOptions: anotherRelease }),
       patchActivationCallback: ({ patchId }) => !patchesAsleep.includes(patchId),

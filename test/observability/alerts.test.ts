@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { checkRules, hasPromtool } from '../harness/promtool.ts';
+import { checkRules, hasPromtool, testRules } from '../harness/promtool.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const folder = join(root, 'deploy', 'alerts');
@@ -12,6 +12,12 @@ describe('the alert rules', () => {
   it.runIf(hasPromtool)('satisfy promtool', () => {
     expect(files.length).toBeGreaterThan(0);
     expect(files.map((file) => checkRules(file)).filter((said) => said !== '')).toEqual([]);
+  });
+
+  it.runIf(hasPromtool)('fire when they should, and not before', () => {
+    const played = join(import.meta.dirname, 'alert-rules');
+    const said = readdirSync(played).map((file) => testRules(join(played, file)));
+    expect(said.filter((complaint) => complaint !== '')).toEqual([]);
   });
 
   it('ask for metrics that there are', async () => {

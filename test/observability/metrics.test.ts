@@ -11,6 +11,10 @@ function used() {
   metrics.observeTemporalRequest('StartWorkflowExecution', 'OK', 0.01);
   metrics.observeTemporalRequest('StartWorkflowExecution', 'UNAVAILABLE', 0.5);
   metrics.setOpenInstances('transfers', 3);
+  metrics.setWaitingInstances('delayed-tasks', 'dead-letter', 2);
+  metrics.observeFiring('transfers', 'created', 0.2);
+  metrics.deliveries.observeAttempt('webhook', { kind: 'failed', reason: 'timeout' }, 15);
+  metrics.deliveries.observeAttempt('webhook', { kind: 'deferred' }, 0);
   metrics.countSchemaWait('missing-column');
   metrics.countEagerStart('granted');
   return metrics;
@@ -27,6 +31,13 @@ describe('the metrics', () => {
       'portico_temporal_request_duration_seconds_count{method="StartWorkflowExecution",code="OK"} 1',
       'portico_temporal_request_failures_total{method="StartWorkflowExecution",code="UNAVAILABLE"} 1',
       'portico_open_instances{process="transfers"} 3',
+      'portico_instances_waiting{process="delayed-tasks",step="dead-letter"} 2',
+      'portico_schedule_firing_seconds_bucket{le="0.25",process="transfers",result="created"} 1',
+      'portico_delivery_attempts_total{target="webhook",result="failed",reason="timeout"} 1',
+      'portico_delivery_attempts_total{target="webhook",result="deferred",reason="none"} 1',
+      'portico_delivery_attempt_duration_seconds_bucket{le="15",target="webhook",result="failed"} 1',
+      'portico_delayed_task_dead_letters_total 0',
+      'portico_endpoints_gone_total 0',
       'portico_database_schema_waits_total{state="missing-table"} 0',
       'portico_database_schema_waits_total{state="missing-column"} 1',
       'portico_database_schema_waits_total{state="missing-right"} 0',
@@ -36,6 +47,7 @@ describe('the metrics', () => {
       expect(text).toContain(line);
     }
     expect(text).not.toContain('failures_total{method="StartWorkflowExecution",code="OK"}');
+    expect(text).not.toContain('portico_delivery_attempt_duration_seconds_count{target="webhook",result="deferred"}');
   });
 
   it.runIf(hasPromtool)('satisfy promtool, alone and with those of the Temporal SDK', async () => {

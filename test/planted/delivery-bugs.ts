@@ -1,7 +1,9 @@
 import type { PlantedBug } from './planted-bug.ts';
 
 const guard = 'test/adapters/webhooks/guard.test.ts';
+const resolve = 'test/adapters/webhooks/resolve.test.ts';
 const send = 'test/adapters/webhooks/send.test.ts';
+const contract = 'test/contract/delayed-tasks.test.ts';
 
 /** Bugs of what is delivered to others. */
 export const deliveryBugs: readonly PlantedBug[] = [
@@ -26,6 +28,28 @@ export const deliveryBugs: readonly PlantedBug[] = [
       },
     ],
     caughtBy: [guard, 'is a name that was public when it was named'],
+  },
+  {
+    name: 'the guard of webhooks looks at one address of a name',
+    edits: [
+      {
+        file: 'src/adapters/webhooks/connector.ts',
+        find: 'if (!answers.every(({ address }) => isAllowedAddress(address)))',
+        put: 'if (!answers.some(({ address }) => isAllowedAddress(address)))',
+      },
+    ],
+    caughtBy: [resolve, 'to many.example connects to none of its addresses'],
+  },
+  {
+    name: 'a webhook looks its name up before it connects, and once more then',
+    edits: [
+      {
+        file: 'src/adapters/webhooks/connector.ts',
+        find: '        if (all === true) done(null, answers);\n',
+        put: '        if (all === true) void resolve(host).then((again) => done(null, again));\n',
+      },
+    ],
+    caughtBy: [resolve, 'connects to what it judged'],
   },
   {
     name: 'each attempt has an id of its own',
@@ -65,7 +89,7 @@ export const deliveryBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/adapters/webhooks/send.ts',
-        find: '  await inner.endpoints.disableGone(key, read).catch(() => undefined);\n',
+        find: '  if (await inner.endpoints.disableGone(key, read).catch(() => false)) inner.onGone?.();\n',
         put: '',
       },
     ],
@@ -92,5 +116,28 @@ export const deliveryBugs: readonly PlantedBug[] = [
       },
     ],
     caughtBy: ['test/activities/deliveries.test.ts', 'the rest are put off and no attempts'],
+  },
+  {
+    name: 'dead letters that wait are not counted',
+    edits: [
+      {
+        file: 'src/observability/open-instances.ts',
+        find: 'for (const step of waits)',
+        put: 'for (const step of [...waits].slice(waits.size))',
+      },
+    ],
+    caughtBy: [contract, 'count an attempt once'],
+    hangs: true,
+  },
+  {
+    name: 'an attempt is counted twice',
+    edits: [
+      {
+        file: 'activities/delayed-tasks.ts',
+        find: '    observe(delivery);\n',
+        put: '    observe(delivery);\n    observe(delivery);\n',
+      },
+    ],
+    caughtBy: [contract, 'count an attempt once'],
   },
 ];

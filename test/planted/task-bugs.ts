@@ -63,6 +63,5 @@ export const taskBugs: readonly PlantedBug[] = [
       { file: workflow, find: 'const progress = before ?? firstProgress(', put: 'const progress = firstProgress(' },
     ],
     caughtBy: [test('delayed-tasks-decisions'), 'goes on in a new run'],
-    hangs: true,
   },
 ];

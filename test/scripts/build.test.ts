@@ -7,12 +7,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { noticesOf } from '../../scripts/build/notices.ts';
 import { buildProgram, warmPrograms } from '../../scripts/build/program.ts';
 import { compileProgram } from '../../src/program/code-cache.ts';
-import { bundleWorkflows } from '../../src/worker/bundle.ts';
 import { transferOf } from '../fixtures/transfers.ts';
 import { createDevelopmentCaller } from '../harness/caller.ts';
 import { unique } from '../harness/portico.ts';
-import { silentLogger } from '../harness/silent-logger.ts';
 import { until } from '../harness/until.ts';
+import { currentWorkflows, sharedBundle } from '../servers/bundles.ts';
 import { createDeployment, createSecrets, type Deployment } from '../servers/deployment.ts';
 import { postgresSkipReason } from '../servers/postgres.ts';
 import { endPrograms, readiness, startProgram } from '../servers/program.ts';
@@ -28,7 +27,7 @@ let notices = '';
 beforeAll(async () => {
   notices = noticesOf(project, await buildProgram(output));
   cpSync(join(project, 'src/database/migrations'), join(output, 'src/database/migrations'), { recursive: true });
-  writeFileSync(join(output, 'workflow-bundle.js'), await bundleWorkflows({ logger: silentLogger }));
+  cpSync((await sharedBundle(currentWorkflows)).codePath, join(output, 'workflow-bundle.js'));
   await warmPrograms(output);
 }, 120_000);
 afterEach(endPrograms);
@@ -37,8 +36,11 @@ afterAll(() => rmSync(output, { recursive: true }));
 /** Nobody listens there. */
 const nowhere = { TEMPORAL_ADDRESS: '127.0.0.1:1', DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
 
-const serving = () =>
-  startProgram([main], { ...nowhere, ...createSecrets(output).environment, ROLE: 'api', PORT: '0', ADMIN_PORT: '0' });
+const serving = () => {
+  const { environment } = createSecrets(output);
+  const ports = { PORT: '0', ADMIN_PORT: '0' };
+  return startProgram([main], { ...nowhere, ...environment, ...ports, ROLE: 'api', PORTICO_DRAIN_DELAY: '0s' });
+};
 
 const command = (words: readonly string[], env: Readonly<Record<string, string>> = {}) =>
   spawnSync(process.execPath, [main, ...words], { env, encoding: 'utf8' });

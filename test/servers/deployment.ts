@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { developmentKeyEnvironment } from '../../local/development-key.ts';
 import { migrateDatabase } from '../../src/commands/migrate.ts';
-import { bundleWorkflows } from '../../src/worker/bundle.ts';
 import { reportAt } from '../harness/money-report.ts';
 import { silentLogger } from '../harness/silent-logger.ts';
+import { currentWorkflows, sharedBundle } from './bundles.ts';
 import { startPostgres, withClient } from './postgres.ts';
 import { lockAccount, waitingStatements } from './postgres-locks.ts';
 
@@ -45,22 +45,22 @@ export async function createDeployment({ isMigrated = true } = {}) {
   const ownerUrl = cluster.urlOf('portico', 'portico_owner');
   const migrate = () => migrateDatabase({ url, ownerUrl, logger: silentLogger });
   if (isMigrated) await migrate();
-  const bundle = join(folder, 'workflows.js');
-  const bundledAt = performance.now();
-  writeFileSync(bundle, await bundleWorkflows({ logger: silentLogger }));
+  const bundle = await sharedBundle(currentWorkflows);
 
   return {
     cluster,
     /** The folder whose key signs the tokens that are accepted. */
     keys: secrets.keys,
     /** How long this machine took to bundle the workflows: what has to wait for a slow machine follows it. */
-    paceMs: Math.ceil(performance.now() - bundledAt),
+    paceMs: bundle.tookMs,
     environment: {
       PORT: '0',
       ADMIN_PORT: '0',
       DATABASE_URL: url,
-      PORTICO_WORKFLOW_BUNDLE: bundle,
+      PORTICO_WORKFLOW_BUNDLE: bundle.codePath,
       ...secrets.environment,
+      // No balancer has to notice that a process ends.
+      PORTICO_DRAIN_DELAY: '0s',
       // Callers, proxies and servers share the machine.
       PORTICO_MAX_EVENT_LOOP_DELAY: '0s',
       PORTICO_MAX_EVENT_LOOP_UTILIZATION: '0',

@@ -8,7 +8,8 @@ import { createStarts } from '../../src/orchestration/start.ts';
 import { createEagerStarts, type EagerResult } from '../../src/worker/eager-starts.ts';
 import { probesV1 } from '../fixtures/probes.ts';
 import { connectOperator, type TemporalOperator } from '../harness/temporal-operator.ts';
-import { bundleOf, fixtureWorkflows } from '../harness/workers.ts';
+import { fixtureWorkflows } from '../harness/workers.ts';
+import { sharedBundle } from '../servers/bundles.ts';
 import { startFakeFrontend } from '../servers/fake-frontend.ts';
 import { temporalAddress } from '../servers/temporal.ts';
 
@@ -24,7 +25,7 @@ async function openStarts({ address, slots }: { address: string; slots?: number 
   releases.push(() => native.close());
   if (slots !== undefined) {
     const worker = await Worker.create({
-      ...{ connection: native, taskQueue, workflowBundle: await bundleOf(fixtureWorkflows('probe-workflows')) },
+      ...{ connection: native, taskQueue, workflowBundle: await sharedBundle(fixtureWorkflows('probe-workflows')) },
       sinks: { instances: { ended: { fn: () => undefined } } },
       maxConcurrentWorkflowTaskExecutions: slots,
       workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 2 },

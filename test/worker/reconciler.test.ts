@@ -128,10 +128,6 @@ describe.skipIf(postgresSkipReason() !== undefined)('the reconciler', () => {
         ({ step }) => step === 'compensation-stuck',
       );
     }
-    await until(
-      () => metric('portico_instances_waiting\\{[^}]*step="compensation-stuck"\\}'),
-      (count) => count >= ids.length,
-    );
     await portico.post(`/v1/accounts/${accounts.from}/unfreeze`, undefined);
     for (const id of ids) {
       await portico.post(`${path}/${id}/resolve`, { how: 'retry' }, withKey());

@@ -25,6 +25,7 @@ describe('the space for new objects', () => {
       PORTICO_JWT_AUDIENCE: 'portico',
       PORTICO_JWT_SECRET: randomBytes(48).toString('base64'),
       PORTICO_CURSOR_SECRET: randomBytes(48).toString('base64'),
+      PORTICO_DRAIN_DELAY: '0s',
     });
     const { adminUrl } = await program.addresses();
     const metrics = await (await fetch(new URL('/metrics', adminUrl))).text();

@@ -56,15 +56,21 @@ describe.concurrent('a task that waits', () => {
     expect(task.received).toEqual([]);
   });
 
-  it('takes one of two decisions that come together, and tells the other', async () => {
+  it.each([
+    ['run-now', 'cancel'],
+    ['cancel', 'run-now'],
+  ])('takes one of two decisions that come together, %s and %s, and tells the other', async (first, second) => {
     const worker = await tasks.startWorker();
     const task = await tasks.begin({ taskQueue: worker.taskQueue, dueInMs: hour });
     await until(task.deliveries, () => true);
     await worker.stop();
     // Both wait for one workflow task of the next worker.
-    const answers = Promise.all([task.ask('run-now'), task.ask('cancel')]);
+    const asked = new Map([[first, task.ask(first)]]);
+    // Two answers later the server has the first of them, most likely.
+    for (let count = 0; count < 2; count += 1) await task.handle.describe();
+    asked.set(second, task.ask(second));
     await tasks.startWorker(worker.taskQueue);
-    const [ran, cancelled] = await answers;
+    const [ran, cancelled] = await Promise.all([asked.get('run-now'), asked.get('cancel')]);
     const { outcome } = await task.result();
     if (outcome === 'cancelled') expect([ran, cancelled, task.received.length]).toEqual(['too-late', accepted, 0]);
     else expect([outcome, ran, cancelled, task.received.length]).toEqual(['delivered', accepted, 'too-late', 1]);
@@ -122,11 +128,15 @@ describe.concurrent('a task of many actions', () => {
     const first = await task.ask('reschedule', { dueAt: new Date(Date.now() + 2 * hour).toISOString() }, 'first');
     const { firstExecutionRunId } = task.handle as unknown as { firstExecutionRunId: string };
     let last = first;
-    for (let count = 0; count < 300; count += 1) {
-      last = await task.ask('reschedule', { dueAt: new Date(Date.now() + hour + count).toISOString() }, `r${count}`);
+    let runId = firstExecutionRunId;
+    for (let count = 0; count < 400 && runId === firstExecutionRunId; count += 1) {
+      const dueAt = new Date(Date.now() + 2 * hour + count).toISOString();
+      last = await task.ask('reschedule', { dueAt }, `r${count}`);
+      ({ runId } = await task.handle.describe());
     }
-    const { runId } = await task.handle.describe();
+    // The new run has heard nothing itself.
     expect(runId).not.toBe(firstExecutionRunId);
+    expect((await task.deliveries()).nextAttemptAt).toBe((last as { readonly dueAt: string }).dueAt);
     expect(await task.ask('reschedule', { dueAt: 'not read' }, 'first')).toEqual(first);
     const { memo, step } = await task.read();
     expect([step, memo.fingerprint, memo.details]).toEqual([

@@ -85,6 +85,17 @@ describe.concurrent('a delayed task', () => {
     expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(600);
   });
 
+  it('is tried again after an attempt that broke, and that counts as lost', async () => {
+    const receiver: Receiver = (attempt) => {
+      if (attempt === 1) throw new Error('a defect');
+      return delivered;
+    };
+    const task = await tasks.begin({ receiver });
+    expect(await task.result()).toMatchObject({ outcome: 'delivered', attempts: 2 });
+    expect((await task.deliveries()).attempts.map(({ result }) => result)).toEqual(['delivered', 'lost']);
+    expect(tasks.observed.results.filter((kind) => kind === 'lost')).toHaveLength(1);
+  });
+
   it('ends dead at once where no attempt can ever succeed', async () => {
     const task = await tasks.begin({ receiver: () => ({ kind: 'dead', reason: 'status', status: 410 }) });
     expect(await task.result()).toEqual({ outcome: 'dead', reason: 'status', status: 410, attempts: 1 });

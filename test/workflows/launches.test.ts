@@ -25,7 +25,7 @@ describe('a firing', () => {
   it('lasts as long as its instance where the policy asks for that', async () => {
     const firing = await launches.begin();
     await firing.started();
-    expect((await firing.handle.describe()).status.name).toBe('RUNNING');
+    expect(await firing.looks(1)).toBe('RUNNING');
     await firing.finish();
     expect(await firing.result()).toBe('created');
   });
@@ -38,8 +38,24 @@ describe('a firing', () => {
     expect(await firing.describe()).toMatchObject({ status: 'closed', outcome: 'completed' });
   });
 
+  it('asks its instance to cancel itself also in the run that goes on for another', async () => {
+    const firing = await launches.begin();
+    await firing.started();
+    const next = await launches.begin({ key: await firing.id(), begun: { cancel: 'wanted' } });
+    expect(await Promise.race([next.result(), next.looks(3)])).toBe('created');
+    await firing.result();
+  });
+
+  it('asks its instance again where it refused, as another request', async () => {
+    const firing = await launches.begin();
+    await firing.started();
+    launches.refuseNextCancel();
+    await firing.handle.cancel();
+    expect(await Promise.race([firing.result(), firing.looks(4)])).toBe('created');
+  });
+
   it('that nobody took up in time starts nothing', async () => {
-    const firing = await launches.begin({ catchUpMs: -1 });
+    const firing = await launches.begin({ catchUpMs: -1, waits: false });
     expect(await firing.result()).toBe('missed');
     expect(await firing.describe()).toBeUndefined();
     expect(launches.results).toContain('missed');

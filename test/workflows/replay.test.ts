@@ -6,14 +6,15 @@ import { z } from 'zod';
 import { catalog } from '../../src/catalog/index.ts';
 import { outcomesOf } from '../../src/definition/definition.ts';
 import { recordings } from '../fixtures/recordings.ts';
-import { bundleOf, currentWorkflows, fixtureWorkflows } from '../harness/workers.ts';
+import { fixtureWorkflows } from '../harness/workers.ts';
+import { currentWorkflows, sharedBundle } from '../servers/bundles.ts';
 
 const folder = new URL('../histories/', import.meta.url);
 const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
 const read = (file: string): unknown => JSON.parse(readFileSync(new URL(file, folder), 'utf8'));
 
 const replay = async (file: string, workflowsPath: string): Promise<void> =>
-  Worker.runReplayHistory({ workflowBundle: await bundleOf(workflowsPath), sinks: silentSinks }, read(file));
+  Worker.runReplayHistory({ workflowBundle: await sharedBundle(workflowsPath), sinks: silentSinks }, read(file));
 const silentSinks = { instances: { ended: { fn: () => undefined, callDuringReplay: false } } };
 
 const upserts = z.object({

@@ -28,6 +28,7 @@ export async function attempt({ input, context, details }: Task, progress: Progr
   const timeoutMs = 'webhook' in input.deliver ? input.deliver.webhook.timeout : otherAttemptMs;
   const options = { startToCloseTimeout: timeoutMs + marginMs, retry: { maximumAttempts: 1 } };
   const { tenant, key, generation, startedBy, traceparent } = context;
+  const alsoAskedBy = [...(context.alsoAskedBy ?? []), ...(progress.askedBy ?? [])];
   const order = {
     task: { tenant, key, generation },
     dueAt: new Date(progress.dueAtMs).toISOString(),
@@ -38,7 +39,8 @@ export async function attempt({ input, context, details }: Task, progress: Progr
     if ('process' in input.deliver) {
       const { startProcess } = proxyActivities<Pick<Activities, 'startProcess'>>(options);
       const version = details?.process?.version;
-      return await startProcess({ ...order, target: { ...input.deliver.process, version }, startedBy, traceparent });
+      const target = { ...input.deliver.process, version };
+      return await startProcess({ ...order, target, startedBy, alsoAskedBy, traceparent });
     }
     const { deliver } = proxyActivities<Pick<Activities, 'deliver'>>({
       ...options,

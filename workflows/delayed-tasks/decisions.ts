@@ -3,7 +3,7 @@ import { condition } from '@temporalio/workflow';
 import type { Accepted, Admitted, Nothing, Rescheduled, Rescheduling } from '../../src/catalog/delayed-tasks.ts';
 import type { ActionAnswer, ActionCall } from '../../src/definition/envelope.ts';
 import { handleAction, refuseAction } from '../instance/actions.ts';
-import { end, type Phase, type Progress } from './progress.ts';
+import { end, type Phase, type Progress, rememberAsker } from './progress.ts';
 
 interface Actions {
   readonly reschedule: UpdateDefinition<ActionAnswer<Rescheduled>, [ActionCall<Rescheduling, Admitted>]>;
@@ -36,8 +36,9 @@ export function handleActions({ reschedule, runNow, cancel, redeliver }: Actions
       if (progress.phase === 'ended' || Date.now() >= expiresAtMs) refuseAction('too-late');
       if (!from.includes(progress.phase)) refuseAction('action-not-allowed');
     };
-    const apply = (): Accepted => {
+    const apply = ({ actor }: ActionCall<Nothing>): Accepted => {
       judge();
+      rememberAsker(progress, actor);
       if (progress.phase === 'waiting') {
         progress.dueAtMs = Date.now();
         onDueAt();
@@ -56,10 +57,11 @@ export function handleActions({ reschedule, runNow, cancel, redeliver }: Actions
   };
   handleAction(reschedule, {
     validate: judgeRescheduling,
-    apply: ({ admitted }): Rescheduled => {
+    apply: ({ actor, admitted }): Rescheduled => {
       judgeRescheduling();
       // A call without what the api resolved comes from nobody.
       if (admitted === undefined) refuseAction('action-not-allowed');
+      rememberAsker(progress, actor);
       progress.dueAtMs = progress.untilMs = Date.parse(admitted.dueAt);
       onDueAt();
       return { dueAt: admitted.dueAt };

@@ -1,4 +1,7 @@
 import type { DelayedTaskAttempt, DelayedTaskInput } from '../../src/catalog/delayed-tasks.ts';
+import type { Actor } from '../../src/definition/envelope.ts';
+import { refuseAction } from '../instance/actions.ts';
+import { isSameActor } from '../instance/actor.ts';
 
 /** Where a task stands: the step of that name, or `ended`. */
 export type Phase = 'waiting' | 'delivering' | 'retrying' | 'dead-letter' | 'ended';
@@ -30,6 +33,8 @@ export interface Progress {
   log: DelayedTaskAttempt[];
   deliveryId?: string | undefined;
   ending?: Ending | undefined;
+  /** Whoever moved the time of the task, or made it run: they decide about what it starts no more than its creator. */
+  askedBy?: readonly Actor[] | undefined;
 }
 
 export function firstProgress(dueAtMs: number): Progress {
@@ -41,6 +46,16 @@ const maxLog = 50;
 /** Says until when a phase lasts, unless an action has ended it meanwhile. */
 export function lastUntil(progress: Progress, phase: Phase, untilMs: number): void {
   if (progress.phase === phase) progress.untilMs = untilMs;
+}
+
+const maxAskers = 50;
+
+/** Remembers whoever makes the task run. Refuses the fifty-first person: nobody may be forgotten. */
+export function rememberAsker(progress: Progress, actor: Actor): void {
+  const askedBy = progress.askedBy ?? [];
+  if (askedBy.some((each) => isSameActor(each, actor))) return;
+  if (askedBy.length >= maxAskers) refuseAction('action-not-allowed');
+  progress.askedBy = [...askedBy, actor];
 }
 
 /** Writes an attempt down, the newest first. */

@@ -12,7 +12,7 @@ type DecisionAction = UpdateDefinition<ActionAnswer<Accepted>, [ActionCall<Note>
 
 /** The people whose own request it is: they may not decide. */
 interface Requesters {
-  /** Compared by issuer and subject. */
+  /** `startedBy` and `alsoAskedBy` of the context, and whoever started it before. Compared by issuer and subject. */
   readonly startedBy: readonly Actor[];
   /** Compared by subject alone, because it names no issuer. */
   readonly requestedBy: string | undefined;

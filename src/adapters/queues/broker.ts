@@ -16,8 +16,6 @@ export interface QueueMessage {
 
 /** Who hears how a broker does. */
 export interface QueueObserver {
-  /** `result` is `delivered`, or the reason why the attempt was not. */
-  countPublish(result: string): void;
   /** `reason` is undefined while there is a connection, and a word that names neither user nor host while there is none. */
   onConnection(broker: string, reason: string | undefined): void;
 }

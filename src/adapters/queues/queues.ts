@@ -20,7 +20,7 @@ type OpenBroker = (options: { readonly url: string; readonly observer: QueueObse
 /** Every broker by the scheme of its URL. */
 const brokers: Readonly<Record<string, OpenBroker>> = { 'amqp:': openRabbit, 'amqps:': openRabbit };
 
-const deaf: QueueObserver = { countPublish: () => undefined, onConnection: () => undefined };
+const deaf: QueueObserver = { onConnection: () => undefined };
 
 export type Queues = ReturnType<typeof createQueues>;
 
@@ -51,16 +51,10 @@ export function createQueues(settings: QueueSettings, observer: QueueObserver = 
 
     /** One attempt. Never rejects. A queue that is allowed no more is `dead`; a broker that is not set up may come. */
     async publish(message: QueueMessage): Promise<Attempt> {
-      const attempt = await attemptOf(message);
-      observer.countPublish(attempt.kind === 'delivered' ? attempt.kind : attempt.reason);
-      return attempt;
+      if (broker === undefined) return failed('not-configured');
+      return isAllowed(message) ? broker.publish(message) : dead('target-not-allowed');
     },
   };
-
-  function attemptOf(message: QueueMessage): Attempt | Promise<Attempt> {
-    if (broker === undefined) return failed('not-configured');
-    return isAllowed(message) ? broker.publish(message) : dead('target-not-allowed');
-  }
 }
 
 function brokerOf({ brokerUrl }: QueueSettings, observer: QueueObserver): QueueBroker | undefined {

@@ -4,7 +4,7 @@ import { type EndpointKey, keyOf } from './endpoint-rows.ts';
 import { type KeyRing, seal, unseal } from './sealing.ts';
 import { newSecret } from './signatures.ts';
 
-interface SecretRow {
+export interface SecretRow {
   readonly number: number;
   readonly key_id: string;
   readonly sealed: Buffer;
@@ -50,9 +50,8 @@ export async function dropOldSecrets(tx: Transaction, key: EndpointKey): Promise
   );
 }
 
-/** Those that sign now, the newest first. Undefined where the newest cannot be opened with this ring. */
-export async function readSecrets(from: Queryable, key: EndpointKey, ring: KeyRing): Promise<string[] | undefined> {
-  const rows = await rowsOf(from, key);
+/** What these rows hold, the newest first. Undefined where the newest cannot be opened with this ring. */
+export function openSecrets(rows: readonly SecretRow[], key: EndpointKey, ring: KeyRing): string[] | undefined {
   const opened = rows.map((row) => open(ring, key, row));
   return opened[0] === undefined ? undefined : opened.filter((secret) => secret !== undefined);
 }

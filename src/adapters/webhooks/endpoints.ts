@@ -1,6 +1,7 @@
 import type { Database, Transaction } from '../../database/database.ts';
 import type { Grants } from '../../database/grants.ts';
 import { Problem } from '../../problems.ts';
+import { createOncePer } from '../../timing/once-per.ts';
 import {
   changeIn,
   type Endpoint,
@@ -13,7 +14,7 @@ import {
   setState,
   toEndpoint,
 } from './endpoint-rows.ts';
-import { addSecret, dropOldSecrets, readSecrets, resealSecrets } from './endpoint-secrets.ts';
+import { addSecret, dropOldSecrets, openSecrets, resealSecrets, type SecretRow } from './endpoint-secrets.ts';
 import type { KeyRing } from './sealing.ts';
 
 interface EndpointSettings {
@@ -129,22 +130,40 @@ const secretsOfEndpoints = (database: Database, settings: EndpointSettings) => (
     }),
 });
 
+type NoSecret = { readonly [Column in keyof SecretRow]: null };
+type SendingRow = Pick<EndpointRow, 'url' | 'state' | 'revision'> & (SecretRow | NoSecret);
+
 /** What an attempt to deliver reads, and what it leaves behind. */
-const attemptsAtEndpoints = (database: Database, settings: EndpointSettings) => ({
-  /** What an attempt needs to know. `secrets` is undefined where none can be opened: their key is not in the ring. */
+const attemptsAtEndpoints = (
+  database: Database,
+  settings: EndpointSettings,
+  isDue = createOncePer({ periodMs: 1_000 }),
+) => ({
+  /**
+   * What an attempt needs to know. `secrets` is undefined where none can be opened: their key is not in the ring. One
+   * statement reads both: no URL is signed for by an endpoint that took the place of another meanwhile.
+   */
   async readForSending(key: EndpointKey) {
-    const [row] = await database.query<Pick<EndpointRow, 'url' | 'state' | 'revision'>>(
-      'select url, state, revision from endpoints where tenant = $1 and endpoint_id = $2',
+    const rows = await database.query<SendingRow>(
+      `select e.url, e.state, e.revision, s.number, s.key_id, s.sealed from endpoints e
+       left join endpoint_secrets s on s.tenant = e.tenant and s.endpoint_id = e.endpoint_id
+         and (s.expires_at is null or s.expires_at > now())
+       where e.tenant = $1 and e.endpoint_id = $2 order by s.number desc`,
       keyOf(key),
     );
+    const [row] = rows;
     if (row === undefined) return undefined;
-    return { ...row, secrets: await readSecrets(database, key, settings.keys?.reveal() ?? []) };
+    const { url, state, revision } = row;
+    const sealed = rows.flatMap((each) => (each.number === null ? [] : [each]));
+    return { url, state, revision, secrets: openSecrets(sealed, key, settings.keys?.reveal() ?? []) };
   },
 
   /** Keeps when and how an attempt ended, at most once in a second for each endpoint. */
   async recordAttempt(key: EndpointKey, ended: { readonly reason?: string; readonly status?: number | undefined }) {
     const { reason, status = null } = ended;
     const kind = reason === undefined ? 'success' : 'failure';
+    // Other processes record as well: the statement looks at the time too.
+    if (!isDue(JSON.stringify([kind, ...keyOf(key)]))) return;
     await database.query(
       `update endpoints set last_${kind}_at = now(), last_${kind}_status = $3
        ${reason === undefined ? '' : ', last_failure_reason = $4'}
@@ -154,13 +173,15 @@ const attemptsAtEndpoints = (database: Database, settings: EndpointSettings) => 
     );
   },
 
-  /** Disables it because its receiver answered 410, unless somebody changed it since it was read. */
-  async disableGone(key: EndpointKey, read: { readonly url: string; readonly revision: number }): Promise<void> {
-    await database.query(
+  /** Disables it because its receiver answered 410, unless somebody changed it since it was read. Whether it did. */
+  async disableGone(key: EndpointKey, read: { readonly url: string; readonly revision: number }): Promise<boolean> {
+    const disabled = await database.query(
       `update endpoints set state = 'disabled', disabled_because = 'gone', revision = revision + 1
-       where tenant = $1 and endpoint_id = $2 and url = $3 and revision = $4 and state = 'enabled'`,
+       where tenant = $1 and endpoint_id = $2 and url = $3 and revision = $4 and state = 'enabled'
+       returning endpoint_id`,
       [...keyOf(key), read.url, read.revision],
     );
+    return disabled.length > 0;
   },
 });
 

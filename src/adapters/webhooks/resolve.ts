@@ -1,4 +1,5 @@
 import { promises } from 'node:dns';
+import { withTimeLimit } from '../../timing/time-limit.ts';
 import { isLoopbackName } from './urls.ts';
 
 export interface Resolved {
@@ -9,9 +10,13 @@ export interface Resolved {
 /** Every address of a name. Rejects where there is none, or no answer in time. */
 export type Resolve = (host: string) => Promise<readonly Resolved[]>;
 
+/** One who has the addresses of one family waits for those of the other for so long (RFC 8305, 3, has 50 ms). */
+const otherFamilyMs = 300;
+
 /**
  * Asks the name servers of this machine, and not its hosts file. The system's own resolver (`dns.lookup`) takes one of
- * four threads for each name, so four name servers that hang would hold up everything else.
+ * four threads for each name, so four name servers that hang would hold up everything else. Name servers that never answer
+ * for one family hold up no name that has addresses of the other.
  */
 export function resolverOf(servers?: readonly string[]): Resolve {
   const resolver = new promises.Resolver({ timeout: 1_500, tries: 2 });
@@ -23,15 +28,19 @@ export function resolverOf(servers?: readonly string[]): Resolve {
         { address: '::1', family: 6 },
       ];
     }
-    const [v4, v6] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
-    const found = [...toResolved(v4, 4), ...toResolved(v6, 6)];
-    if (found.length === 0) throw new Error('the name has no address', { cause: reasonOf(v4) ?? reasonOf(v6) });
-    return found;
+    const found: Resolved[] = [];
+    const reasons: unknown[] = [];
+    const ask = (answer: Promise<string[]>, family: 4 | 6): Promise<unknown> =>
+      answer.then(
+        (addresses) => found.push(...addresses.map((address) => ({ address, family }))),
+        (reason: unknown) => reasons.push(reason),
+      );
+    const asked = [ask(resolver.resolve4(host), 4), ask(resolver.resolve6(host), 6)];
+    await Promise.race(asked);
+    const all = Promise.all(asked);
+    await (found.length === 0 ? all : withTimeLimit(all, otherFamilyMs).catch(() => undefined));
+    if (found.length === 0) throw new Error('the name has no address', { cause: reasons[0] });
+    // A copy: what comes later has been judged by nobody.
+    return found.toSorted((a, b) => a.family - b.family);
   };
 }
-
-const toResolved = (answer: PromiseSettledResult<readonly string[]>, family: 4 | 6): Resolved[] =>
-  answer.status === 'fulfilled' ? answer.value.map((address) => ({ address, family })) : [];
-
-const reasonOf = (answer: PromiseSettledResult<unknown>): unknown =>
-  answer.status === 'rejected' ? answer.reason : undefined;

@@ -30,6 +30,7 @@ interface Inner {
   readonly endpoints: Endpoints;
   readonly rules: UrlRules;
   readonly post: ReturnType<typeof posterOf>;
+  readonly onGone: (() => void) | undefined;
   /** In milliseconds. */
   readonly timeoutMax: number;
 }
@@ -63,7 +64,7 @@ export async function attemptTo(message: Message, inner: Inner): Promise<Attempt
     .catch(() => undefined);
   if (attempt.kind !== 'dead' || attempt.reason !== 'gone') return attempt;
   // Without the database the next attempt is answered 410 again.
-  await inner.endpoints.disableGone(key, read).catch(() => undefined);
+  if (await inner.endpoints.disableGone(key, read).catch(() => false)) inner.onGone?.();
   return { ...attempt, kind: 'failed' };
 }
 

@@ -17,7 +17,8 @@ interface Settings extends Omit<UrlRules, 'isAllowedAddress'> {
 interface Given {
   readonly endpoints: Endpoints;
   readonly settings: Settings;
-  readonly onAttempt: (attempt: Attempt, seconds: number) => void;
+  /** Called with each endpoint that a 410 has disabled. */
+  readonly onGone?: (() => void) | undefined;
   /** Only tests look names up otherwise. */
   readonly resolve?: Resolve;
   /** Only tests have an authority of their own. */
@@ -31,11 +32,11 @@ export type Webhooks = ReturnType<typeof createWebhooks>;
 const judgePatienceMs = 1_000;
 
 /** Sends webhooks to where tenants want them, but never into the networks of whoever runs this. */
-export function createWebhooks({ endpoints, settings, onAttempt, resolve = resolverOf(), ca }: Given) {
+export function createWebhooks({ endpoints, settings, onGone, resolve = resolverOf(), ca }: Given) {
   const isAllowedAddress = addressRuleOf(settings.allowCidrs ?? []);
   const rules = { ...settings, isAllowedAddress };
   const post = posterOf({ isAllowedAddress, resolve, ca });
-  const inner = { endpoints, rules, post, timeoutMax: settings.timeoutMax };
+  const inner = { endpoints, rules, post, onGone, timeoutMax: settings.timeoutMax };
 
   return {
     /**
@@ -60,12 +61,7 @@ export function createWebhooks({ endpoints, settings, onAttempt, resolve = resol
      * for it: nothing was sent. Rejects only where nothing was sent because the database is away, and with the signal's
      * reason where `signal` aborted.
      */
-    async send(message: Message): Promise<Attempt | undefined> {
-      const startedAtMs = performance.now();
-      const attempt = await attemptTo(message, inner);
-      if (attempt !== undefined) onAttempt(attempt, (performance.now() - startedAtMs) / 1_000);
-      return attempt;
-    },
+    send: (message: Message): Promise<Attempt | undefined> => attemptTo(message, inner),
   };
 }
 

@@ -1,16 +1,14 @@
-import { scheduleSettings } from '../../config/schedule-settings.ts';
 import { businessKey } from '../../definition/fields.ts';
 import { checkLaunch } from '../../definition/launch-target.ts';
 import { startPrepared } from '../../definition/prepared-start.ts';
 import { hashedKey } from '../../orchestration/identity.ts';
 import { schedulesName } from '../../orchestration/schedules/raw-schedule.ts';
-import { nextFirings } from '../../orchestration/schedules/timetable.ts';
 import { Problem } from '../../problems.ts';
 import { type Answer, type Call, defineOperation, type Operation, type Services } from '../operation.ts';
 import { collectionPathOf } from '../representation.ts';
-import { backfilled, preview, schedule, triggered } from './schedules-answers.ts';
+import { backfilled, engineProblems, preview, schedule, triggered } from './schedules-answers.ts';
+import { backfill } from './schedules-backfills.ts';
 import { seenSchedule } from './schedules-changes.ts';
-import { judgeStart, timetableOf } from './schedules-rules.ts';
 import { backfillInput, pauseInput, previewInput, previewQuery, scheduleParams } from './schedules-schemas.ts';
 import { askedOf, instanceOf, schedulesPath, tagOf, toPreview, toSchedule } from './schedules-views.ts';
 
@@ -29,18 +27,21 @@ const pauseOperation = (verb: 'pause' | 'resume', summary: string): Operation =>
     body: pauseInput,
     bodyIsOptional: true,
     responses: { 200: { description: 'The schedule, now so.', body: schedule, headers: ['ETag'] } },
-    problems: ['not-found'],
+    problems: [...engineProblems, 'not-found'],
     async handle({ principal, params: { name }, body: { reason } }, { gateway, catalog }) {
       const note = { reason, by: principal.actor.sub, at: new Date().toISOString() };
       const snapshot = await gateway.setPaused({ tenant: principal.tenant, name }, verb === 'pause', note);
       const body = toSchedule(snapshot, { principal, catalog });
-      return { status: 200, body, headers: { ETag: `"${tagOf(snapshot.token)}"` } };
+      return { status: 200, body, headers: { ETag: `"${tagOf(snapshot)}"` } };
     },
   });
 
 type Named = Pick<Call, 'principal' | 'signal' | 'idempotencyKey' | 'traceparent'> & { readonly name: string };
 
-/** Starts the instance at once, for whoever made the schedule. Pauses and the overlap policy are for firings alone. */
+/**
+ * Starts the instance at once, for whoever made the schedule; whoever triggers it cannot approve it either. Pauses and the
+ * overlap policy are for firings alone.
+ */
 async function trigger(call: Named, services: Services): Promise<Answer> {
   const { name, principal, signal, traceparent } = call;
   const { gateway, catalog, countStart } = services;
@@ -56,7 +57,8 @@ async function trigger(call: Named, services: Services): Promise<Answer> {
   const { definition, body, input } = checkLaunch(catalog, { ...action, key, permissions: principal.permissions });
   const id = definition.key.hashed === true ? hashedKey(key) : key;
   const { startedBy } = record.launch;
-  const request = { definition, tenant, key: id, body, input, startedBy, traceparent };
+  const alsoAskedBy = [principal.actor];
+  const request = { definition, tenant, key: id, body, input, startedBy, alsoAskedBy, traceparent };
   const started = await startPrepared(request, { gateway, principal, services, signal });
   countStart(definition.name, started.kind);
   if (started.kind === 'mismatch') throw new Problem('idempotency-mismatch');
@@ -69,32 +71,6 @@ async function trigger(call: Named, services: Services): Promise<Answer> {
     headers: { ...headers, 'Idempotency-Status': started.kind },
   };
 }
-
-type Backfill = Named & { readonly body: { from: string; to: string; overlap: 'buffer-all' | 'allow-all' } };
-
-async function backfill({ body, ...call }: Backfill, services: Services): Promise<Answer> {
-  const { name, principal } = call;
-  const { gateway, settingsOf, catalog } = services;
-  const { record } = await seenSchedule(name, call, services);
-  const { action, spec, overlap } = askedOf(record);
-  judgeStart(catalog, action, principal);
-  const [fromMs, untilMs] = [Date.parse(body.from), Date.parse(body.to)];
-  if (untilMs > Date.now()) throw refused('must not be in the future');
-  const { backfillLimit } = settingsOf(scheduleSettings);
-  const timetable = timetableOf(spec);
-  const last = Math.min(untilMs, timetable.untilMs ?? Infinity);
-  const firings = nextFirings({ ...timetable, untilMs: last }, fromMs - 1, backfillLimit + 1).length;
-  if (firings > backfillLimit) throw refused(`takes in more than ${backfillLimit} firings: ask for less at once`);
-  if (firings > 0) {
-    const range = { fromMs, untilMs, overlap: overlap === 'allow-all' ? overlap : body.overlap };
-    await gateway.backfillSchedule({ tenant: principal.tenant, name }, range);
-  }
-  const [from, to] = [fromMs, untilMs].map((ms) => new Date(ms).toISOString());
-  return { status: 202, body: { firings, from, to } };
-}
-
-const refused = (message: string): Problem =>
-  new Problem('invalid-request', { detail: 'The range does not fit.', errors: [{ pointer: '/to', message }] });
 
 const previewed = { 200: { description: 'The next firings.', body: preview } } as const;
 
@@ -120,6 +96,7 @@ export const scheduleActionOperations: readonly Operation[] = [
       },
     },
     problems: [
+      ...engineProblems,
       'not-found',
       'invalid-key',
       'idempotency-mismatch',
@@ -139,7 +116,7 @@ export const scheduleActionOperations: readonly Operation[] = [
     cost: 'action',
     body: backfillInput,
     responses: { 202: { description: 'The engine has begun with it.', body: backfilled } },
-    problems: ['not-found'],
+    problems: [...engineProblems, 'not-found', 'limit-reached', 'not-configured', 'target-not-allowed'],
     handle: (call, services) => backfill({ ...call, principal: call.principal, name: call.params.name }, services),
   }),
   defineOperation({
@@ -152,7 +129,7 @@ export const scheduleActionOperations: readonly Operation[] = [
     cost: 'read',
     query: previewQuery,
     responses: previewed,
-    problems: ['not-found'],
+    problems: [...engineProblems, 'not-found'],
     async handle(call, services) {
       const { record } = await seenSchedule(call.params.name, call, services);
       return { status: 200, body: toPreview(askedOf(record).spec, call.query) };

@@ -4,6 +4,9 @@ import { overlap, replacement, scheduleName, scheduleSpec } from './schedules-sc
 
 const time = z.iso.datetime();
 
+/** What can go wrong because a schedule is kept by the engine, though it belongs to no process. */
+export const engineProblems = ['orchestration-unavailable', 'orchestration-timeout'] as const;
+
 export const preview = z
   .object({
     items: z.array(
@@ -21,7 +24,10 @@ const firing = z
     firedAt: time,
     state: z
       .enum(['running', 'ended', 'failed'])
-      .describe('`failed`: nothing could be started, or the instance failed.'),
+      .optional()
+      .describe(
+        '`failed`: nothing could be started, or the instance failed. Absent where it is not followed: with allow-all, and in lists before the end.',
+      ),
     instance: z
       .object({ process: z.string(), id: z.string(), href: z.string().optional() })
       .optional()
@@ -46,7 +52,9 @@ export const schedule = z
   .object({
     ...summary,
     spec: scheduleSpec,
-    action: replacement.action,
+    action: replacement.action
+      .partial({ input: true })
+      .meta({ id: 'ShownScheduleAction', description: 'With its input for those who may read what it starts.' }),
     overlap,
     catchUpSeconds: z.int(),
     pauseOnFailure: z.boolean(),

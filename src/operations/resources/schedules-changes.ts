@@ -22,8 +22,11 @@ export const answerWith = (
 ): Answer => ({
   status,
   body: toSchedule(snapshot, { principal, catalog }),
-  headers: { ETag: `"${tagOf(snapshot.token)}"` },
+  headers: { ETag: `"${tagOf(snapshot)}"` },
 });
+
+/** How many of the last revisions a schedule keeps. */
+export const maxRevisions = 16;
 
 /** The schedule of the caller's own tenant. Throws `not-found`. */
 export async function seenSchedule(
@@ -51,9 +54,11 @@ function recordOf(
       startedBy: by,
       waits: overlap !== 'allow-all',
       catchUpMs: catchUpSeconds * 1_000,
+      // Firings that wait since before a replacement get its launch.
+      ...(earlier?.launch.backfills === undefined ? {} : { backfills: earlier.launch.backfills }),
     },
     asked,
-    revisions: [randomUUID(), ...(earlier?.revisions ?? [])].slice(0, 16),
+    revisions: [randomUUID(), ...(earlier?.revisions ?? [])].slice(0, maxRevisions),
     createdBy: earlier?.createdBy ?? by,
     createdAt: earlier?.createdAt ?? now,
     ...(earlier === undefined ? {} : { replacedBy: by, replacedAt: now }),
@@ -117,8 +122,8 @@ async function checkLimit(tenant: string, { gateway, settingsOf }: Services, sig
   if ((await gateway.countSchedules(tenant, signal)) >= limit) throw new Problem('limit-reached');
 }
 
-const fits = (condition: TagCondition, token: Uint8Array): boolean =>
-  condition === '*' || condition.some(({ value, isWeak }) => !isWeak && value === tagOf(token));
+const fits = (condition: TagCondition, seen: ScheduleSnapshot): boolean =>
+  condition === '*' || condition.some(({ value, isWeak }) => !isWeak && value === tagOf(seen));
 
 const maxTurns = 5;
 
@@ -137,7 +142,7 @@ export async function replaceSeen(call: ReplaceCall, services: Services): Promis
   }
   for (let turn = 1; ; turn += 1) {
     const seen = await seenSchedule(name, call, services);
-    if (!fits(ifMatch, seen.token)) throw new Problem('precondition-failed');
+    if (!fits(ifMatch, seen)) throw new Problem('precondition-failed');
     if (turn === 1) await judge(name, asked, call, services);
     const record = recordOf({ tenant, name, by }, asked, seen.record);
     const replaced = await services.gateway.replaceSchedule({ tenant, name, rule: ruleOf(asked), record }, seen);

@@ -23,7 +23,8 @@ export function timetableOf(spec: ScheduleSpec): Timetable {
       everyMs: everySeconds * 1_000,
       offsetMs: offsetSeconds * 1_000,
     })),
-    fromMs: from === undefined ? undefined : Date.parse(from),
+    // The engine would take the whole second before a fraction as well.
+    fromMs: from === undefined ? undefined : Math.ceil(Date.parse(from) / 1_000) * 1_000,
     untilMs: until === undefined ? undefined : Date.parse(until),
   };
 }
@@ -57,32 +58,43 @@ type Asker = Pick<Call, 'principal' | 'signal'>;
  * Judges a schedule when it is asked for: the permission to start its process, the input with the key of a firing in its
  * place, the policy and the shortest interval. Throws a Problem.
  */
-export async function judge(
-  name: string,
-  asked: ScheduleReplacement,
-  { principal, signal }: Asker,
-  services: Services,
-): Promise<void> {
-  const { action, overlap, spec } = asked;
-  const { catalog, settingsOf } = services;
-  const at = '/action';
-  const key = `${name}.2000-01-01T00:00:00Z`;
-  const launch = checkLaunch(catalog, { ...action, key, at, permissions: principal.permissions });
-  checkOwnKey(launch.definition, action.input);
-  if (overlap === 'cancel-other') checkCancel(launch.definition);
-  checkInterval(spec, settingsOf);
-  const { prepare } = launch.definition;
-  // The definition takes the input that its own schema gave.
-  const input = launch.input as never;
-  await prepare?.({ input, key, startedAt: new Date().toISOString(), principal, services, signal });
+export async function judge(name: string, asked: ScheduleReplacement, asker: Asker, services: Services): Promise<void> {
+  const { action, overlap, pauseOnFailure, spec } = asked;
+  const { definition } = launchOf(name, action, asker, services);
+  checkOwnKey(definition, action.input);
+  if (overlap === 'cancel-other') checkCancel(definition);
+  if (overlap === 'allow-all' && pauseOnFailure) {
+    // The engine does not look how such a firing ends.
+    throw refused('/pauseOnFailure', 'has no effect with allow-all');
+  }
+  checkInterval(spec, services.settingsOf);
+  await judgeAction(name, action, asker, services);
 }
 
-/** Throws `forbidden` unless the caller may start what the schedule starts. */
-export const judgeStart = (
-  catalog: readonly ProcessDefinition[],
+/**
+ * Judges what a schedule starts, for whoever asks for its firings. Throws `forbidden` also where the caller lacks a
+ * permission on what the instance itself will start.
+ */
+export async function judgeAction(
+  name: string,
   action: ScheduleReplacement['action'],
-  principal: Asker['principal'],
-) => checkLaunch(catalog, { ...action, key: 'x', at: '/action', permissions: principal.permissions });
+  asker: Asker,
+  services: Services,
+): Promise<void> {
+  const { definition, key, input: parsed } = launchOf(name, action, asker, services);
+  // The definition takes the input that its own schema gave.
+  const input = parsed as never;
+  const { principal, signal } = asker;
+  await definition.prepare?.({ input, key, startedAt: new Date().toISOString(), principal, services, signal });
+}
+
+/** A firing of the action. Throws `forbidden` unless the caller may start the process. */
+const launchOf = (
+  name: string,
+  action: ScheduleReplacement['action'],
+  { principal: { permissions } }: Asker,
+  { catalog }: Services,
+) => checkLaunch(catalog, { ...action, key: `${name}.2000-01-01T00:00:00Z`, at: '/action', permissions });
 
 function checkOwnKey({ key }: ProcessDefinition, input: Readonly<Record<string, unknown>>): void {
   if (key.from !== 'body' || !(key.field in input)) return;

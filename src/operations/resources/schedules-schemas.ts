@@ -110,7 +110,7 @@ export const replacement = {
     .boolean()
     .default(false)
     .describe(
-      'Pauses the schedule when nothing could be started, or, unless overlap is allow-all, when an instance failed.',
+      'Pauses the schedule when nothing could be started, or when an instance failed. Not offered with `allow-all`.',
     ),
 };
 

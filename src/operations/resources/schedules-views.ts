@@ -31,12 +31,13 @@ export const askedOf = ({ asked }: ScheduleRecord): ScheduleReplacement => asked
 
 /** A schedule as one caller sees it. */
 export function toSchedule({ name, record, isPaused, note, firings, counts }: Shown, viewer: Viewer) {
-  const asked = askedOf(record);
+  const { action, ...asked } = askedOf(record);
   const next = nextFirings(timetableOf(asked.spec), Date.now(), nextShown).map((ms) => secondsText(ms) ?? '');
   const { createdBy, createdAt, replacedBy, replacedAt } = record;
   return {
     name,
     ...asked,
+    action: shownAction(action, viewer),
     state: stateOf(isPaused, next),
     ...noted(note),
     next,
@@ -57,6 +58,10 @@ export const toScheduleItem = ({ name, isPaused, note, next, firings }: Schedule
   next,
   firings,
 });
+
+/** The input says what instances are started with: it is for those who may read them. */
+const shownAction = ({ input, ...action }: ScheduleReplacement['action'], { principal }: Viewer) =>
+  principal.permissions.has(`${action.process}:read`) ? { ...action, input } : action;
 
 const stateOf = (isPaused: boolean, next: readonly unknown[]) =>
   isPaused ? 'paused' : next.length === 0 ? 'exhausted' : 'active';
@@ -120,5 +125,9 @@ function localText(ms: number, offsetMs: number): string {
   return (secondsText(ms + offsetMs) ?? '').replace('Z', offset);
 }
 
-/** The entity tag of a schedule as it was seen. */
-export const tagOf = (token: Uint8Array): string => Buffer.from(token).toString('hex');
+/**
+ * The entity tag of a schedule as it was seen. The engine's token begins anew where a name is used again: the tag names
+ * the creation too.
+ */
+export const tagOf = ({ token, record }: Pick<ScheduleSnapshot, 'token' | 'record'>): string =>
+  `${Buffer.from(token).toString('hex')}-${Date.parse(record.createdAt).toString(36)}`;

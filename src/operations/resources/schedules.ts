@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { schedulesName } from '../../orchestration/schedules/raw-schedule.ts';
 import { defineOperation, type Operation } from '../operation.ts';
-import { schedule, schedulePage } from './schedules-answers.ts';
+import { engineProblems, schedule, schedulePage } from './schedules-answers.ts';
 import { answerWith, createOnce, replaceSeen, seenSchedule } from './schedules-changes.ts';
 import { scheduleInput, scheduleParams, scheduleReplacement } from './schedules-schemas.ts';
 import { schedulesPath, toScheduleItem } from './schedules-views.ts';
@@ -32,7 +32,7 @@ export const scheduleOperations: readonly Operation[] = [
       },
       201: { description: 'Created.', body: schedule, headers: ['Location', 'ETag'] },
     },
-    problems: ['idempotency-mismatch', 'limit-reached', 'not-configured', 'target-not-allowed'],
+    problems: [...engineProblems, 'idempotency-mismatch', 'limit-reached', 'not-configured', 'target-not-allowed'],
     handle: createOnce,
   }),
   defineOperation({
@@ -48,7 +48,7 @@ export const scheduleOperations: readonly Operation[] = [
       cursor: z.string().max(4_096).optional().describe('From the page before.'),
     }),
     responses: { 200: { description: 'One page.', body: schedulePage } },
-    problems: ['invalid-cursor'],
+    problems: [...engineProblems, 'invalid-cursor'],
     async handle({ principal: { tenant }, query, signal }, { gateway }) {
       const { items, cursor } = await gateway.listSchedules({ tenant, ...query }, signal);
       return { status: 200, body: { items: items.map(toScheduleItem), ...(cursor === undefined ? {} : { cursor }) } };
@@ -64,7 +64,7 @@ export const scheduleOperations: readonly Operation[] = [
     cost: 'read',
     params: scheduleParams,
     responses: one,
-    problems: ['not-found'],
+    problems: [...engineProblems, 'not-found'],
     handle: async (call, services) =>
       answerWith(200, await seenSchedule(call.params.name, call, services), call, services),
   }),
@@ -81,7 +81,14 @@ export const scheduleOperations: readonly Operation[] = [
     maxBodyBytes,
     understands: ['if-match'],
     responses: one,
-    problems: ['not-found', 'precondition-failed', 'limit-reached', 'not-configured', 'target-not-allowed'],
+    problems: [
+      ...engineProblems,
+      'not-found',
+      'precondition-failed',
+      'limit-reached',
+      'not-configured',
+      'target-not-allowed',
+    ],
     handle: (call, services) =>
       replaceSeen({ ...call, principal: call.principal, name: call.params.name, asked: call.body }, services),
   }),
@@ -95,7 +102,7 @@ export const scheduleOperations: readonly Operation[] = [
     cost: 'action',
     params: scheduleParams,
     responses: { 204: { description: 'It is gone.' } },
-    problems: ['not-found'],
+    problems: [...engineProblems, 'not-found'],
     async handle({ principal: { tenant }, params: { name }, signal }, { gateway }) {
       await gateway.deleteSchedule({ tenant, name }, signal);
       return { status: 204 };

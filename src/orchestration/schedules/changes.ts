@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { msNumberToTs } from '@temporalio/common/lib/time.js';
 import type proto from '@temporalio/proto';
 import { Problem } from '../../problems.ts';
-import { beforeSending } from '../failures.ts';
+import { beforeSending, isInstanceMissing } from '../failures.ts';
 import { methods } from '../methods.ts';
 import { describeSchedule, type ScheduleDependencies, scheduleProblemOf } from './describe.ts';
 import {
@@ -14,7 +14,7 @@ import {
   type ScheduleRule,
   toRawSchedule,
 } from './raw-schedule.ts';
-import { type ScheduleNote, type ScheduleSnapshot, writeNote } from './snapshot.ts';
+import { type ScheduleNote, type ScheduleSnapshot, secondsText, writeNote } from './snapshot.ts';
 
 /** How long to wait before a change is looked for again. */
 const lookEveryMs = 100;
@@ -65,13 +65,10 @@ export const createScheduleChanges = (dependencies: ScheduleDependencies) => ({
   },
 
   /**
-   * Fires for the nominal times from `fromMs` to `untilMs`, both included, of which there must be one. A repetition fires
-   * none twice. Resolves once the engine has begun with it.
+   * Fires for all nominal times of a range, of which there must be one. A repetition fires none twice. Resolves once the
+   * engine has begun with it, and where it finds that each has been fired.
    */
-  async backfillSchedule(
-    address: ScheduleAddress,
-    { fromMs, untilMs, overlap }: { fromMs: number; untilMs: number; overlap: 'buffer-all' | 'allow-all' },
-  ): Promise<void> {
+  async backfillSchedule(address: ScheduleAddress, { fromMs, untilMs, times, overlap }: Backfill): Promise<void> {
     const before = await seenBefore(dependencies, address);
     const send = () =>
       patch(dependencies, address, {
@@ -79,9 +76,42 @@ export const createScheduleChanges = (dependencies: ScheduleDependencies) => ({
           { startTime: msNumberToTs(fromMs), endTime: msNumberToTs(untilMs), overlapPolicy: overlapPolicies[overlap] },
         ],
       });
-    await untilShown(dependencies, { address, send }, ({ counts }) => hasBegun(before.counts, counts) || undefined);
+    let fired = 0;
+    await untilShown(dependencies, { address, send }, async ({ counts }, look) => {
+      if (hasBegun(before.counts, counts)) return true;
+      // The engine passes by a time whose launcher still runs, and counts nothing.
+      if (look < looksOfOneRequest) return undefined;
+      while (fired < times.length && (await hasFired(dependencies, address, times[fired]))) fired += 1;
+      return fired === times.length || undefined;
+    });
   },
 });
+
+interface Backfill {
+  /** The first nominal time, and the last instant at which one of them begins, in milliseconds since 1970. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** The nominal times of the range. */
+  readonly times: readonly number[];
+  readonly overlap: 'buffer-all' | 'allow-all';
+}
+
+/** Whether there is, or was not long ago, a launcher for a nominal time. */
+async function hasFired(
+  { connection, namespace, deadlines }: ScheduleDependencies,
+  address: ScheduleAddress,
+  timeMs: number | undefined,
+): Promise<boolean> {
+  const workflowId = `${scheduleIdOf(address)}-${secondsText(timeMs) ?? ''}`;
+  const request = { namespace, execution: { workflowId } };
+  try {
+    await connection.call(methods.describeWorkflow, request, { deadlineMs: deadlines.readMs });
+    return true;
+  } catch (error) {
+    if (isInstanceMissing(error)) return false;
+    throw new Problem('outcome-unknown', { cause: error });
+  }
+}
 
 /** Whether the engine has fired, skipped or put off anything since. */
 const hasBegun = (before: ScheduleSnapshot['counts'], after: ScheduleSnapshot['counts']): boolean =>
@@ -108,26 +138,29 @@ const patch = (
 async function untilShown<T>(
   dependencies: ScheduleDependencies,
   { address, send }: { readonly address: ScheduleAddress; readonly send: () => Promise<unknown> },
-  isSo: (snapshot: ScheduleSnapshot) => T | undefined,
+  isSo: (snapshot: ScheduleSnapshot, look: number) => T | undefined | Promise<T | undefined>,
 ): Promise<T> {
   const endsAtMs = performance.now() + dependencies.deadlines.actionMs;
   for (let look = 0; ; look += 1) {
-    if (look % looksOfOneRequest === 0) await sendOnce(send);
+    if (look % looksOfOneRequest === 0) await sendOnce(send, look > 0);
     const snapshot = await describeSchedule(dependencies, address).catch((cause: unknown) => {
       throw new Problem('outcome-unknown', { cause });
     });
     if (snapshot === undefined) throw new Problem('not-found');
-    const shown = isSo(snapshot);
+    const shown = await isSo(snapshot, look);
     if (shown !== undefined) return shown;
     if (performance.now() > endsAtMs) throw new Problem('outcome-unknown');
     await sleep(lookEveryMs);
   }
 }
 
-async function sendOnce(send: () => Promise<unknown>): Promise<void> {
+async function sendOnce(send: () => Promise<unknown>, isRepetition: boolean): Promise<void> {
   try {
     await send();
   } catch (error) {
-    throw scheduleProblemOf(error);
+    const problem = scheduleProblemOf(error);
+    // The first request was taken, and may yet have its effect.
+    if (isRepetition && problem.code !== 'not-found') throw new Problem('outcome-unknown', { cause: error });
+    throw problem;
   }
 }

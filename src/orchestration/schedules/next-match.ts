@@ -1,4 +1,4 @@
-import type { Calendar } from './calendar.ts';
+import { type Calendar, matchesAll } from './calendar.ts';
 import type { Zone } from './zone.ts';
 
 const hourMs = 3_600_000;
@@ -27,7 +27,7 @@ export function nextMatch(calendar: Calendar, zone: Zone, afterMs: number): numb
   for (;;) {
     carry(wall, zone);
     if (wall.year > lastYear) return undefined;
-    if (!moveToDate(calendar, wall) || !moveToTime(calendar, wall)) continue;
+    if (!moveToDate(calendar, zone, wall) || !moveToTime(calendar, wall)) continue;
     const instant = instantOf(zone, wall);
     if (localHour(zone, instant) === wall.hour) return instant + wall.shiftMs;
     // The clock skips this hour.
@@ -58,6 +58,12 @@ function instantOf(zone: Zone, { year, month, day, hour, minute, second }: Wall)
   return unshifted - zone.offsetAt(unshifted - zone.offsetAt(unshifted));
 }
 
+/** A day whose midnight the clock skips has the weekday of the day before it, as for Temporal. */
+function weekdayOf(zone: Zone, wall: Wall): number {
+  const instant = instantOf(zone, wall);
+  return new Date(instant + zone.offsetAt(instant)).getUTCDay();
+}
+
 const daysIn = ({ year, month }: Wall): number => new Date(Date.UTC(year, month, 0)).getUTCDate();
 
 /** Brings fields that are past their end to the next one. */
@@ -79,7 +85,7 @@ function carry(wall: Wall, zone: Zone): void {
 const midnight = { hour: 0, minute: 0, second: 0, shiftMs: 0 };
 
 /** Moves to a date that matches; false where a field has to be carried first. */
-function moveToDate({ year, month, dayOfMonth, dayOfWeek }: Calendar, wall: Wall): boolean {
+function moveToDate({ year, month, dayOfMonth, dayOfWeek }: Calendar, zone: Zone, wall: Wall): boolean {
   if (!year.includes(wall.year)) {
     Object.assign(wall, midnight, { year: wall.year + 1, month: 1, day: 1 });
     return false;
@@ -88,8 +94,8 @@ function moveToDate({ year, month, dayOfMonth, dayOfWeek }: Calendar, wall: Wall
     Object.assign(wall, midnight, { month: wall.month + 1, day: 1 });
     if (wall.month > 12) return false;
   }
-  const weekday = () => new Date(Date.UTC(wall.year, wall.month - 1, wall.day)).getUTCDay();
-  while (!dayOfMonth.includes(wall.day) || !dayOfWeek.includes(weekday())) {
+  const isAnyWeekday = matchesAll('dayOfWeek', dayOfWeek);
+  while (!dayOfMonth.includes(wall.day) || !(isAnyWeekday || dayOfWeek.includes(weekdayOf(zone, wall)))) {
     Object.assign(wall, midnight, { day: wall.day + 1 });
     if (wall.day > daysIn(wall)) return false;
   }

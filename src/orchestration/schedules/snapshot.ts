@@ -1,5 +1,6 @@
 import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
+import { z } from 'zod';
 import { decode } from '../codec.ts';
 import { readAttributes } from '../search-attributes.ts';
 import { nameInScheduleId, type ScheduleRecord } from './raw-schedule.ts';
@@ -9,8 +10,11 @@ export interface Firing {
   /** The nominal time, RFC 3339 in UTC: what the key of its instance ends in. */
   readonly scheduledAt: string;
   readonly firedAt: string;
-  /** `failed`: nothing could be started, or the engine ended what was started. */
-  readonly state: 'running' | 'ended' | 'failed';
+  /**
+   * `failed`: nothing could be started, or the engine ended what was started. Absent where the engine does not say: in
+   * lists before the end, and for firings beside others, which it does not follow.
+   */
+  readonly state?: 'running' | 'ended' | 'failed';
 }
 
 /** Why a schedule was paused or resumed last. */
@@ -48,6 +52,7 @@ export interface ScheduleEntry {
 }
 
 const { WorkflowExecutionStatus } = proto.temporal.api.enums.v1;
+type Execution = proto.temporal.api.common.v1.IWorkflowExecution;
 type ActionResult = proto.temporal.api.schedule.v1.IScheduleActionResult;
 
 type Described = proto.temporal.api.workflowservice.v1.IDescribeScheduleResponse;
@@ -65,7 +70,7 @@ export async function toScheduleSnapshot(scheduleId: string, described: Describe
     fingerprint: typeof fingerprint === 'string' ? fingerprint : undefined,
     isPaused: schedule?.state?.paused === true,
     note: readNote(schedule?.state?.notes),
-    firings: firingsOf(info?.recentActions),
+    firings: firingsOf(info?.recentActions, info?.runningWorkflows ?? []),
     counts: {
       fired: Number(info?.actionCount ?? 0),
       missed: Number(info?.missedCatchupWindow ?? 0),
@@ -92,26 +97,28 @@ export function toScheduleEntry({
   };
 }
 
-function firingsOf(results: readonly ActionResult[] | null | undefined): Firing[] {
+/** `followed` are the launchers whose end the engine looks for. */
+function firingsOf(results: readonly ActionResult[] | null | undefined, followed: readonly Execution[] = []): Firing[] {
+  const running = new Set(followed.map(({ workflowId }) => workflowId));
   const firings = (results ?? []).map(({ actualTime, startWorkflowResult, startWorkflowStatus }) => ({
     scheduledAt: /-([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]+Z)$/.exec(startWorkflowResult?.workflowId ?? '')?.[1] ?? '',
     firedAt: new Date(optionalTsToMs(actualTime) ?? 0).toISOString(),
-    state: stateOf(startWorkflowStatus),
+    ...stateOf(startWorkflowStatus, running.has(startWorkflowResult?.workflowId)),
   }));
   return firings.filter(({ scheduledAt }) => scheduledAt !== '').reverse();
 }
 
-function stateOf(status: number | null | undefined): Firing['state'] {
+function stateOf(status: number | null | undefined, isFollowed: boolean): Pick<Firing, 'state'> {
   switch (status) {
     case WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED:
     case WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CANCELED:
-      return 'ended';
+      return { state: 'ended' };
     case WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_FAILED:
     case WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED:
     case WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
-      return 'failed';
+      return { state: 'failed' };
     default:
-      return 'running';
+      return isFollowed ? { state: 'running' } : {};
   }
 }
 
@@ -128,12 +135,20 @@ export function writeNote(note: ScheduleNote): string {
   return Buffer.byteLength(text) <= maxNoteBytes ? text : JSON.stringify({ ...note, by: undefined });
 }
 
-/** A pause after a failure has the engine's own words, which nobody is shown. */
+const storedNote = z.object({ reason: z.string(), by: z.string(), at: z.string() }).partial();
+
+/** What Portico did not write is shown to nobody: the engine's own words after a failure, and those of its operators. */
 function readNote(text: string | null | undefined): ScheduleNote {
   if (!text) return {};
+  if (text.startsWith('paused due to workflow')) return { reason: 'a firing failed' };
+  const { data = { reason: 'changed by an operator of Temporal' } } = storedNote.safeParse(jsonOf(text));
+  return data;
+}
+
+function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text) as ScheduleNote;
+    return JSON.parse(text);
   } catch {
-    return { reason: 'a firing failed' };
+    return undefined;
   }
 }

@@ -14,6 +14,8 @@ export interface Timetable {
 }
 
 const secondMs = 1_000;
+/** Longer than any change of the clock, the day that a zone may leave out included. */
+const nearMs = 172_800_000;
 // Calendars end with the year 2100.
 const endMs = Date.UTC(2101, 0, 2);
 
@@ -23,21 +25,30 @@ const endMs = Date.UTC(2101, 0, 2);
  */
 export function* firingsAfter(timetable: Timetable, afterMs: number): Generator<number, void> {
   const { fromMs, untilMs = endMs } = timetable;
+  const nextAfter = createSearch(timetable);
   let time = Math.max(afterMs, fromMs === undefined ? 0 : Math.ceil(fromMs / secondMs) * secondMs - 1);
   for (;;) {
-    time = nextAfter(timetable, time);
+    time = nextAfter(time);
     if (time > Math.min(untilMs, endMs)) return;
     yield time;
   }
 }
 
-function nextAfter({ zone, calendars, intervals }: Timetable, afterMs: number): number {
-  // Temporal counts in whole seconds.
-  const after = Math.floor(afterMs / secondMs) * secondMs;
-  return Math.min(
-    ...calendars.map((calendar) => nextMatch(calendar, zone, after) ?? Infinity),
-    ...intervals.map(({ everyMs, offsetMs }) => (Math.floor((after - offsetMs) / everyMs) + 1) * everyMs + offsetMs),
-  );
+/** The first firing after an instant, asked for instants that never go back. */
+function createSearch({ zone, calendars, intervals }: Timetable): (afterMs: number) => number {
+  const found = calendars.map(() => -Infinity);
+  return (afterMs) => {
+    // Temporal counts in whole seconds.
+    const after = Math.floor(afterMs / secondMs) * secondMs;
+    for (const [index, calendar] of calendars.entries()) {
+      // A search through a century is not repeated for each firing. Only near a match does it depend on where it begins.
+      if ((found[index] ?? 0) - after < nearMs) found[index] = nextMatch(calendar, zone, after) ?? Infinity;
+    }
+    return Math.min(
+      ...found,
+      ...intervals.map(({ everyMs, offsetMs }) => (Math.floor((after - offsetMs) / everyMs) + 1) * everyMs + offsetMs),
+    );
+  };
 }
 
 /** The first `count` firings after an instant. */
@@ -50,6 +61,15 @@ export const nextFirings = (timetable: Timetable, afterMs: number, count: number
   }
   return found;
 };
+
+/**
+ * The last instant at which a firing with a nominal time of `untilMs` at the latest can begin. Jitter never delays one up to
+ * the next nominal time.
+ */
+export function lastBeginMs(timetable: Timetable, untilMs: number, jitterMs: number): number {
+  const [next = Infinity] = nextFirings(timetable, untilMs, 1);
+  return Math.min(untilMs + jitterMs, next - 1);
+}
 
 /** The shortest time between two of the first thousand firings after an instant; Infinity where there are not two. */
 export function shortestGapMs(timetable: Timetable, afterMs: number): number {

@@ -71,15 +71,26 @@ export function createOutbox(socket: Socket) {
   };
 }
 
-/** What is said in one turn of the event loop leaves as one write. */
+/** So many frames do not wait for the end of a turn, which may be long: the peer works on them meanwhile. */
+const maxHeldFrames = 4;
+
+/** What is said in one turn of the event loop leaves as few writes. */
 function createWriter(socket: Socket): (frame: Buffer) => void {
   let frames: Buffer[] = [];
+  let isScheduled = false;
   function flush(): void {
     const bytes = frames.length === 1 ? frames[0] : Buffer.concat(frames);
     frames = [];
     if (bytes !== undefined && socket.writable) socket.write(bytes);
   }
   return (frame) => {
-    if (frames.push(frame) === 1) setImmediate(flush);
+    if (frames.push(frame) >= maxHeldFrames) flush();
+    else if (!isScheduled) {
+      isScheduled = true;
+      setImmediate(() => {
+        isScheduled = false;
+        if (frames.length > 0) flush();
+      });
+    }
   };
 }

@@ -101,10 +101,11 @@ describe.each(databaseKinds)('an endpoint on %s', (kind) => {
   });
 
   it('is disabled by a 410 until somebody enables it', async () => {
-    const { createEndpoint, endpoints, send } = openWebhooks(test.database);
+    const { createEndpoint, endpoints, send, gone } = openWebhooks(test.database);
     const { url: at, answers, received } = await receiver(410);
     const { key, target } = await createEndpoint(at);
     expect(await send(target)).toEqual({ kind: 'failed', reason: 'gone', status: 410 });
+    expect(gone()).toBe(1);
     answers.status = 204;
     expect(await send(target)).toEqual({ kind: 'failed', reason: 'endpoint-disabled' });
     expect(received).toHaveLength(1);
@@ -116,6 +117,7 @@ describe.each(databaseKinds)('an endpoint on %s', (kind) => {
     expect((await endpoints.enableEndpoint(key))?.endpoint).not.toHaveProperty('disabledBecause');
     expect(await send(target)).toEqual({ kind: 'delivered', status: 204 });
     expect(await endpoints.findEndpoint(key)).toMatchObject({ lastSuccess: { status: 204 } });
+    expect(gone()).toBe(1);
   });
 
   it('that is not there fails until it is created', async () => {

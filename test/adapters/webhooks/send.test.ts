@@ -27,7 +27,7 @@ const withStatus =
 
 describe('an attempt', () => {
   it('posts the very bytes of the body as JSON, and is delivered by a 2xx', async () => {
-    const { send, attempts } = openWebhooks(test.database);
+    const { send } = openWebhooks(test.database);
     const { url, received } = await receiver(withStatus(202));
     const body = '{"text":"zwölf € \\u0000",  "n":1}';
     expect(await send({ url: `${url}?q=%20a` }, { id: 'task-1', body })).toEqual({ kind: 'delivered', status: 202 });
@@ -35,7 +35,6 @@ describe('an attempt', () => {
     expect(request?.path).toBe('/hook?q=%20a');
     expect(request?.body.equals(Buffer.from(body))).toBe(true);
     expect(request?.headers).toMatchObject({ 'content-type': 'application/json', 'webhook-id': 'task-1' });
-    expect(attempts).toEqual([{ kind: 'delivered', status: 202 }]);
   });
 
   it('keeps its id, says its own time and is signed so that the official library accepts it', async () => {
