@@ -43,7 +43,10 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     ...judging,
     judging,
     deliveryObserver: metrics.deliveries,
-    deliveryRoom: createDeliveryRoom({ slots: config.worker.deliverySlots }),
+    deliveryRoom: createDeliveryRoom({
+      slots: config.worker.deliverySlots,
+      perReceiver: config.worker.deliverySlotsPerReceiver,
+    }),
     signalOf,
     definitions: options.definitions,
     observeFiring: metrics.observeFiring,

@@ -138,9 +138,8 @@ describe.each(databaseKinds)('an endpoint on %s', (kind) => {
     const { url: at } = await receiver();
     const { key, target } = await before.createEndpoint(at);
     const having = (ring: ReturnType<typeof ringOf>) => {
-      const opened = openWebhooks(test.database, { ring });
-      const message = { tenant: key.tenant, id: randomUUID(), target, body: '{}', timeoutMs: 5_000 };
-      return { ...opened, sendHere: () => opened.webhooks.send(message) };
+      const opened = openWebhooks(test.database, { ring, tenant: key.tenant });
+      return { ...opened, sendHere: () => opened.send(target) };
     };
     const only = { reveal: () => both.reveal().slice(0, 1) };
     expect(await having(both).sendHere()).toMatchObject({ kind: 'delivered' });
