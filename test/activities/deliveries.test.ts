@@ -34,6 +34,7 @@ function openDeliveries(limits: Parameters<typeof createDeliveryRoom>[0]) {
       countDeadLetter: () => undefined,
     },
     deliveryRoom: createDeliveryRoom(limits),
+    signalOf: () => undefined,
   });
   return {
     counted,

@@ -10,7 +10,8 @@ export const ringOf = (...ids: string[]) => {
   return { reveal: () => keys };
 };
 
-const letIn = () => Promise.resolve({ leave: () => undefined });
+/** Room for every attempt. */
+export const letIn = () => Promise.resolve({ leave: () => undefined });
 
 /** Webhooks to receivers on this machine, over real connections. */
 export function openWebhooks(

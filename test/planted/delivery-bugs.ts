@@ -111,8 +111,8 @@ export const deliveryBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/adapters/webhooks/send.ts',
-        find: '    if (place === undefined) {\n      message.signal?.throwIfAborted();\n      return undefined;\n    }\n',
-        put: "    if (place === undefined) return failed('busy');\n",
+        find: '  if (place === undefined) {\n    message.signal?.throwIfAborted();\n    return undefined;\n  }\n',
+        put: "  if (place === undefined) return failed('busy');\n",
       },
     ],
     caughtBy: ['test/activities/deliveries.test.ts', 'the rest are put off and no attempts'],
