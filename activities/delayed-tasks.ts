@@ -8,7 +8,7 @@ import type { SettingsOf } from '../src/config/process-settings.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import { Problem } from '../src/problems.ts';
 import { typed } from './failures.ts';
-import { createLaunchActivities, type LaunchDependencies } from './launch.ts';
+import { createLaunch, type Launch, type LaunchDependencies } from './launch.ts';
 
 type Targets = DelayedTaskInput['deliver'];
 type ProcessTarget = Extract<Targets, { process: unknown }>['process'];
@@ -29,8 +29,6 @@ interface StartOrder extends Order {
   readonly alsoAskedBy?: readonly Actor[] | undefined;
   readonly traceparent?: string | undefined;
 }
-
-type Launch = ReturnType<typeof createLaunchActivities>['launch'];
 
 /** How an attempt ended. */
 export type Delivery =
@@ -81,7 +79,7 @@ const deferred = (): Tried => ({ kind: 'deferred', forMs: Math.round(5_000 + Mat
  */
 export function createDelayedTaskActivities(dependencies: Dependencies) {
   const { webhooks, queues, deliveryObserver, deliveryRoom, settingsOf } = dependencies;
-  const { launch } = createLaunchActivities(dependencies);
+  const launch = createLaunch(dependencies);
 
   /** Makes the attempt unless the task has expired, and counts what became of it. */
   async function observed(target: DeliveryTarget, order: Order, work: () => Promise<Tried>): Promise<Delivery> {
@@ -134,7 +132,7 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
       typed(() => observed('process', order, () => startBy(launch, order))),
 
     /** Counts a dead letter, and says how long it waits to be delivered again. */
-    buryTask: (_task: Pick<DelayedTaskKey, 'tenant' | 'key'>): Promise<{ forMs: number }> =>
+    buryTask: (): Promise<{ forMs: number }> =>
       typed(() => {
         deliveryObserver.countDeadLetter();
         return Promise.resolve({ forMs: settingsOf(delayedTaskSettings).deadLetterTime });
@@ -142,12 +140,16 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
   };
 }
 
+/** Nobody has judged the target of a target. No such task can be created. */
+const ownName = 'delayed-tasks';
+
 async function startBy(
   launch: Launch,
   { task, target, startedBy, alsoAskedBy, traceparent }: StartOrder,
 ): Promise<Tried> {
   const deliveryId = deliveryIdOf(task);
   const { name, version, input } = target;
+  if (name === ownName) return { kind: 'dead', reason: 'forbidden', deliveryId };
   const start = { process: name, version, input, key: deliveryId };
   try {
     const told = await launch({ ...start, tenant: task.tenant, startedBy, alsoAskedBy, traceparent });
