@@ -63,6 +63,8 @@ interface Dependencies extends LaunchDependencies {
   readonly settingsOf: SettingsOf;
   readonly deliveryObserver: DeliveryObserver;
   readonly deliveryRoom: DeliveryRoom;
+  /** Aborts when the activity with this very input is cancelled. */
+  readonly signalOf: (input: object) => AbortSignal | undefined;
 }
 
 /** Decides whether a receiver may take a slot. `leave` gives it back. Undefined where it may not now. */
@@ -78,7 +80,7 @@ const deferred = (): Tried => ({ kind: 'deferred', forMs: Math.round(5_000 + Mat
  * must tell by that.
  */
 export function createDelayedTaskActivities(dependencies: Dependencies) {
-  const { webhooks, queues, deliveryObserver, deliveryRoom, settingsOf } = dependencies;
+  const { webhooks, queues, deliveryObserver, deliveryRoom, settingsOf, signalOf } = dependencies;
   const launch = createLaunch(dependencies);
 
   /** Makes the attempt unless the task has expired, and counts what became of it. */
@@ -101,11 +103,12 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
   }
 
   return {
-    /** Sends the task to a webhook or a queue. */
+    /** Sends the task to a webhook or a queue. A worker that stops ends the attempt, which is made again. */
     deliver: (order: Order & { target: StrangerTarget; payload: unknown; timeoutMs: number }): Promise<Delivery> => {
       const { task, target, payload, dueAt, timeoutMs } = order;
       const id = deliveryIdOf(task);
-      const sent = { tenant: task.tenant, body: deliveryBodyOf(task, { dueAt, payload }), timeoutMs };
+      const body = deliveryBodyOf(task, { dueAt, payload });
+      const sent = { tenant: task.tenant, body, timeoutMs, signal: signalOf(order) };
       const send = (): Promise<Attempt> =>
         'webhook' in target
           ? webhooks.send({ ...sent, id, target: target.webhook })

@@ -1,4 +1,4 @@
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { Problem } from '../src/problems.ts';
 
 /**
@@ -17,12 +17,12 @@ export type FailureType =
 export const failureOf = (type: FailureType, message: string, cause?: unknown): ApplicationFailure =>
   ApplicationFailure.create({ type, message, ...(cause instanceof Error ? { cause } : {}) });
 
-/** Runs the body of an activity, and turns whatever an adapter throws into a failure of one of our types. */
+/** Runs the body of an activity, and turns whatever an adapter throws into a failure of one of our types, but a cancel. */
 export async function typed<Result>(body: () => Promise<Result>): Promise<Result> {
   try {
     return await body();
   } catch (error) {
-    if (error instanceof ApplicationFailure) throw error;
+    if (error instanceof ApplicationFailure || error instanceof CancelledFailure) throw error;
     if (error instanceof Problem && error.kind.retryable) throw failureOf('unavailable', error.message, error);
     throw failureOf('unexpected', 'The activity failed for a reason that no retry is known to cure', error);
   }

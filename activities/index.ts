@@ -20,6 +20,8 @@ interface Dependencies extends Adapters {
   readonly permanentRows: PermanentRowsByName;
   readonly deliveryObserver: DeliveryObserver;
   readonly deliveryRoom: DeliveryRoom;
+  /** Aborts when the activity with this very input is cancelled, as a worker does that stops. */
+  readonly signalOf: (input: object) => AbortSignal | undefined;
   /** Counts a firing of a schedule, by process and result. */
   readonly observeFiring: (process: string, result: string, seconds: number) => void;
 }

@@ -8,7 +8,8 @@ export function renderEnvExample(): string {
   const head = [
     '# Every setting of Portico. What is commented out is the default, or is not set.',
     '# Durations: 500ms, 15s, 30m, 72h, 2d. An empty value counts as not set. An unknown PORTICO_ name stops the start.',
-    '# Written by `npm run generate`: change src/config/settings.ts, local/settings.ts or the definition of the process.',
+    '# Written by `npm run generate`: change src/config/settings.ts, local/settings.ts, or the settings of a process or a part,',
+    '# such as src/catalog/transfer-settings.ts and src/config/webhook-settings.ts.',
   ];
   const local = ['# What `npm start` reads for itself, and no other program.'];
   const ofPortico = describeAllSettings(catalog);

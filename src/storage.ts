@@ -25,9 +25,10 @@ export function openStorage(options: {
   const { countSchemaWait: onSchemaWait, deliveries } = metrics;
   const { url, poolMax, connectTimeoutMs } = config.database;
   const database = connectDatabase({ url: url.reveal(), poolMax, connectTimeoutMs, logger, onSchemaWait });
-  const adaptersIn = (lane: string) =>
+  const adaptersIn = (lane: string, deliveriesLane = lane) =>
     createAdapters({
       database: database.inLane(lane),
+      deliveriesDatabase: database.inLane(deliveriesLane),
       settingsOf: config.settingsOf,
       onEndpointGone: deliveries.countGoneEndpoint,
       queueObserver,
@@ -39,8 +40,8 @@ export function openStorage(options: {
   return {
     /** For requests: they wait for a connection in another line than the steps of processes. */
     adapters: adaptersIn('requests'),
-    /** For the activities of processes, and for the reconciler. */
-    workAdapters: adaptersIn('work'),
+    /** For the activities of processes, and for the reconciler. A thousand deliveries at once hold up no money. */
+    workAdapters: adaptersIn('work', 'deliveries'),
 
     checks: {
       database: { name: 'database', check: ping, remedy: 'see that PostgreSQL runs and that DATABASE_URL names it' },

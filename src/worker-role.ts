@@ -8,6 +8,7 @@ import type { Metrics } from './observability/metrics.ts';
 import type { temporalSettingsOf } from './orchestration/connection.ts';
 import { defaultLaunchQueue, type Gateway } from './orchestration/gateway.ts';
 import type { Storage } from './storage.ts';
+import { signalOf } from './worker/activity-signal.ts';
 import { workflowBundleOf } from './worker/bundle.ts';
 import { createDeliveryRoom } from './worker/delivery-room.ts';
 import type { WorkerEagerStarts } from './worker/eager-starts.ts';
@@ -44,6 +45,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     permanentRows: permanentRowsIn(storage.workAdapters),
     deliveryObserver: metrics.deliveries,
     deliveryRoom: createDeliveryRoom({ slots: config.worker.deliverySlots }),
+    signalOf,
     definitions: options.definitions,
     observeFiring: metrics.observeFiring,
   };

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { writeCodeCache } from '../../src/program/code-cache.ts';
 import { runProgram } from '../../src/program/run.ts';
+import { freePort } from '../../src/worker/free-port.ts';
 
 /**
  * `warm.mjs <folder>`: runs the programs in a folder once, without Temporal and without a database, and writes what V8
@@ -17,7 +17,8 @@ if (isMainThread) await warmService();
 else await warmThread();
 
 async function warmService(): Promise<void> {
-  const [port, adminPort] = [await freePort(), await freePort()];
+  const port = await freePort();
+  const adminPort = await otherPort(port);
   process.argv.splice(2);
   Object.assign(process.env, {
     NODE_ENV: 'production',
@@ -60,11 +61,10 @@ async function untilServing(url: string): Promise<void> {
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port is free');
-  return address.port;
+/** A free port that differs from `other`: nobody listens on that one yet. */
+async function otherPort(other: number): Promise<number> {
+  for (;;) {
+    const port = await freePort();
+    if (port !== other) return port;
+  }
 }

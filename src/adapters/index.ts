@@ -26,6 +26,8 @@ import { createWebhooks } from './webhooks/webhooks.ts';
 /** What adapters are made of. An adapter gets the values of its settings, not `settingsOf`. */
 interface Given {
   readonly database: Database;
+  /** The same database for what attempts to deliver read and keep, if they are not to wait with the rest. */
+  readonly deliveriesDatabase?: Database;
   readonly settingsOf: SettingsOf;
   /** Not set where nothing is delivered. */
   readonly queueObserver?: QueueObserver;
@@ -35,7 +37,7 @@ interface Given {
 
 /** Every adapter, by the name that activities and operations ask for. */
 export const createAdapters = (given: Given) => {
-  const endpoints = createEndpoints(given.database, given.settingsOf(endpointSettings));
+  const endpoints = createEndpoints(given.deliveriesDatabase ?? given.database, given.settingsOf(endpointSettings));
   return {
     accounts: createAccounts(given.database),
     endpoints,

@@ -2,19 +2,19 @@ import type { z } from 'zod';
 import { fileTwinOf, secretFile } from './kinds.ts';
 import { describeSetting, type SettingDescription } from './settings.ts';
 
-/** The settings of one process by name, each a kind of `kinds.ts`: with a default, optional, or needed. */
+/** The settings of one owner by name, each a kind of `kinds.ts`: with a default, optional, or needed. */
 export type SettingsSchema = z.ZodObject<Readonly<Record<string, z.ZodType<unknown, string | undefined>>>>;
 
-/** What has settings: a process, in all its versions together. */
+/** What has settings: a process, in all its versions together, or a part of Portico such as its webhooks. */
 export interface SettingsOwner {
   readonly name: string;
   readonly settings: SettingsSchema;
 }
 
-/** The values of a settings schema, the same ones at each call. Throws for a schema that no process declares. */
+/** The values of a settings schema, the same ones at each call. Throws for a schema that no owner declares. */
 export type SettingsOf = <Schema extends SettingsSchema>(schema: Schema) => z.output<Schema>;
 
-/** One setting of a process as the environment spells it. */
+/** One setting of an owner as the environment spells it. */
 export interface ProcessSetting {
   /** The name within its schema: `approvalTimeout`. */
   readonly key: string;
@@ -25,7 +25,7 @@ export interface ProcessSetting {
   readonly kind: z.ZodType;
 }
 
-/** Every setting of the processes, once for all versions of a process that declare the same schema. */
+/** Every setting of the owners, once for all versions of a process that declare the same schema. */
 export const settingsDeclaredBy = (owners: readonly SettingsOwner[]): readonly ProcessSetting[] =>
   schemasOf(owners).flatMap(declaredBy);
 
@@ -33,7 +33,7 @@ export const settingsDeclaredBy = (owners: readonly SettingsOwner[]): readonly P
 export const variablesOf = (declared: readonly ProcessSetting[]): readonly string[] =>
   declared.flatMap(({ variable, fileVariable }) => (fileVariable === undefined ? variable : [fileVariable, variable]));
 
-/** Reads the settings of the processes. Where `problems` has a line, `settingsOf` knows only the processes without one. */
+/** Reads the settings of the owners. Where `problems` has a line, `settingsOf` knows only the owners without one. */
 export function parseProcessSettings(owners: readonly SettingsOwner[], given: Readonly<Record<string, string>>) {
   const values = new Map<SettingsSchema, unknown>();
   const problems: string[] = [];
@@ -43,14 +43,14 @@ export function parseProcessSettings(owners: readonly SettingsOwner[], given: Re
     else problems.push(...parsed.problems);
   }
   const settingsOf: SettingsOf = (schema) => {
-    if (!values.has(schema)) throw new Error('no process declares these settings');
+    if (!values.has(schema)) throw new Error('nobody declares these settings');
     // The values were parsed by this very schema.
     return values.get(schema) as z.output<typeof schema>;
   };
   return { problems, variables: variablesOf(settingsDeclaredBy(owners)), settingsOf };
 }
 
-/** Every setting of the processes, for `.env.example` and the documentation. */
+/** Every setting of the owners, for `.env.example` and the documentation. */
 export const describeProcessSettings = (owners: readonly SettingsOwner[]): readonly SettingDescription[] =>
   settingsDeclaredBy(owners).flatMap(({ variable, fileVariable, kind }) => [
     ...(fileVariable === undefined

@@ -14,9 +14,9 @@ export const webhookSettings = z.object({
     .describe(
       'Private addresses that webhooks may be sent to, such as 10.20.0.0/16 of receivers in the cluster. Not set: public addresses alone. `npm start` sets those of this machine and of private networks.',
     ),
-  timeoutMax: duration('1s', '5m')
-    .prefault('30s')
-    .describe('The longest time one attempt may take, whatever its caller asks for.'),
+  timeoutMax: duration('1s', '15s')
+    .prefault('15s')
+    .describe('The longest time one attempt may take, where its caller asks for more. Callers ask for 15s at most.'),
   attempts: wholeNumber(1, 100_000)
     .prefault('1000')
     .describe('Attempts under way at once in one process; tenants take turns for what is free.'),

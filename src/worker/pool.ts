@@ -3,6 +3,7 @@ import { dataConverter } from '../orchestration/codec.ts';
 import { type HealthWatch, watchHealth } from '../orchestration/health.ts';
 import { parseWorkflowId } from '../orchestration/identity.ts';
 import { holdYoungGeneration } from '../young-generation.ts';
+import { signalInterceptors } from './activity-signal.ts';
 
 export interface PoolOptions {
   readonly namespace: string;
@@ -135,6 +136,7 @@ const deliveryWorkerOptionsOf = (taskQueue: string, options: PoolOptions): Worke
   activities: options.activities,
   dataConverter,
   maxConcurrentActivityTaskExecutions: options.slots.deliveries ?? options.slots.activities,
+  interceptors: signalInterceptors,
   shutdownGraceTime: options.shutdown.graceMs,
   shutdownForceTime: options.shutdown.forceMs,
 });

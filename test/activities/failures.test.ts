@@ -1,4 +1,4 @@
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
 import { failureOf, typed } from '../../activities/failures.ts';
 import { Problem } from '../../src/problems.ts';
@@ -23,6 +23,11 @@ describe('typed', () => {
     const failure = await failureFrom(cause);
     expect(failure).toBeInstanceOf(ApplicationFailure);
     expect(failure).toMatchObject({ type: 'unexpected', nonRetryable: false, cause });
+  });
+
+  it('leaves a cancel alone, which is no defect', async () => {
+    const cancel = new CancelledFailure('WORKER_SHUTDOWN');
+    expect(await failureFrom(cancel)).toBe(cancel);
   });
 
   it('leaves a failure that has its type alone', async () => {

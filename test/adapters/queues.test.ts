@@ -9,6 +9,7 @@ import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { QueueObserver } from '../../src/adapters/queues/broker.ts';
 import { createQueues } from '../../src/adapters/queues/queues.ts';
+import { openConnection } from '../../src/adapters/queues/rabbit-connection.ts';
 import { secretOf } from '../../src/config/secret.ts';
 import { freePort } from '../../src/worker/free-port.ts';
 import { fileBlocksIn } from '../docs/guide.ts';
@@ -17,6 +18,7 @@ import { until } from '../harness/until.ts';
 import { createCertificates } from '../servers/certificates.ts';
 import { postgresSkipReason, startPostgres, withClient } from '../servers/postgres.ts';
 import { maxMessageBytes, type RabbitServer, rabbitSkipReason, startRabbit } from '../servers/rabbitmq.ts';
+import { startSilentServer } from '../servers/silent.ts';
 import { startTcpProxy } from '../servers/tcp-proxy.ts';
 
 const tenant = 'acme';
@@ -84,7 +86,8 @@ describe('the queues that a tenant may use', () => {
     const queues = queuesAt(nowhere, allowed);
     await expect(queues.judge({ tenant: by, queue })).rejects.toMatchObject({ code: 'target-not-allowed' });
     expect(await queues.publish({ ...messageTo(queue), tenant: by })).toEqual({
-      kind: 'dead',
+      kind: 'failed',
+      // Another process may have newer settings.
       reason: 'target-not-allowed',
     });
   });
@@ -105,6 +108,14 @@ describe('the queues that a tenant may use', () => {
 });
 
 describe('a broker that is away', () => {
+  it('is not connected to once the process stops, not even where what speaks to it is still loaded', async () => {
+    const silent = await startSilentServer();
+    onTestFinished(silent.close);
+    const opening = openConnection(`amqp://${silent.address}`, AbortSignal.abort(new Error('closing')));
+    await expect(opening).rejects.toThrow('closing');
+    expect(silent.connections()).toBe(0);
+  });
+
   it('fails an attempt at once, and a check says why', async () => {
     const queues = queuesAt(`amqp://canary:canary@127.0.0.1:${await freePort()}`, anyQueue);
     expect(await queues.publish(messageTo('q.acme'))).toEqual({ kind: 'failed', reason: 'broker-away' });

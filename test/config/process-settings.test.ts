@@ -59,8 +59,8 @@ describe('the settings of a process', () => {
     expect(describeProcessSettings([callbacks, { ...callbacks }])).toHaveLength(5);
   });
 
-  it('are not given for a schema that no process declares', () => {
-    expect(() => parse({}).settingsOf(z.object({}))).toThrow('no process declares these settings');
+  it('are not given for a schema that nobody declares', () => {
+    expect(() => parse({}).settingsOf(z.object({}))).toThrow('nobody declares these settings');
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { closed, transferOf, waitingTransfer } from '../fixtures/transfers.ts';
 import { type Caller, createDevelopmentCaller } from '../harness/caller.ts';
 import { timed } from '../harness/outage-answers.ts';
@@ -14,6 +14,7 @@ import { postgresSkipReason } from '../servers/postgres.ts';
 import { endPrograms, type Program, readiness, startProgram } from '../servers/program.ts';
 import { type Fault, startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { startTemporalServer, type TestTemporalServer } from '../servers/temporal.ts';
+import { startWebhookReceiver } from '../servers/webhook-receiver.ts';
 
 const random = createRandom();
 
@@ -42,6 +43,9 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
       PORTICO_DRAIN_DELAY: `${drainMs}ms`,
       PORTICO_HTTP_CLOSE_TIMEOUT: `${httpCloseMs}ms`,
       PORTICO_WORKER_GRACE: '5s',
+      PORTICO_WEBHOOKS_SCHEMES: 'http',
+      PORTICO_WEBHOOKS_PORTS: '1-65535',
+      PORTICO_WEBHOOKS_ALLOW_CIDRS: '127.0.0.1',
       PORTICO_WORKER_FORCE: `${workerForceMs}ms`,
     };
   });
@@ -150,6 +154,38 @@ describe.skipIf(postgresSkipReason() !== undefined)('SIGTERM', () => {
     const next = await running();
     expect((await ended(next.url, held)).body.outcome).toBe('completed');
     expect((await deployment.report(caller.tenant)).findings).toEqual([]);
+  }, 720_000);
+
+  it('ends an attempt that its receiver holds up, and another process makes it again', async () => {
+    const { program, url } = await running();
+    let isStopped = false;
+    const receiver = await startWebhookReceiver({
+      answer: (_, response) => {
+        if (isStopped) response.writeHead(204).end();
+      },
+    });
+    onTestFinished(receiver.close);
+    const key = unique('hanging');
+    const task = {
+      after: 'PT0S',
+      deliver: { webhook: { url: receiver.url, timeout: 'PT15S' } },
+      payload: {},
+      retry: { delays: ['PT1S'], maxAttempts: 1 },
+    };
+    const created = await caller.at(url).post('/v1/delayed-tasks', task, { headers: { 'idempotency-key': key } });
+    expect(created.status, JSON.stringify(created.body)).toBe(202);
+    await until(
+      () => receiver.received.length,
+      (count) => count === 1,
+    );
+    const exit = await program.stop();
+    isStopped = true;
+    expect(exit, program.log()).toMatchObject({ code: 0, signal: null });
+    const next = await running();
+    // The attempt that was ended counts for nothing: this one is the first of one.
+    const { body } = await closed(caller.at(next.url), `/v1/delayed-tasks/${key}`);
+    expect(body).toMatchObject({ outcome: 'delivered' });
+    expect(receiver.received).toHaveLength(2);
   }, 720_000);
 
   const faults: Record<string, () => { proxy: TcpProxy; fault: Fault }> = {

@@ -96,6 +96,7 @@ export async function openDelayedTasks({ address, deadLetterMs }: { address: str
       countDeadLetter: () => void (observed.deadLetters += 1),
     },
     deliveryRoom: createDeliveryRoom({ slots: 100 }),
+    signalOf: () => undefined,
   });
 
   /** Workers for the task queue and for its deliveries. */

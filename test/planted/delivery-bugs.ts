@@ -89,7 +89,7 @@ export const deliveryBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/adapters/webhooks/send.ts',
-        find: '  if (await inner.endpoints.disableGone(key, read).catch(() => false)) inner.onGone?.();\n',
+        find: '    if (isGone && (await endpoints.disableGone(key, read))) onGone?.();\n',
         put: '',
       },
     ],

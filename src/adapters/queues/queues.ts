@@ -1,6 +1,6 @@
 import { Problem } from '../../problems.ts';
 import type { Attempt } from '../attempt.ts';
-import { dead, failed, type QueueBroker, type QueueMessage, type QueueObserver } from './broker.ts';
+import { failed, type QueueBroker, type QueueMessage, type QueueObserver } from './broker.ts';
 import { openRabbit } from './rabbit.ts';
 
 interface QueueSettings {
@@ -49,10 +49,10 @@ export function createQueues(settings: QueueSettings, observer: QueueObserver = 
       );
     },
 
-    /** One attempt. Never rejects. A queue that is allowed no more is `dead`; a broker that is not set up may come. */
+    /** One attempt. Never rejects. A queue that is not allowed here, or a broker that is not set up, may come: `failed`. */
     async publish(message: QueueMessage): Promise<Attempt> {
       if (broker === undefined) return failed('not-configured');
-      return isAllowed(message) ? broker.publish(message) : dead('target-not-allowed');
+      return isAllowed(message) ? broker.publish(message) : failed('target-not-allowed');
     },
   };
 }

@@ -25,6 +25,8 @@ export interface RabbitConnection {
 /** Opens a connection with a login, within five seconds. Rejects for what fails, and once `signal` aborts. */
 export async function openConnection(url: string, signal: AbortSignal): Promise<RabbitConnection> {
   const { connect } = await import('amqplib');
+  // Nobody hears of an abort that came before this.
+  signal.throwIfAborted();
   // The library ends a socket gently, which a peer that is gone never answers: the signal destroys it.
   const socket = new AbortController();
   const destroy = () => socket.abort();

@@ -21,23 +21,38 @@ const refuse = (refusal: Refusal, cause?: unknown): Error => {
   return error;
 };
 
+const reset = (): Error => Object.assign(new Error('the connection was reset'), { code: 'ECONNRESET' });
+
 /** Why {@link guardedConnectorOf} made no connection, if the error says so. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof Error)) return undefined;
   return refusals.get(error) ?? refusalOf(error.cause);
 }
 
+interface Limits {
+  /** How long the attempt may take in all, in milliseconds. */
+  readonly limitMs: number;
+  /** Ends a connection at any time. */
+  readonly signal: AbortSignal;
+}
+
+// Enough for a first packet that was lost, which is sent again after a second. Node.js waits a quarter of a second.
+const longestAddressMs = 2_500;
+
+/** How long an address may take before the next of the same name is tried. The last one has all that is left. */
+const addressMsOf = (limitMs: number): number => Math.min(longestAddressMs, Math.ceil(limitMs / 4));
+
 type LookupDone = (error: Error | null, address?: unknown, family?: number) => void;
 
 /**
  * Connects to addresses that the rule allows, and to no other: each answer for a name is judged at the moment of the
  * connection, and the connection goes to what was judged. A single answer that is not allowed refuses the name. The
- * lookup is never called for a literal address: whoever calls has judged that. `signal` ends a connection at any time.
+ * lookup is never called for a literal address: whoever calls has judged that.
  */
 export function guardedConnectorOf(
   build: typeof buildConnector,
   { isAllowedAddress, resolve, ca }: ConnectorOptions,
-  signal: AbortSignal,
+  { limitMs, signal }: Limits,
 ): buildConnector.connector {
   async function judgedAddressesOf(host: string) {
     const answers = await resolve(host).catch((error: unknown) => {
@@ -54,20 +69,29 @@ export function guardedConnectorOf(
       },
       (error: unknown) => done(error as Error),
     );
-  // The caller's time limit is the only one. Nothing is remembered between attempts.
-  const options = { lookup, timeout: 0, maxCachedSessions: 0, ...(ca && { ca }) } as buildConnector.BuildOptions;
+  const options = {
+    lookup,
+    // The caller's time limit is the only one. Nothing is remembered between attempts.
+    timeout: 0,
+    maxCachedSessions: 0,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: addressMsOf(limitMs),
+    ...(ca && { ca }),
+  } as buildConnector.BuildOptions;
   // The connector gives the socket back before it is connected, although its type does not say so.
   const connect = build(options) as unknown as (...args: Parameters<buildConnector.connector>) => Socket;
 
   return (asked, done) => {
     const connecting = connect(asked, (...made) => {
       const [error, socket] = made;
-      if (error !== null || isAllowedAddress(socket.remoteAddress ?? '')) {
+      const address = socket?.remoteAddress;
+      if (error !== null || (address !== undefined && isAllowedAddress(address))) {
         done(...made);
         return;
       }
       socket.destroy();
-      done(refuse('address-not-allowed'), null);
+      // A peer has no address any more once it has closed the connection.
+      done(address === undefined ? reset() : refuse('address-not-allowed'), null);
     });
     const end = () => void connecting.destroy(new Error('the attempt was ended'));
     signal.addEventListener('abort', end);

@@ -39,11 +39,16 @@ export const endpointGrants = {
     'insert',
     'delete',
     {
-      update: ['state', 'disabled_because', 'revision'].concat(
-        ...['success_at', 'success_status', 'failure_at', 'failure_reason', 'failure_status'].map(
-          (name) => `last_${name}`,
-        ),
-      ),
+      update: [
+        'state',
+        'disabled_because',
+        'revision',
+        'last_success_at',
+        'last_success_status',
+        'last_failure_at',
+        'last_failure_reason',
+        'last_failure_status',
+      ],
     },
   ],
   endpoint_secrets: ['select', 'insert', 'delete', { update: ['key_id', 'sealed', 'expires_at'] }],

@@ -5,6 +5,8 @@ interface Message {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
+  /** How long the attempt may take in all, in milliseconds. */
+  readonly limitMs: number;
   /** Ends the attempt at whatever stands open. */
   readonly signal: AbortSignal;
 }
@@ -23,11 +25,11 @@ const bodyPatienceMs = 1_000;
  */
 export const posterOf =
   (options: ConnectorOptions) =>
-  async ({ url, headers, body, signal }: Message): Promise<Reply> => {
+  async ({ url, headers, body, limitMs, signal }: Message): Promise<Reply> => {
     const { buildConnector, Client } = await import('undici');
     signal.throwIfAborted();
     const client = new Client(url.origin, {
-      connect: guardedConnectorOf(buildConnector, options, signal),
+      connect: guardedConnectorOf(buildConnector, options, { limitMs, signal }),
       // Closes the connection after one answer.
       pipelining: 0,
       headersTimeout: 0,

@@ -8,7 +8,7 @@ create table endpoints (
   state text not null default 'enabled' check (state in ('enabled', 'disabled')),
   -- Why it is disabled: somebody asked for it, or the receiver answered 410.
   disabled_because text check (disabled_because in ('asked', 'gone')),
-  -- One more with each change that a caller asked for: an attempt disables only what it has read.
+  -- One more with each change, but not with each attempt that is noted: an attempt disables only what it has read.
   revision integer not null default 1 check (revision > 0),
   created_at timestamptz not null default now(),
   last_success_at timestamptz,

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createEndpoints } from '../../../src/adapters/webhooks/endpoints.ts';
+import type { Database } from '../../../src/database/database.ts';
 import { openWebhooks, ringOf } from '../../harness/webhooks.ts';
 import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
 import { startWebhookReceiver } from '../../servers/webhook-receiver.ts';
@@ -147,6 +149,46 @@ describe.each(databaseKinds)('an endpoint on %s', (kind) => {
     expect(await having(only).sendHere()).toMatchObject({ kind: 'delivered' });
     expect(await having(old).sendHere()).toEqual({ kind: 'failed', reason: 'secret-unreadable' });
   });
+
+  it('can be signed for by every process in a rolling change of keys, in the order that operators are told', async () => {
+    const ring = ringOf('old', 'new');
+    const [old, added] = ring.reveal();
+    if (old === undefined || added === undefined) throw new Error('there are two keys');
+    const rings = [[old], [old, added], [added, old], [added]].map((keys) => ({ reveal: () => keys }));
+    const { url: at } = await receiver();
+    // Two processes at once have one step of the order and the next.
+    for (const [index, next] of rings.slice(1).entries()) {
+      const pair = [openWebhooks(test.database, { ring: rings[index] }), openWebhooks(test.database, { ring: next })];
+      for (const [making, sending] of [pair, pair.toReversed()]) {
+        const { key, target } = (await making?.createEndpoint(at)) ?? {};
+        const message = { tenant: key?.tenant ?? '', id: randomUUID(), body: '{}', timeoutMs: 5_000 };
+        expect(target && (await sending?.webhooks.send({ ...message, target }))).toMatchObject({ kind: 'delivered' });
+      }
+    }
+  });
+
+  it('is read with its own secrets, also while it is deleted and made anew', async () => {
+    const { key, ...opened } = await openedEndpoint();
+    // Another replaces the endpoint after each statement.
+    const database: Database = {
+      ...test.database,
+      async query<Row extends Record<string, unknown>>(text: string, values?: readonly unknown[]) {
+        const rows = await test.database.query<Row>(text, values);
+        await opened.endpoints.deleteEndpoint(key);
+        await opened.endpoints.createEndpoint({ ...key, url: `${url}/new` });
+        return rows;
+      },
+    };
+    const reader = createEndpoints(database, { keys: opened.ring, limit: 10, rotationTime: 0 });
+    expect(await reader.readForSending(key)).toMatchObject({ url, secrets: [opened.secret] });
+    expect(await opened.endpoints.readForSending(key)).toMatchObject({ url: `${url}/new` });
+  });
+
+  async function openedEndpoint() {
+    const ring = ringOf('first');
+    const opened = openWebhooks(test.database, { ring });
+    return { ring, ...opened, ...(await opened.createEndpoint(url)) };
+  }
 
   it('cannot use the sealed secret of another', async () => {
     const { createEndpoint, send } = openWebhooks(test.database);

@@ -51,6 +51,7 @@ const internalHosts = [
   ],
   ...['[0:0:0:0:0:ffff:10.0.0.1]', '[::ffff:169.254.169.254]', '[64:ff9b::127.0.0.1]', '[64:ff9b::a9fe:a9fe]'],
   ...['[64:ff9b:1::1]', '[2002:7f00:1::]', '[2002:a9fe:a9fe::1]', '[2001::1]', '[2001:db8::1]', '[100::1]'],
+  ...['[100:0:0:1::1]', '[3fff::1]', '[3fff:fff::1]', '[5f00::1]'],
   ...['[fc00::1]', '[fd00:ec2::254]', '[fe80::1]', '[fec0::1]', '[ff02::1]', '[::10.0.0.1]'],
 ];
 
@@ -103,7 +104,7 @@ describe('a URL that no webhook may be sent to', () => {
       .catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(Problem);
     expect(['target-not-allowed', 'invalid-request']).toContain((refusal as Problem).code);
-    expect(await send({ url: textOf(form) })).toEqual({ kind: 'dead', reason: 'address-not-allowed' });
+    expect(await send({ url: textOf(form) })).toEqual({ kind: 'failed', reason: 'address-not-allowed' });
     expect(canary.connections()).toBe(0);
   });
 
@@ -125,7 +126,7 @@ describe('a URL that no webhook may be sent to', () => {
       const { send, webhooks, tenant } = openWebhooks(test.database, answering(...answers));
       const url = `http://receiver.example:${canary.port}/`;
       await expect(webhooks.judge({ tenant, target: { url } })).rejects.toMatchObject({ code: 'target-not-allowed' });
-      expect(await send({ url })).toEqual({ kind: 'dead', reason: 'address-not-allowed' });
+      expect(await send({ url })).toEqual({ kind: 'failed', reason: 'address-not-allowed' });
     }
     expect(canary.connections()).toBe(0);
   });
@@ -140,7 +141,7 @@ describe('a URL that no webhook may be sent to', () => {
     const { send, webhooks, tenant } = openWebhooks(test.database, { ...publicOnly, resolve });
     const url = `http://rebinding.example:${canary.port}/`;
     await webhooks.judge({ tenant, target: { url } });
-    expect(await send({ url })).toEqual({ kind: 'dead', reason: 'address-not-allowed' });
+    expect(await send({ url })).toEqual({ kind: 'failed', reason: 'address-not-allowed' });
     expect(asked).toHaveLength(2);
     expect(canary.connections()).toBe(0);
   });
@@ -171,7 +172,7 @@ describe('what is connected to', () => {
       'http://127.0.0.1:443/',
     ]) {
       await expect(webhooks.judge({ tenant, target: { url } })).rejects.toMatchObject({ code: 'target-not-allowed' });
-      expect(await send({ url })).toEqual({ kind: 'dead', reason: 'address-not-allowed' });
+      expect(await send({ url })).toEqual({ kind: 'failed', reason: 'address-not-allowed' });
     }
     await expect(webhooks.judge({ tenant, target: { url: 'https://127.0.0.1/' } })).resolves.toBeUndefined();
   });
