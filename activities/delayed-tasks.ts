@@ -9,7 +9,7 @@ import type { SettingsOf } from '../src/config/process-settings.ts';
 import type { Actor } from '../src/definition/envelope.ts';
 import { Problem } from '../src/problems.ts';
 import { typed } from './failures.ts';
-import { createLaunchActivities, type LaunchDependencies } from './launch.ts';
+import { createLaunch, type Launch, type LaunchDependencies } from './launch.ts';
 
 type Targets = DelayedTaskInput['deliver'];
 type ProcessTarget = Extract<Targets, { process: unknown }>['process'];
@@ -30,8 +30,6 @@ interface StartOrder extends Order {
   readonly alsoAskedBy?: readonly Actor[] | undefined;
   readonly traceparent?: string | undefined;
 }
-
-type Launch = ReturnType<typeof createLaunchActivities>['launch'];
 
 /** How an attempt ended. */
 export type Delivery =
@@ -90,7 +88,7 @@ const deferred = (): Tried => ({ kind: 'deferred', forMs: Math.round(5_000 + Mat
  */
 export function createDelayedTaskActivities(dependencies: Dependencies) {
   const { webhooks, deliveryObserver, deliveryRoom, settingsOf, signalOf } = dependencies;
-  const { launch } = createLaunchActivities(dependencies);
+  const launch = createLaunch(dependencies);
 
   /** Makes the attempt unless the task has expired, and counts what became of it. */
   async function observed(target: DeliveryTarget, order: Order, work: () => Promise<Tried>): Promise<Delivery> {
@@ -141,7 +139,7 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
       typed(() => observed('process', order, () => startBy(launch, order))),
 
     /** Counts a dead letter, and says how long it waits to be delivered again. */
-    buryTask: (_task: Pick<DelayedTaskKey, 'tenant' | 'key'>): Promise<{ forMs: number }> =>
+    buryTask: (): Promise<{ forMs: number }> =>
       typed(() => {
         deliveryObserver.countDeadLetter();
         return Promise.resolve({ forMs: settingsOf(delayedTaskSettings).deadLetterTime });
@@ -170,12 +168,16 @@ const entryOf =
   (receiver: string, signal: AbortSignal) =>
     room.enter({ tenant, receiver, suspect: `${tenant} ${receiver}`, signal });
 
+/** Nobody has judged the target of a target. No such task can be created. */
+const ownName = 'delayed-tasks';
+
 async function startBy(
   launch: Launch,
   { task, target, startedBy, alsoAskedBy, traceparent }: StartOrder,
 ): Promise<Tried> {
   const deliveryId = deliveryIdOf(task);
   const { name, version, input } = target;
+  if (name === ownName) return { kind: 'dead', reason: 'forbidden', deliveryId };
   const start = { process: name, version, input, key: deliveryId };
   try {
     const told = await launch({ ...start, tenant: task.tenant, startedBy, alsoAskedBy, traceparent });

@@ -1,9 +1,9 @@
 import type { Adapters } from '../src/adapters/index.ts';
 import type { SettingsOf } from '../src/config/process-settings.ts';
 import type { JudgingServices, ProcessDefinition } from '../src/definition/definition.ts';
+import type { PermanentRowsByName } from '../src/definition/permanent-row.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
 import { createDelayedTaskActivities, type DeliveryObserver, type DeliveryRoom } from './delayed-tasks.ts';
-import { createLaunchActivities } from './launch.ts';
 import { createScheduleActivities } from './schedules.ts';
 import { createTransferActivities } from './transfers.ts';
 import { createUserGrantActivities } from './user-grants.ts';
@@ -16,6 +16,8 @@ interface Dependencies extends Adapters {
   readonly settingsOf: SettingsOf;
   /** What this process offers: activities may start it. */
   readonly definitions: readonly ProcessDefinition[];
+  /** By the names that definitions use. */
+  readonly permanentRows: PermanentRowsByName;
   readonly deliveryObserver: DeliveryObserver;
   readonly deliveryRoom: DeliveryRoom;
   /** Aborts when the activity with this very input is cancelled, as a worker does that stops. */
@@ -27,7 +29,6 @@ interface Dependencies extends Adapters {
 /** Every activity of every process, by the name that workflows call. Names are unique across processes. */
 export const createActivities = (dependencies: Dependencies) => ({
   ...createDelayedTaskActivities(dependencies),
-  ...createLaunchActivities(dependencies),
   ...createScheduleActivities(dependencies),
   ...createTransferActivities(dependencies),
   ...createUserGrantActivities(dependencies),

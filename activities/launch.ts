@@ -5,7 +5,6 @@ import { startPrepared } from '../src/definition/prepared-start.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
 import { hashedKey } from '../src/orchestration/identity.ts';
 import { Problem, type ProblemCode } from '../src/problems.ts';
-import { failureOf, typed } from './failures.ts';
 
 /** A target with what its instance is started as. */
 export interface LaunchOrder extends LaunchTarget {
@@ -22,21 +21,21 @@ export type Launched =
   | { readonly kind: 'refused'; readonly code: ProblemCode };
 
 export interface LaunchDependencies {
-  readonly gateway: Pick<Gateway, 'start' | 'findStarted'>;
+  readonly gateway: Pick<Gateway, 'start' | 'findStarted' | 'admitOpen'>;
   /** What definitions judge a start with. */
   readonly judging: JudgingServices;
   /** What this release can start. */
   readonly definitions: readonly ProcessDefinition[];
 }
 
-/** Starts processes for processes and schedules. */
-export function createLaunchActivities(dependencies: LaunchDependencies) {
-  const { gateway, definitions, judging: services } = dependencies;
+export type Launch = (order: LaunchOrder) => Promise<Launched>;
 
+/** Starts processes for delayed tasks and schedules. */
+export function createLaunch({ gateway, definitions, judging: services }: LaunchDependencies): Launch {
   async function launch({ tenant, startedBy, alsoAskedBy, traceparent, ...target }: LaunchOrder): Promise<Launched> {
     const { definition, body, input, key: businessKey } = launchableOf(definitions, target);
     const key = definition.key.hashed === true ? hashedKey(businessKey) : businessKey;
-    // Permissions were judged when the launch was asked for.
+    // When it was asked for, the same definition judged it with the permissions of whoever asked.
     const principal = { tenant, actor: startedBy, permissions: { has: () => true } };
     const call = { definition, tenant, key, body, input, startedBy, alsoAskedBy, traceparent };
     const started = await startPrepared(call, { gateway, principal, services, signal: new AbortController().signal });
@@ -45,20 +44,16 @@ export function createLaunchActivities(dependencies: LaunchDependencies) {
     return { kind: started.kind, key };
   }
 
-  return {
-    /**
-     * Starts the instance through the gateway, at most once for its key. The input is validated with the schema of this
-     * release. Fails as `unavailable` where a repetition may succeed or tell.
-     */
-    launch: (order: LaunchOrder): Promise<Launched> =>
-      typed(async () => {
-        try {
-          return await launch(order);
-        } catch (error) {
-          if (!(error instanceof Problem)) throw error;
-          if (error.kind.retryable) throw failureOf('unavailable', error.message, error);
-          return { kind: 'refused', code: error.code };
-        }
-      }),
+  /**
+   * Starts the instance through the gateway, at most once for its key. The input is validated with the schema of this
+   * release. Throws the Problem where a repetition may succeed or tell.
+   */
+  return async (order) => {
+    try {
+      return await launch(order);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.kind.retryable) throw error;
+      return { kind: 'refused', code: error.code };
+    }
   };
 }

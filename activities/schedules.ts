@@ -1,9 +1,11 @@
 import { definitionOf } from '../src/definition/launch-target.ts';
+import type { PermanentRowsByName } from '../src/definition/permanent-row.ts';
 import type { FiringState, ScheduledLaunch } from '../src/definition/scheduled-launch.ts';
+import { tellForgotten, tellOne } from '../src/definition/told.ts';
 import type { Gateway } from '../src/orchestration/gateway.ts';
 import { Problem } from '../src/problems.ts';
 import { failureOf, typed } from './failures.ts';
-import { createLaunchActivities, type LaunchDependencies, type Launched } from './launch.ts';
+import { createLaunch, type LaunchDependencies, type Launched } from './launch.ts';
 
 /** A launch of a schedule at one nominal time. */
 interface Firing {
@@ -21,15 +23,17 @@ interface Fired {
 }
 
 interface Dependencies extends LaunchDependencies {
-  readonly gateway: Pick<Gateway, 'start' | 'findStarted' | 'describe' | 'act'>;
+  readonly gateway: Pick<Gateway, 'start' | 'findStarted' | 'admitOpen' | 'describe' | 'act'>;
+  /** By the names that definitions use. */
+  readonly permanentRows: PermanentRowsByName;
   /** Counts a firing by how it ended, with the time from its begin until its instance was there. */
   readonly observeFiring: (process: string, result: string, seconds: number) => void;
 }
 
 /** What a firing of a schedule does. */
 export function createScheduleActivities(dependencies: Dependencies) {
-  const { gateway, definitions, observeFiring } = dependencies;
-  const { launch: launchTarget } = createLaunchActivities(dependencies);
+  const { gateway, definitions, observeFiring, permanentRows } = dependencies;
+  const start = createLaunch(dependencies);
   const addressOf = ({ launch: { tenant, ...target }, key }: Fired) => ({
     definition: definitionOf(definitions, target),
     tenant,
@@ -38,16 +42,16 @@ export function createScheduleActivities(dependencies: Dependencies) {
 
   return {
     /** Starts the instance of a firing, at most once for schedule and time. */
-    async fire({ launch, time, begunAtMs }: Firing): Promise<Launched> {
-      const { schedule, backfills = [], ...target } = launch;
-      const atMs = Date.parse(time);
-      const backfilled = backfills.filter(({ fromMs, untilMs }) => fromMs <= atMs && atMs <= untilMs);
-      const alsoAskedBy = backfilled.map(({ by }) => by);
-      const launched = await launchTarget({ ...target, key: `${schedule}.${time}`, alsoAskedBy });
-      const result = launched.kind === 'refused' ? launched.code : launched.kind;
-      observeFiring(target.process, result, Math.max(0, Date.now() - begunAtMs) / 1_000);
-      return launched;
-    },
+    fire: ({ launch: { schedule, backfills = [], ...target }, time, begunAtMs }: Firing): Promise<Launched> =>
+      typed(async () => {
+        const atMs = Date.parse(time);
+        const backfilled = backfills.filter(({ fromMs, untilMs }) => fromMs <= atMs && atMs <= untilMs);
+        const alsoAskedBy = backfilled.map(({ by }) => by);
+        const launched = await start({ ...target, key: `${schedule}.${time}`, alsoAskedBy }).catch(refusedByLimit);
+        const result = launched.kind === 'refused' ? launched.code : launched.kind;
+        observeFiring(target.process, result, Math.max(0, Date.now() - begunAtMs) / 1_000);
+        return launched;
+      }),
 
     /** Counts a firing that nobody took up in time. */
     miss({ launch, begunAtMs }: Omit<Firing, 'time'>): Promise<void> {
@@ -55,12 +59,20 @@ export function createScheduleActivities(dependencies: Dependencies) {
       return Promise.resolve();
     },
 
-    /** How the instance of a firing stands. One that the engine has forgotten has ended. */
+    /**
+     * How the instance of a firing stands. One that the engine ended or has forgotten runs on while its permanent row has
+     * no outcome: the reconciler resumes it.
+     */
     look: (fired: Fired): Promise<FiringState> =>
       typed(async () => {
-        const snapshot = await gateway.describe(addressOf(fired));
-        if (snapshot?.status === 'running') return 'running';
-        return snapshot?.endedBy === 'engine' && snapshot.outcome !== 'cancelled' ? 'failed' : 'ended';
+        const address = addressOf(fired);
+        const snapshot = await gateway.describe(address);
+        const told =
+          snapshot === undefined
+            ? await tellForgotten(address, fired.key, permanentRows)
+            : await tellOne(address, snapshot, permanentRows);
+        if (told?.status === 'running') return 'running';
+        return told?.endedBy === 'engine' && told.outcome !== 'cancelled' ? 'failed' : 'ended';
       }),
 
     /**
@@ -84,4 +96,10 @@ export function createScheduleActivities(dependencies: Dependencies) {
         }
       }),
   };
+}
+
+/** Firings that waited for room would become ever more: the next one comes by itself. */
+function refusedByLimit(error: unknown): Launched {
+  if (error instanceof Problem && error.code === 'limit-reached') return { kind: 'refused', code: error.code };
+  throw error;
 }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
-import { reconciliationsIn } from './adapters/index.ts';
+import { permanentRowsIn, reconciliationsIn } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
 import type { ReadinessCheck } from './http/readiness.ts';
@@ -42,6 +42,7 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
   const dependencies = {
     ...judging,
     judging,
+    permanentRows: permanentRowsIn(storage.workAdapters),
     deliveryObserver: metrics.deliveries,
     deliveryRoom: createDeliveryRoom({
       slots: config.worker.deliverySlots,

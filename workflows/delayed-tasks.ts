@@ -138,7 +138,7 @@ async function waitForNext(task: Task, progress: Progress, told: Told): Promise<
     progress.phase = 'dead-letter';
     progress.untilMs = Infinity;
     enterStep('dead-letter');
-    const untilMs = await CancellationScope.nonCancellable(() => bury(task));
+    const untilMs = await CancellationScope.nonCancellable(() => bury());
     lastUntil(progress, 'dead-letter', untilMs);
     return;
   }

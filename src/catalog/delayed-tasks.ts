@@ -5,7 +5,7 @@ import { businessKey } from '../definition/fields.ts';
 import { delayedTaskDetails } from './delayed-tasks/details.ts';
 import { delayedTaskInput, nothing, rescheduling } from './delayed-tasks/input.ts';
 import { admitRescheduling, admitRunNow, prepareDelayedTask } from './delayed-tasks/judging.ts';
-import { delayedTaskSettings } from './delayed-tasks/settings.ts';
+import { delayedTaskSettings, openLimit } from './delayed-tasks/settings.ts';
 
 const ended = { attempts: z.int().describe('Attempts in all, also those that were cut off.') };
 const reason = z.string().describe('A word such as `timeout`, or the code of a problem.');
@@ -91,6 +91,7 @@ export const delayedTasksV1 = defineProcess<typeof workflows>()({
   output: delayedTaskOutput,
   details: delayedTaskDetails,
   prepare: prepareDelayedTask,
+  openLimit,
   refusals: ['limit-reached', 'not-configured', 'target-not-allowed', 'database-unavailable'],
   settings: delayedTaskSettings,
   steps: {

@@ -1,7 +1,13 @@
 import { z } from 'zod';
 import { settingFaultsIn } from './check-settings.ts';
 import { outcomesOf, type ProcessDefinition } from './definition.ts';
-import { interruptedStep, reservedFields, reservedFilters, reservedVerbs } from './reserved-names.ts';
+import {
+  interruptedStep,
+  reservedCollections,
+  reservedFields,
+  reservedFilters,
+  reservedVerbs,
+} from './reserved-names.ts';
 
 const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
@@ -43,7 +49,11 @@ function faultsOf(definition: ProcessDefinition): string[] {
     ...outcomesOf(definition),
   ];
   const { key } = definition;
+  const collections = new Set([definition.name, definition.collection]);
   return [
+    ...[...collections]
+      .filter((name) => reservedCollections.has(name))
+      .map((name) => `the name ${name} is that of a resource`),
     ...names.filter((name) => !namePattern.test(name)).map((name) => `the name ${name} is not kebab-case`),
     ...(key.from === 'body' && !fields.includes(key.field)
       ? [`the key field ${key.field} is not a field of the input (${fields.join(', ')})`]

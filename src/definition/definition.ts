@@ -100,10 +100,15 @@ export interface ProcessDefinition {
    */
   readonly details?: z.ZodObject | undefined;
   /**
-   * What the api does with a valid start before it sends it. A repeated start gets its first answer even where `prepare`
+   * What the api does with a valid start before it sends it. It changes nothing: schedules and delayed tasks ask it as well. A repeated start gets its first answer even where `prepare`
    * would refuse it now, unless it refuses with `forbidden`.
    */
   readonly prepare?: Prepare | undefined;
+  /**
+   * How many instances of one tenant may be open at once: a further start is refused with `limit-reached` unless it is a
+   * repetition. They are counted from time to time, so a burst may pass the limit.
+   */
+  readonly openLimit?: ((settingsOf: SettingsOf) => number) | undefined;
   /** The problems that `prepare` refuses with, beyond those of every start. */
   readonly refusals?: readonly ProblemCode[] | undefined;
   /** A union with one member for each value of `outcome`. */
@@ -167,13 +172,6 @@ export interface JudgingServices {
   /** Every process that is served. */
   readonly catalog: readonly ProcessDefinition[];
   readonly settingsOf: SettingsOf;
-  readonly gateway: {
-    /**
-     * Whether a tenant may have one more open instance of a process; the one asked for counts from now on. The number is
-     * counted from time to time, so a burst may pass the limit.
-     */
-    admitOpen(asked: { process: string; tenant: string; limit: number }, signal?: AbortSignal): Promise<boolean>;
-  };
   readonly webhooks: Pick<Webhooks, 'judge'>;
   readonly queues: Pick<Queues, 'judge'>;
 }

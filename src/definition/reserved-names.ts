@@ -4,6 +4,11 @@ const generalVerbs = ['start', 'read', 'list', 'result', 'hold'] as const;
 /** Verbs that no process may take, since every process will serve them one day. */
 const plannedVerbs = ['timeline', 'events', 'rerun', 'pause', 'resume', 'terminate', 'retry'] as const;
 
+/** The resources that are no process: their names are those of addresses and of permissions. */
+export const reservedCollections: ReadonlySet<string> = new Set([
+  ...['accounts', 'endpoints', 'schedule-previews', 'schedules', 'suspense', 'users'],
+]);
+
 /** The filters that every list takes, beside the labels of its definition. */
 export const generalFilters = [
   'status',

@@ -1,6 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Answer, Call, Cost, Operation, Services } from '../operations/operation.ts';
+import {
+  type Answer,
+  type Call,
+  type Cost,
+  dependenciesOf,
+  type Operation,
+  type Services,
+} from '../operations/operation.ts';
 import type { Deadlines } from '../orchestration/calls.ts';
 import type { Admission } from '../overload/admission.ts';
 import type { Gate } from '../overload/gate.ts';
@@ -118,11 +125,9 @@ async function inTurn(gate: Gate, tenant: string, call: MutableCall, handle: () 
   }
 }
 
-/** What belongs to no process asks the database alone, unless its problems say otherwise. */
-function latenessOf({ method, process: processName, problems }: Operation): Problem {
-  if (!isSafe(method)) return new Problem('outcome-unknown');
-  if (processName !== undefined || problems.includes('orchestration-timeout'))
-    return new Problem('orchestration-timeout');
+function latenessOf(operation: Operation): Problem {
+  if (!isSafe(operation.method)) return new Problem('outcome-unknown');
+  if (dependenciesOf(operation).includes('orchestration')) return new Problem('orchestration-timeout');
   return new Problem('database-unavailable', { detail: 'The database did not answer in time; nothing was changed.' });
 }
 

@@ -1,9 +1,11 @@
+import type { z } from 'zod';
 import {
   type ActionDefinition,
   permissionOf,
   type ProcessDefinition,
   type ViewDefinition,
 } from '../definition/definition.ts';
+import { isInterrupted } from '../definition/told.ts';
 import { Problem } from '../problems.ts';
 import { type Call, defineOperation, type Operation, type Services } from './operation.ts';
 import { addressOf, describe, instanceParams, waitForResult } from './reads.ts';
@@ -15,7 +17,6 @@ import {
   resourceStemOf,
   schemaStemOf,
 } from './representation.ts';
-import { isInterrupted } from './told.ts';
 
 /** The declared verbs of a definition: `POST …/{id}/approve`. */
 export const actionOperationsOf = (definition: ProcessDefinition): Operation[] =>
@@ -70,20 +71,7 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
       ...(action.refusals ?? []),
     ],
     async handle(call, services) {
-      const { principal, idempotencyKey, signal } = call;
-      const address = addressOf(definition, call);
-      const admitted = await admit(action, address, call, services);
-      const asked = {
-        action: name,
-        body: call.rawBody,
-        input: call.body,
-        admitted,
-        actor: principal.actor,
-        idempotencyKey,
-      };
-      const answered = await services.gateway
-        .act({ ...address, ...asked }, signal)
-        .catch((error: unknown) => refuseAs(error, address, call, services));
+      const answered = await perform({ definition, name, action }, call, services);
       // From here on the action has been applied, whatever comes of reading the instance.
       const answer = await waitForResult(definition, call, services).catch((error: unknown) => {
         throw error instanceof Problem ? new Problem(error.code, { ...error.options, effect: 'applied' }) : error;
@@ -91,6 +79,38 @@ function actionOperationOf(definition: ProcessDefinition, name: string, action: 
       return { ...answer, body: { ...answer.body, output: answered } };
     },
   });
+}
+
+interface Asked {
+  readonly definition: ProcessDefinition;
+  readonly name: string;
+  readonly action: ActionDefinition;
+}
+
+type InstanceCall = Call<z.output<typeof instanceParams>>;
+
+/**
+ * Gives the output of the action. What `admit` refuses may be the repetition of an action that was taken before: then the
+ * first answer stands. A missing permission is always refused.
+ */
+async function perform({ definition, name, action }: Asked, call: InstanceCall, services: Services): Promise<unknown> {
+  const { principal, idempotencyKey, signal } = call;
+  const { gateway } = services;
+  const address = addressOf(definition, call);
+  const asked = { ...address, action: name, body: call.rawBody, input: call.body, actor: principal.actor };
+  let admitted;
+  try {
+    admitted = await admit(action, address, call, services);
+  } catch (error) {
+    const isFinal = !(error instanceof Problem) || error.kind.retryable || error.code === 'forbidden';
+    if (isFinal || idempotencyKey === undefined) throw error;
+    const earlier = await gateway.findAnswer({ ...asked, idempotencyKey }, signal);
+    if (earlier === undefined) throw error;
+    return earlier.output;
+  }
+  return gateway
+    .act({ ...asked, admitted, idempotencyKey }, signal)
+    .catch((error: unknown) => refuseAs(error, address, call, services));
 }
 
 /** What `admit` of an action gives; undefined where the action has none. Throws what it refuses with, or `not-found`. */

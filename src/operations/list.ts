@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
 import { type GeneralFilter, interruptedStep } from '../definition/reserved-names.ts';
+import { tell, type Told } from '../definition/told.ts';
 import type { ListFilter } from '../orchestration/visibility-query.ts';
 import { defineOperation, type Operation } from './operation.ts';
 import { readOf } from './reads.ts';
@@ -14,7 +15,6 @@ import {
   problemsOfTelling,
   toRepresentation,
 } from './representation.ts';
-import { tell, type Told } from './told.ts';
 
 const [firstMs, lastMs] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59.999Z')];
 

@@ -12,7 +12,7 @@ import {
   requestExamplesOf,
 } from './openapi-examples.ts';
 import { problemHeaders, requestHeaders, responseHeaders } from './openapi-headers.ts';
-import type { Operation, ResponseDeclaration } from './operation.ts';
+import { dependenciesOf, type Operation, type ResponseDeclaration } from './operation.ts';
 
 /** Problems that every operation can have. */
 const commonProblems: readonly ProblemCode[] = [
@@ -154,10 +154,11 @@ function codesOf(operation: Operation): ProblemCode[] {
     ...(operation.params === undefined ? [] : ['uri-too-long' as const]),
     ...(isRead ? [] : bodyProblems),
   ];
-  const ofProcess = operation.process !== undefined;
+  const asked = dependenciesOf(operation);
   const dependencies: ProblemCode[] = [
-    ofProcess ? 'orchestration-unavailable' : 'database-unavailable',
-    ...(isRead ? (ofProcess ? ['orchestration-timeout' as const] : []) : ['outcome-unknown' as const]),
+    ...asked.map((each) => `${each}-unavailable` as const),
+    ...(isRead ? [] : ['outcome-unknown' as const]),
+    ...(isRead && asked.includes('orchestration') ? ['orchestration-timeout' as const] : []),
   ];
   return [...new Set([...own, ...dependencies, ...commonProblems])];
 }

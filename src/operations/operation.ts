@@ -108,6 +108,9 @@ export interface ResponseDeclaration {
 /** How scarce what an operation uses is: the unit of rate limits and of shedding. */
 export type Cost = 'start' | 'read' | 'list' | 'action';
 
+/** What can be away while an operation is asked for. */
+type Dependency = 'orchestration' | 'database';
+
 /** A header that a request may carry and that only some operations understand. */
 export type RequestFeature = 'prefer-wait' | 'idempotency-key' | 'if-match' | 'if-none-match' | 'last-event-id';
 
@@ -123,6 +126,8 @@ export interface Operation {
   readonly cost: Cost;
   /** The process it belongs to, for metrics. */
   readonly process?: string;
+  /** Whom it asks; unless told otherwise the engine for what belongs to a process, and the database for the rest. */
+  readonly dependsOn?: readonly Dependency[];
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
@@ -154,6 +159,10 @@ export interface Operation {
   readonly instanceOf?: (call: Call) => string;
   readonly handle: (call: Call, services: Services) => Promise<Answer>;
 }
+
+/** What an operation depends on. */
+export const dependenciesOf = ({ dependsOn, process: processName }: Operation): readonly Dependency[] =>
+  dependsOn ?? [processName === undefined ? 'database' : 'orchestration'];
 
 type OutputOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import { businessKey } from '../definition/fields.ts';
+import { isInterrupted, tellOne, type Told } from '../definition/told.ts';
 import type { WaitedFor } from '../orchestration/results.ts';
 import { Problem } from '../problems.ts';
 import { type Call, defineOperation, type Operation, type Services } from './operation.ts';
@@ -12,7 +13,6 @@ import {
   resourceStemOf,
   toRepresentation,
 } from './representation.ts';
-import { isInterrupted, tellOne, type Told } from './told.ts';
 
 export const instanceParams = z.object({ id: businessKey });
 

@@ -3,11 +3,11 @@ import { outcomesOf, permissionOf, type ProcessDefinition } from '../definition/
 import { businessKey } from '../definition/fields.ts';
 import type { Hold } from '../definition/permanent-row.ts';
 import { interruptedStep } from '../definition/reserved-names.ts';
+import type { Told } from '../definition/told.ts';
 import { generalOutcomes } from '../orchestration/instances.ts';
 import type { ProblemCode } from '../problems.ts';
 import type { Principal } from '../tokens/authentication.ts';
 import type { ResponseHeader } from './operation.ts';
-import type { Told } from './told.ts';
 
 const link = z
   .object({ href: z.string(), method: z.enum(['GET', 'POST']) })

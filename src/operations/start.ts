@@ -2,6 +2,7 @@ import { permissionOf, type ProcessDefinition } from '../definition/definition.t
 import { businessKey } from '../definition/fields.ts';
 import { rowsOf } from '../definition/permanent-row.ts';
 import { startPrepared } from '../definition/prepared-start.ts';
+import { isInterrupted, tellOne, type Told, toldByRow } from '../definition/told.ts';
 import { fingerprintOf, hashedKey } from '../orchestration/identity.ts';
 import type { StartOutcome } from '../orchestration/start.ts';
 import { Problem } from '../problems.ts';
@@ -15,7 +16,6 @@ import {
   resourceStemOf,
   toRepresentation,
 } from './representation.ts';
-import { isInterrupted, tellOne, type Told, toldByRow } from './told.ts';
 
 /** `POST` to the collection: starts an instance at most once for its key. */
 export function startOperationOf(definition: ProcessDefinition): Operation {

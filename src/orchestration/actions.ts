@@ -68,7 +68,27 @@ export const createActions = (dependencies: CallDependencies) => ({
       updateId = updateIdAfter(action, updateId, told.requestId);
     }
   },
+
+  /**
+   * What the same action with the same key was answered before, without asking the instance: undefined where its present
+   * run has not answered it. Throws the problem that it was refused with, or as `act` does.
+   */
+  async findAnswer(request: KeyedAction, signal?: AbortSignal): Promise<{ readonly output: unknown } | undefined> {
+    const { action, actor, body, idempotencyKey } = request;
+    const fingerprint = actionFingerprintOf({ actor, body });
+    const updateId = updateIdOf(action, idempotencyKey, fingerprint);
+    const limits = { deadlineMs: dependencies.deadlines.readMs, signal };
+    const told = await answerOf(dependencies, { workflowId: workflowIdOf(refOf(request)), updateId }, limits);
+    if (told === undefined) return undefined;
+    if (told.fingerprint !== undefined && told.fingerprint !== fingerprint) throw new Problem('idempotency-mismatch');
+    if ('refused' in told) throw new Problem(told.refused, { cause: told.cause });
+    return { output: told.output };
+  },
 });
+
+interface KeyedAction extends InstanceAddress, Pick<ActionRequest, 'action' | 'body' | 'actor'> {
+  readonly idempotencyKey: string;
+}
 
 /** A refusal by the instance; without fingerprint and request where it left no trace. */
 interface Refusal {
@@ -108,21 +128,32 @@ async function applyUpdate(
 /** The answer that the same action got before the instance closed. */
 async function earlierAnswer(
   dependencies: CallDependencies,
-  { address, workflowId, updateId }: Update,
+  update: Update,
   limits: CallLimits,
 ): Promise<ActionAnswer<unknown> | Refusal> {
-  const described = await describeInstance(dependencies, refOf(address), limits).catch((cause: unknown) => {
+  const described = await describeInstance(dependencies, refOf(update.address), limits).catch((cause: unknown) => {
     // An earlier attempt of this call may have been applied, and have closed the instance.
     throw new Problem('outcome-unknown', { cause });
   });
   if (described === undefined) throw new Problem('not-found');
+  const told = await answerOf(dependencies, update, limits);
+  if (told !== undefined) return told;
+  throw new Problem(described.snapshot.status === 'closed' ? 'too-late' : 'orchestration-unavailable');
+}
+
+/** What the present or last run answered to an update; undefined where it knows none of that id. */
+async function answerOf(
+  dependencies: CallDependencies,
+  { workflowId, updateId }: Pick<Update, 'workflowId' | 'updateId'>,
+  limits: CallLimits,
+): Promise<ActionAnswer<unknown> | Refusal | undefined> {
   try {
     const handle = clientWithin(dependencies, limits).getHandle(workflowId);
     return await handle.getUpdateHandle<ActionAnswer<unknown>>(updateId).result();
   } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) return refusalOf(error);
-    // The error is no cause for the log: its text repeats the update's id, and so the caller's key.
-    throw new Problem(described.snapshot.status === 'closed' ? 'too-late' : 'orchestration-unavailable');
+    // This error is for no log: its text repeats the update's id, and so the caller's key.
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    return refusalOf(error);
   }
 }
 

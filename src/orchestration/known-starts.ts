@@ -1,8 +1,6 @@
 import { refOf } from './address.ts';
 import type { CallDependencies } from './calls.ts';
-import { fingerprintOf } from './identity.ts';
-import { describeInstance } from './instances.ts';
-import type { createStarts, StartOutcome } from './start.ts';
+import { type createStarts, lookUp, startFingerprintOf, type StartOutcome } from './start.ts';
 import type { StartCall } from './start-request.ts';
 
 /** A process remembers so many starts, the latest, and up to twice as many. One takes a quarter of a kilobyte. */
@@ -25,31 +23,23 @@ export function createKnownStarts(dependencies: CallDependencies, starts: Return
   const isKnown = (start: string): boolean => young.has(start) || old.has(start);
 
   /** Undefined where the start itself has to tell. */
-  async function look(call: StartCall, fingerprint: string, signal?: AbortSignal): Promise<StartOutcome | undefined> {
-    const limits = { deadlineMs: dependencies.deadlines.startMs, signal };
-    try {
-      const existing = await describeInstance(dependencies, refOf(call), limits);
-      if (existing?.fingerprint === undefined) return undefined;
-      if (existing.fingerprint !== fingerprint) return { kind: 'mismatch' };
-      const { snapshot } = existing;
-      return { kind: snapshot.status === 'running' ? 'joined' : 'replayed', snapshot };
-    } catch (cause) {
+  const look = (call: StartCall, signal?: AbortSignal): Promise<StartOutcome | undefined> =>
+    lookUp(dependencies, call, { deadlineMs: dependencies.deadlines.startMs, signal }).catch((cause: unknown) =>
       // This caller, or another, has started the instance before.
-      return { kind: 'unknown', cause };
-    }
-  }
+      ({ kind: 'unknown', cause }),
+    );
 
   return {
     /** As {@link createStarts} has it, with one call for a duplicate that this process has seen. */
-    async start(call: StartCall, signal?: AbortSignal): Promise<StartOutcome> {
-      const { definition, tenant, body } = call;
-      const fingerprint = call.fingerprint ?? fingerprintOf({ tenant, process: definition.name, body });
+    async start(asked: StartCall, signal?: AbortSignal): Promise<StartOutcome> {
+      const fingerprint = startFingerprintOf(asked);
+      const call = { ...asked, fingerprint };
       const ref = refOf(call);
       // No part contains a space.
       const start = [ref.tenant, ref.process, ref.key, ref.generation, fingerprint].join(' ');
-      const found = isKnown(start) && call.replacesClosed !== true ? await look(call, fingerprint, signal) : undefined;
+      const found = isKnown(start) && call.replacesClosed !== true ? await look(call, signal) : undefined;
       if (found !== undefined) return found;
-      const outcome = await starts.start({ ...call, fingerprint }, signal);
+      const outcome = await starts.start(call, signal);
       if ('snapshot' in outcome) remember(start);
       return outcome;
     },

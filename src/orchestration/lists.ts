@@ -1,5 +1,6 @@
 import type { ProcessDefinition } from '../definition/definition.ts';
 import type { CallDependencies } from './calls.ts';
+import { createCounting } from './counting.ts';
 import { openCursor, sealCursor } from './cursor.ts';
 import { readProblemOf } from './failures.ts';
 import { type InstanceSnapshot, toSnapshot, type WorkflowExecutionInfo } from './instances.ts';
@@ -23,13 +24,9 @@ interface ListRequest {
 const ownLane = '~portico';
 
 /** The gateway's part that finds and counts instances. Temporal rations such questions: ten a second in all. */
-export function createLists({ connection, namespace, deadlines, cursorSecret, visibilityTurn }: ListDependencies) {
-  const countBy = async (query: string, lane: string): Promise<number> => {
-    await visibilityTurn?.(lane);
-    const { workflowService } = connection.within({ deadlineMs: deadlines.readMs });
-    const { count } = await workflowService.countWorkflowExecutions({ namespace, query });
-    return Number(count);
-  };
+export function createLists(dependencies: ListDependencies) {
+  const { connection, namespace, deadlines, cursorSecret, visibilityTurn } = dependencies;
+  const countBy = createCounting(dependencies);
 
   return {
     /**
@@ -64,7 +61,7 @@ export function createLists({ connection, namespace, deadlines, cursorSecret, vi
     countOpen: (processName: string, step?: string): Promise<number> =>
       countBy(openInstancesQueryOf(processName, step), ownLane),
 
-    /** Whether a tenant may have one more open instance of a process, as far as counts from time to time can tell. */
+    /** A place for one more open instance of a tenant, as far as counts from time to time can tell; undefined for none. */
     admitOpen: createOpenCounts({
       count: (processName, tenant) => countBy(openOfTenantQueryOf(processName, tenant), tenant),
     }),

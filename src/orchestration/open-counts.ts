@@ -5,6 +5,15 @@ interface Entry {
   /** Let in since the count began. */
   admitted: number;
   counting: Promise<void> | undefined;
+  /** How many counts have begun, and the number of the last that succeeded. */
+  begun: number;
+  succeeded: number;
+}
+
+/** Room for one instance more. */
+export interface OpenPlace {
+  /** For a start that has created none after all. */
+  giveBack(): void;
 }
 
 interface Asked {
@@ -28,7 +37,14 @@ export function createOpenCounts({ count }: { count: (process: string, tenant: s
   const entries = new Map<string, Entry>();
 
   function entryOf(key: string): Entry {
-    const entry = entries.get(key) ?? { counted: 0, countedAtMs: -Infinity, admitted: 0, counting: undefined };
+    const entry = entries.get(key) ?? {
+      counted: 0,
+      countedAtMs: -Infinity,
+      admitted: 0,
+      counting: undefined,
+      begun: 0,
+      succeeded: 0,
+    };
     // The entry that was used longest ago goes first.
     entries.delete(key);
     entries.set(key, entry);
@@ -40,10 +56,12 @@ export function createOpenCounts({ count }: { count: (process: string, tenant: s
   function recount(entry: Entry, { process: name, tenant }: Asked): Promise<void> {
     entry.counting ??= (async () => {
       const before = entry.admitted;
+      const number = (entry.begun += 1);
       try {
         entry.counted = await count(name, tenant);
         entry.countedAtMs = performance.now();
         entry.admitted -= before;
+        entry.succeeded = number;
       } catch {
         // Temporal refuses counts above its ration: the next start asks again.
       } finally {
@@ -53,15 +71,21 @@ export function createOpenCounts({ count }: { count: (process: string, tenant: s
     return entry.counting;
   }
 
-  /** Whether the tenant may have one more. One that is let in counts at once. */
-  return async function admitOpen(asked: Asked): Promise<boolean> {
+  /** A place for one more, which counts at once; undefined where the tenant may have no more. */
+  return async function admitOpen(asked: Asked): Promise<OpenPlace | undefined> {
     const entry = entryOf(`${asked.tenant}/${asked.process}`);
     const isFull = () => entry.counted + entry.admitted >= asked.limit;
     const ageMs = performance.now() - entry.countedAtMs;
     if (isFull() && ageMs > refusableForMs) await recount(entry, asked);
     else if (ageMs > goodForMs) void recount(entry, asked);
-    if (isFull()) return false;
+    if (isFull()) return undefined;
     entry.admitted += 1;
-    return true;
+    const { begun } = entry;
+    return {
+      giveBack() {
+        // A count that began later has taken the place out already.
+        if (entry.succeeded <= begun) entry.admitted -= 1;
+      },
+    };
   };
 }

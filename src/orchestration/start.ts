@@ -46,9 +46,9 @@ export const createStarts = (dependencies: StartDependencies) => ({
    */
   async start(call: StartCall, signal?: AbortSignal): Promise<StartOutcome> {
     const { namespace, deadlines } = dependencies;
-    const { definition, tenant, key, body } = call;
+    const { definition, key } = call;
     const limits = { deadlineMs: deadlines.startMs, signal };
-    const fingerprint = call.fingerprint ?? fingerprintOf({ tenant, process: definition.name, body });
+    const fingerprint = startFingerprintOf(call);
     const startedAt = call.startedAt ?? new Date().toISOString();
     const raw = await beforeSending(() => toRawStart(call, { namespace, fingerprint, startedAt }));
     const step = firstStepOf(definition);
@@ -68,16 +68,24 @@ export const createStarts = (dependencies: StartDependencies) => ({
 
   /** What an equal start would find, without starting anything: undefined for no instance. Throws a read Problem. */
   async findStarted(call: StartCall, signal?: AbortSignal): Promise<StartOutcome | undefined> {
-    const { definition, tenant, body } = call;
-    const existing = await describeInstance(dependencies, refOf(call), {
-      deadlineMs: dependencies.deadlines.readMs,
-      signal,
-    });
-    if (existing === undefined) return undefined;
-    const fingerprint = fingerprintOf({ tenant, process: definition.name, body });
-    return existing.fingerprint === fingerprint ? foundAs(existing.snapshot) : { kind: 'mismatch' };
+    return lookUp(dependencies, call, { deadlineMs: dependencies.deadlines.readMs, signal });
   },
 });
+
+/** What is there under the key of a start, by one Describe: undefined for no instance. Throws a read Problem. */
+export async function lookUp(
+  dependencies: Pick<CallDependencies, 'connection' | 'namespace'>,
+  call: StartCall,
+  limits: CallLimits,
+): Promise<StartOutcome | undefined> {
+  const existing = await describeInstance(dependencies, refOf(call), limits);
+  if (existing === undefined) return undefined;
+  return existing.fingerprint === startFingerprintOf(call) ? foundAs(existing.snapshot) : { kind: 'mismatch' };
+}
+
+/** What tells an equal start from another one of the same key. */
+export const startFingerprintOf = ({ definition, tenant, body, fingerprint }: StartCall): string =>
+  fingerprint ?? fingerprintOf({ tenant, process: definition.name, body });
 
 const foundAs = (snapshot: InstanceSnapshot): StartOutcome => ({
   kind: snapshot.status === 'running' ? 'joined' : 'replayed',

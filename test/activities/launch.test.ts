@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { createLaunchActivities } from '../../activities/launch.ts';
+import { createLaunch } from '../../activities/launch.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { createGateway } from '../../src/orchestration/gateway.ts';
 import { allotmentsV1, allowance } from '../fixtures/allotments.ts';
@@ -19,7 +19,7 @@ let opened: ReturnType<typeof openGateway>;
 function openGateway(address: string) {
   const { connection, close } = createConnection({ settings: { address, tls: false }, observe: () => undefined });
   const gateway = createGateway({ connection, namespace: 'default', deadlines });
-  return { gateway, close, ...createLaunchActivities({ gateway, definitions, judging: judgesNothing }) };
+  return { gateway, close, launch: createLaunch({ gateway, definitions, judging: judgesNothing }) };
 }
 
 beforeAll(() => {
@@ -66,14 +66,11 @@ it('answers for what it started before, also where the definition would refuse i
   expect(await opened.launch(asked)).toMatchObject({ kind: 'created' });
   allowance.most = 0;
   expect(await opened.launch(asked)).toMatchObject({ kind: 'joined' });
-  await expect(opened.launch({ ...asked, key: unique('key') })).rejects.toMatchObject({ type: 'unavailable' });
+  await expect(opened.launch({ ...asked, key: unique('key') })).rejects.toMatchObject({ code: 'limit-reached' });
 });
 
 it('fails as one that may be repeated where Temporal does not answer', async () => {
   const nowhere = openGateway('127.0.0.1:1');
-  await expect(nowhere.launch({ ...order, key: 'k' })).rejects.toMatchObject({
-    type: 'unavailable',
-    nonRetryable: false,
-  });
+  await expect(nowhere.launch({ ...order, key: 'k' })).rejects.toMatchObject({ kind: { retryable: true } });
   await nowhere.close();
 });

@@ -150,6 +150,24 @@ describe('an action', () => {
     expect(late.body.output).toEqual(first.body.output);
   });
 
+  it('repeated gets its first answer also where its time has become too late for the task', async () => {
+    const isoIn = (ms: number) => new Date(Date.now() + ms).toISOString();
+    const { body } = await create(task({ after: undefined, at: isoIn(3_800), expiresAt: isoIn(4_000) }));
+    const asked = { at: isoIn(3_500) };
+    const first = await portico.post(`${path}/${body.id}/reschedule`, asked, keyed('r'));
+    expect(first.status).toBe(202);
+    await until(
+      () => Date.now(),
+      (now) => now > Date.parse(body.expiresAt),
+    );
+    const again = await portico.post(`${path}/${body.id}/reschedule`, asked, keyed('r'));
+    expect(again.body.output).toEqual(first.body.output);
+    const other = await portico.post(`${path}/${body.id}/reschedule`, { at: isoIn(1) }, keyed('r'));
+    expect(other.body).toMatchObject({ code: 'idempotency-mismatch' });
+    const fresh = await portico.post(`${path}/${body.id}/reschedule`, asked, keyed('s'));
+    expect(fresh.body).toMatchObject({ code: 'invalid-request' });
+  });
+
   it('may not let the task outlive its expiry', async () => {
     const { body } = await create(task({ expiresAt: new Date(Date.now() + 7_200_000).toISOString() }));
     const refused = await act(body.id, 'reschedule', { after: 'PT3H' });
@@ -198,71 +216,19 @@ describe('a start', () => {
     expect([refused.status, refused.body.code]).toEqual([429, 'limit-reached']);
     expect((await small.post(path, task(), keyed(taken[0]?.body.id, { tenant }))).status).toBe(202);
   });
-});
 
-describe('a process', () => {
-  /** A transfer above the limit, without its key. */
-  const transfer = (other: object = {}) => {
-    const { transferId: _, ...body } = transferOf('x', aboveLimit);
-    return { ...body, ...other };
-  };
-  const deliver = (input: object, name = 'transfers') => ({ process: { name, input } });
-
-  it('is started by whoever delayed it, and not approved by them', async () => {
-    const { body } = await create({ after: 'PT0S', deliver: deliver(transfer()) }, unique('t'), { subject: 'alice' });
-    expect(body).toMatchObject({ delivers: 'process', process: { name: 'transfers', version: 1 } });
-    const { started } = (await ended(body.id)).body.result;
-    expect(started).toEqual({
-      process: 'transfers',
-      id: deliveryIdOf({ tenant: portico.tenant, key: body.id, generation: 1 }),
-    });
-    const instance = `/v1/transfers/${started.id}`;
-    await until(
-      () => portico.get(instance),
-      ({ body: told }) => told.step === 'awaiting-approval',
-    );
-    const own = await portico.post(`${instance}/approve`, {}, { subject: 'alice' });
-    expect([own.status, own.body.code]).toEqual([403, 'second-person-required']);
-    expect((await portico.post(`${instance}/approve`, {}, { subject: 'bob' })).status).toBe(202);
-  });
-
-  it('needs the permission to start it: at the creation, and for each action that lets it start', async () => {
-    const permissions = [
-      'delayed-tasks:start',
-      'delayed-tasks:reschedule',
-      'delayed-tasks:run-now',
-      'delayed-tasks:cancel',
-    ];
-    const body = { after: 'PT1H', deliver: deliver(transfer()) };
-    expect((await create(body, unique('t'), { permissions })).body.code).toBe('forbidden');
-    const created = await create(body);
-    // Also a repetition.
-    expect((await create(body, created.body.id, { permissions })).body.code).toBe('forbidden');
-    const { id } = created.body;
-    expect((await act(id, 'reschedule', { after: 'PT2H' }, { permissions })).body.code).toBe('forbidden');
-    expect((await act(id, 'run-now', {}, { permissions })).body.code).toBe('forbidden');
-    // 200 where it has ended by the time that the answer is made.
-    expect([200, 202]).toContain((await act(id, 'cancel', {}, { permissions })).status);
-  });
-
-  it('has its input judged when the task is created', async () => {
-    const wrong = await create({ after: 'PT1H', deliver: deliver(transfer({ amount: 5 })) });
-    expect([wrong.status, wrong.body.errors[0].pointer]).toEqual([400, '/deliver/process/input/amount']);
-    const unknown = await create({ after: 'PT1H', deliver: deliver({}, 'nothing') });
-    expect([unknown.status, unknown.body.errors[0].pointer]).toEqual([400, '/deliver/process/name']);
-    const both = await create({ after: 'PT1H', deliver: deliver(transfer()), payload: 1 });
-    expect([both.status, both.body.errors[0].pointer]).toEqual([400, '/payload']);
-  });
-
-  it('that was started otherwise under its key ends the task dead, with the code', async () => {
-    const transferId = unique('transfer');
-    await portico.post('/v1/transfers', transferOf(transferId));
-    const { body } = await create({ after: 'PT0S', deliver: deliver(transfer({ transferId })) });
-    expect((await ended(body.id)).body.result).toEqual({
-      outcome: 'dead',
-      reason: 'idempotency-mismatch',
-      attempts: 1,
-    });
+  it('takes no room where it is repeated, and a schedule of tasks takes none', async () => {
+    const tenant = unique('tenant');
+    const start = (key: string) => small.post(path, task(), keyed(key, { tenant }));
+    const replies = [];
+    for (const key of ['one', 'one', 'one', 'one', 'two']) replies.push(await start(key));
+    const action = { process: 'delayed-tasks', input: task() };
+    for (let count = 0; count < 3; count += 1) {
+      const body = { name: unique('s'), spec: { cron: ['@yearly'] }, action };
+      replies.push(await small.post('/v1/schedules', body, { tenant }));
+    }
+    replies.push(await start('three'));
+    expect(replies.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202, 201, 201, 201, 202]);
   });
 });
 

@@ -125,6 +125,26 @@ describe.concurrent('a firing', () => {
     expect(transfer.body).toMatchObject({ outcome: 'cancelled', result: { by: 'alice' } });
   });
 
+  it('is skipped while an earlier instance can still be resumed: the engine ended it, and its row has no outcome', async () => {
+    await portico.openAccounts('owner', 'owed');
+    const input = { from: 'owner', to: 'owed', amount: { currency: 'EUR', minor: '50000' } };
+    const action = { process: 'transfers', input };
+    const { path } = await createSchedule(portico, { spec: everySecond, action, overlap: 'skip' });
+    const [first] = await firingsOf(portico, path, 1);
+    await until(
+      () => portico.get(first?.instance.href ?? ''),
+      ({ body }) => body.step === 'awaiting-approval',
+    );
+    await operator.terminate(`${portico.tenant}/transfers/${first?.instance.id ?? ''}`);
+    const { skipped } = (await seen(path)).counts as { skipped: number };
+    const after = await until(
+      () => seen(path),
+      ({ counts }) => counts.fired > 1 || counts.skipped > skipped + 4,
+    );
+    expect(after.counts.fired).toBe(1);
+    await remove(portico, path);
+  });
+
   it('belongs to whoever made the schedule, who cannot approve what it starts', async () => {
     await portico.openAccounts('giver', 'taker');
     const input = { from: 'giver', to: 'taker', amount: { currency: 'EUR', minor: '500' } };

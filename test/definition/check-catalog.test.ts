@@ -34,6 +34,12 @@ describe('the catalog', () => {
     expect(fault(probesV1, { ...probesV1, name: 'others' })).toThrow('the address /v1/probes is declared twice');
   });
 
+  it('names a process that has the name or the address of a resource', () => {
+    const message = 'process schedules version 1: the name schedules is that of a resource';
+    expect(fault({ ...probesV1, name: 'schedules' })).toThrow(message);
+    expect(fault({ ...probesV1, collection: 'accounts' })).toThrow('the name accounts is that of a resource');
+  });
+
   it('takes a second version beside the first', () => {
     expect(fault(probesV1, { ...probesV1, version: 2 })).not.toThrow();
   });

@@ -91,6 +91,7 @@ export async function openDelayedTasks({ address, deadLetterMs }: { address: str
     queues: { publish: ({ messageId, body, queue }) => receive(queue, messageId, body) },
     gateway: {
       findStarted: () => Promise.resolve(undefined),
+      admitOpen: () => Promise.resolve(undefined),
       start: (call) => {
         starts.push(call);
         const snapshot = { id: call.key, status: 'running', startedAt: new Date().toISOString() } as const;

@@ -6,6 +6,7 @@ import type { ScheduledLaunch } from '../../src/definition/scheduled-launch.ts';
 import { createConnection } from '../../src/orchestration/connection.ts';
 import { createGateway } from '../../src/orchestration/gateway.ts';
 import { Problem } from '../../src/problems.ts';
+import { allotmentsV1 } from '../fixtures/allotments.ts';
 import { probesV1 } from '../fixtures/probes.ts';
 import { judgesNothing } from './judging.ts';
 import { until } from './until.ts';
@@ -44,8 +45,9 @@ export async function openLaunches({ address }: { address: string }) {
         return { kind: 'unknown', cause: new Error('the worker was killed') };
       },
     },
-    definitions: [definition],
+    definitions: [definition, { ...allotmentsV1, taskQueue: probes.taskQueue }],
     judging: judgesNothing,
+    permanentRows: {},
     observeFiring: (_process, result) => void results.push(result),
   });
   const { taskQueue } = await workers.startWorker({ activities });
@@ -78,8 +80,8 @@ export async function openLaunches({ address }: { address: string }) {
           async () => gateway.describe(await addressOf()),
           (snapshot) => snapshot?.status === 'running',
         ),
-      /** Its status once it has looked at the instance so often, or has ended before. */
-      async looks(count: number): Promise<string> {
+      /** `RUNNING` once it has looked at the instance so often, or its result where it has ended before. */
+      async looks(count: number): Promise<unknown> {
         const ask = async () => ({
           status: (await handle.describe()).status.name,
           events: (await handle.fetchHistory()).events ?? [],
@@ -88,7 +90,8 @@ export async function openLaunches({ address }: { address: string }) {
           scheduled?.activityType?.name === 'look';
         const isDone = ({ status, events }: Awaited<ReturnType<typeof ask>>) =>
           status !== 'RUNNING' || events.filter(isLook).length >= count;
-        return (await until(ask, isDone)).status;
+        const { status } = await until(ask, isDone);
+        return status === 'RUNNING' ? status : handle.result();
       },
       finish: async () =>
         gateway.act({ ...(await addressOf()), action: 'finish', body: {}, input: {}, actor: startedBy }),

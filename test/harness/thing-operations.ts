@@ -88,6 +88,6 @@ const never = () => new Promise<never>(() => undefined);
 export const slowOperations: readonly Operation[] = [
   probe({ operationId: 'getSlow', path: '/v1/slow', process: 'things', handle: never }),
   probe({ operationId: 'getSlowRow', path: '/v1/slow-row', handle: never }),
-  probe({ operationId: 'getSlowPlan', path: '/v1/slow-plan', problems: ['orchestration-timeout'], handle: never }),
+  probe({ operationId: 'getSlowEngine', path: '/v1/slow-engine', dependsOn: ['orchestration'], handle: never }),
   probe({ ...start, operationId: 'startSlow', path: '/v1/slow', body: z.unknown(), handle: never }),
 ];

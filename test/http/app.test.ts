@@ -130,7 +130,7 @@ describe('a handler that takes too long', () => {
       status: 504,
       body: { code: 'orchestration-timeout', retryable: true, effect: 'none' },
     });
-    expect(await api.send('/v1/slow-plan')).toMatchObject({ body: { code: 'orchestration-timeout' } });
+    expect(await api.send('/v1/slow-engine')).toMatchObject({ body: { code: 'orchestration-timeout' } });
     expect(await api.send('/v1/slow-row')).toMatchObject({
       status: 503,
       body: { code: 'database-unavailable', retryable: true, effect: 'none' },

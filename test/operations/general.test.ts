@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { permissionOf } from '../../src/definition/definition.ts';
-import { generalFilters, reservedVerbs } from '../../src/definition/reserved-names.ts';
-import { operationsOf } from '../../src/operations/index.ts';
+import { generalFilters, reservedCollections, reservedVerbs } from '../../src/definition/reserved-names.ts';
+import { operationsOf, operationsWith } from '../../src/operations/index.ts';
 import { probesV1 } from '../fixtures/probes.ts';
 
 /** A definition without anything of its own: what is left is served for every process. */
@@ -12,6 +12,11 @@ it('every verb of the general operations is reserved, in addresses and in permis
   const inPermissions = general.map(({ permission }) => permission.replace('probes:', ''));
   expect(inAddresses).toContain('result');
   expect([...inAddresses, ...inPermissions].filter((verb) => !reservedVerbs.has(verb))).toEqual([]);
+});
+
+it('what every resource is called is reserved, in addresses and in permissions', () => {
+  const named = operationsWith([]).flatMap(({ path, permission }) => [path.split('/')[2], permission.split(':')[0]]);
+  expect(new Set(named)).toEqual(reservedCollections);
 });
 
 it('the verbs of what is to come are reserved', () => {

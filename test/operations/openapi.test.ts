@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { operations } from '../../src/operations/index.ts';
 import { renderOpenApi } from '../../src/operations/openapi.ts';
 import type { Operation } from '../../src/operations/operation.ts';
 import { probe } from '../harness/thing-operations.ts';
@@ -64,5 +65,34 @@ describe('an answer', () => {
       responses: { 200: { description: 'Anything.', body: z.object({}), headers: ['ETag'] } },
     });
     expect(headersOf(200)).toMatchObject([{ name: 'ETag', required: true }]);
+  });
+});
+
+describe('what can be away', () => {
+  const codes = (operation: Partial<Operation>) =>
+    Object.values(documented(operation).responses)
+      .flatMap(({ description }) => [...description.matchAll(/`([a-z-]+)`:/g)].map(([, code]) => code))
+      .filter((code) => /^(orchestration|database)-|^outcome/.test(code ?? ''))
+      .sort();
+
+  it('is the database for a resource, and the engine for a process', () => {
+    expect(codes({})).toEqual(['database-unavailable']);
+    expect(codes({ process: 'things' })).toEqual(['orchestration-timeout', 'orchestration-unavailable']);
+  });
+
+  it('is what the operation says otherwise', () => {
+    expect(codes({ dependsOn: ['orchestration'] })).toEqual(['orchestration-timeout', 'orchestration-unavailable']);
+    expect(codes({ method: 'POST', dependsOn: ['orchestration', 'database'] })).toEqual([
+      'database-unavailable',
+      'orchestration-unavailable',
+      'outcome-unknown',
+    ]);
+  });
+
+  it('is the engine for all that is asked of one schedule', () => {
+    const ofSchedules = operations.filter(({ path }) => path.startsWith('/v1/schedules'));
+    expect(ofSchedules.length).toBeGreaterThan(8);
+    for (const operation of ofSchedules)
+      expect(codes({ ...operation, path: '/v1/things' })).toContain('orchestration-unavailable');
   });
 });

@@ -13,7 +13,9 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 function counting(open: { count: number }) {
   const count = vi.fn(() => Promise.resolve(open.count));
-  return { count, admitOpen: createOpenCounts({ count }) };
+  const takePlace = createOpenCounts({ count });
+  const admitOpen = async (of: typeof asked) => (await takePlace(of)) !== undefined;
+  return { count, takePlace, admitOpen };
 }
 
 describe('the limit of open instances', () => {
@@ -44,8 +46,23 @@ describe('the limit of open instances', () => {
     expect(count).toHaveBeenCalledTimes(3);
   });
 
+  it('forgets a place that is given back, whether or not a count has come between', async () => {
+    const { admitOpen, takePlace } = counting({ count: 0 });
+    const first = await takePlace(asked);
+    await settle();
+    vi.advanceTimersByTime(61_000);
+    const second = await takePlace(asked);
+    await settle();
+    // The second count has taken the first place out.
+    first?.giveBack();
+    second?.giveBack();
+    expect([await admitOpen(asked), await admitOpen(asked), await admitOpen(asked)]).toEqual([true, true, true]);
+    expect(await admitOpen(asked)).toBe(false);
+  });
+
   it('keeps tenants apart, and lets in what cannot be counted', async () => {
-    const admitOpen = createOpenCounts({ count: () => Promise.reject(new Error('refused')) });
+    const takePlace = createOpenCounts({ count: () => Promise.reject(new Error('refused')) });
+    const admitOpen = async (of: typeof asked) => (await takePlace(of)) !== undefined;
     for (let count = 0; count < 3; count += 1) expect(await admitOpen(asked)).toBe(true);
     expect(await admitOpen(asked)).toBe(false);
     expect(await admitOpen({ ...asked, tenant: 'other' })).toBe(true);

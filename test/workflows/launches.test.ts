@@ -64,6 +64,8 @@ describe('a firing', () => {
   it('fails where nothing can be started, and where the engine ended the instance', async () => {
     const refused = await launches.begin({ process: 'nothing' });
     expect(await failureOf(refused.result())).toBe('invalid-request');
+    const full = await launches.begin({ process: 'allotments', input: { asked: 11 } });
+    expect(await failureOf(full.result())).toBe('limit-reached');
     const firing = await launches.begin();
     await firing.started();
     await firing.terminate();

@@ -56,7 +56,7 @@ export async function attempt({ input, context, details }: Task, progress: Progr
 }
 
 /** Counts a dead letter, and answers until when it may be delivered again. */
-export async function bury({ context: { tenant, key } }: Task): Promise<number> {
-  const { forMs } = await buryTask({ tenant, key });
+export async function bury(): Promise<number> {
+  const { forMs } = await buryTask();
   return Date.now() + forMs;
 }

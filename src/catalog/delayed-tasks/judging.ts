@@ -4,27 +4,19 @@ import { Problem } from '../../problems.ts';
 import { deliveryIdOf } from './delivery.ts';
 import { type DelayedTaskDetails, delayedTaskDetails } from './details.ts';
 import type { DelayedTaskInput, Nothing, Rescheduling } from './input.ts';
-import { delayedTaskSettings } from './settings.ts';
 import { dueAtMsOf, refused } from './times.ts';
 
 type Asked = AskedStart<DelayedTaskInput>;
 
 /**
- * What a delayed task is checked for when it is created: who may start its target, when it is due, where it goes, and how
- * many the tenant has open.
+ * What a delayed task is checked for when it is created: who may start its target, when it is due, and where it goes.
  */
 export async function prepareDelayedTask(asked: Asked): Promise<DelayedTaskDetails> {
-  const { input, principal, services, startedAt, signal } = asked;
-  const target = targetOf(asked);
+  const { input, startedAt } = asked;
+  const target = await targetOf(asked);
   const dueAtMs = await dueAtMsOf(input, Date.parse(startedAt));
   checkExpiry(input.expiresAt, dueAtMs);
   await judgeAddress(asked);
-  const { maxOpen } = services.settingsOf(delayedTaskSettings);
-  const hasRoom = await services.gateway.admitOpen(
-    { process: ownName, tenant: principal.tenant, limit: maxOpen },
-    signal,
-  );
-  if (!hasRoom) throw new Problem('limit-reached');
   return {
     dueAt: new Date(dueAtMs).toISOString(),
     ...(input.expiresAt === undefined ? {} : { expiresAt: new Date(input.expiresAt).toISOString() }),
@@ -34,20 +26,22 @@ export async function prepareDelayedTask(asked: Asked): Promise<DelayedTaskDetai
 
 const ownName = 'delayed-tasks';
 
-function targetOf({ input, key, principal, services }: Asked): Pick<DelayedTaskDetails, 'delivers' | 'process'> {
+/** Judges the target as if this caller started it now: when the task is due nobody is there to be judged. */
+async function targetOf(asked: Asked): Promise<Pick<DelayedTaskDetails, 'delivers' | 'process'>> {
+  const { input, key, principal, services } = asked;
   const { deliver } = input;
   if ('webhook' in deliver) return { delivers: 'webhook' };
   if ('queue' in deliver) return { delivers: 'queue' };
   const { name, version, input: body } = deliver.process;
+  if (name === ownName)
+    throw refused('/deliver/process/name', 'must be another process: a task cannot be delayed twice');
   const { tenant, permissions } = principal;
-  const { definition } = launchable(services.catalog, {
-    process: name,
-    version,
-    input: body,
-    key: deliveryIdOf({ tenant, key, generation: 1 }),
-    permissions,
-    at: '/deliver/process',
-  });
+  const id = deliveryIdOf({ tenant, key, generation: 1 });
+  const at = '/deliver/process';
+  const launch = launchable(services.catalog, { process: name, version, input: body, key: id, permissions, at });
+  const { definition } = launch;
+  // The definition takes the input that its own schema gave.
+  await definition.prepare?.({ ...asked, input: launch.input as never, key: id });
   return { delivers: 'process', process: { name: definition.name, version: definition.version } };
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration, wholeNumber } from '../../config/kinds.ts';
+import type { SettingsOf } from '../../config/process-settings.ts';
 
 /** What an operator sets for delayed tasks. */
 export const delayedTaskSettings = z.object({
@@ -12,3 +13,6 @@ export const delayedTaskSettings = z.object({
     .prefault('30d')
     .describe('How long a dead letter waits to be delivered again before its task ends as dead.'),
 });
+
+/** How many delayed tasks of one tenant may be open at once. */
+export const openLimit = (settingsOf: SettingsOf): number => settingsOf(delayedTaskSettings).maxOpen;

@@ -6,13 +6,15 @@ import { schedulesName } from '../../orchestration/schedules/raw-schedule.ts';
 import { Problem } from '../../problems.ts';
 import { type Answer, type Call, defineOperation, type Operation, type Services } from '../operation.ts';
 import { collectionPathOf } from '../representation.ts';
-import { backfilled, engineProblems, preview, schedule, triggered } from './schedules-answers.ts';
+import { backfilled, preview, schedule, triggered } from './schedules-answers.ts';
 import { backfill } from './schedules-backfills.ts';
 import { seenSchedule } from './schedules-changes.ts';
 import { backfillInput, pauseInput, previewInput, previewQuery, scheduleParams } from './schedules-schemas.ts';
 import { askedOf, instanceOf, schedulesPath, tagOf, toPreview, toSchedule } from './schedules-views.ts';
 
-const common = { tag: schedulesName, params: scheduleParams } as const;
+const common = { tag: schedulesName, params: scheduleParams, dependsOn: ['orchestration'] } as const;
+/** What a schedule starts may be judged by the database. */
+const judging = { ...common, dependsOn: ['orchestration', 'database'] } as const;
 const path = `${schedulesPath}/{name}`;
 
 const pauseOperation = (verb: 'pause' | 'resume', summary: string): Operation =>
@@ -27,7 +29,7 @@ const pauseOperation = (verb: 'pause' | 'resume', summary: string): Operation =>
     body: pauseInput,
     bodyIsOptional: true,
     responses: { 200: { description: 'The schedule, now so.', body: schedule, headers: ['ETag'] } },
-    problems: [...engineProblems, 'not-found'],
+    problems: ['not-found'],
     async handle({ principal, params: { name }, body: { reason } }, { gateway, catalog }) {
       const note = { reason, by: principal.actor.sub, at: new Date().toISOString() };
       const snapshot = await gateway.setPaused({ tenant: principal.tenant, name }, verb === 'pause', note);
@@ -79,7 +81,7 @@ export const scheduleActionOperations: readonly Operation[] = [
   pauseOperation('pause', 'Let a schedule fire no more, until it is resumed'),
   pauseOperation('resume', 'Let a paused schedule fire again; what it missed is not made up'),
   defineOperation({
-    ...common,
+    ...judging,
     operationId: 'triggerSchedule',
     method: 'POST',
     path: `${path}/trigger`,
@@ -96,7 +98,6 @@ export const scheduleActionOperations: readonly Operation[] = [
       },
     },
     problems: [
-      ...engineProblems,
       'not-found',
       'invalid-key',
       'idempotency-mismatch',
@@ -107,7 +108,7 @@ export const scheduleActionOperations: readonly Operation[] = [
     handle: (call, services) => trigger({ ...call, principal: call.principal, name: call.params.name }, services),
   }),
   defineOperation({
-    ...common,
+    ...judging,
     operationId: 'backfillSchedule',
     method: 'POST',
     path: `${path}/backfill`,
@@ -116,7 +117,7 @@ export const scheduleActionOperations: readonly Operation[] = [
     cost: 'action',
     body: backfillInput,
     responses: { 202: { description: 'The engine has begun with it.', body: backfilled } },
-    problems: [...engineProblems, 'not-found', 'limit-reached', 'not-configured', 'target-not-allowed'],
+    problems: ['not-found', 'not-configured', 'target-not-allowed'],
     handle: (call, services) => backfill({ ...call, principal: call.principal, name: call.params.name }, services),
   }),
   defineOperation({
@@ -129,7 +130,7 @@ export const scheduleActionOperations: readonly Operation[] = [
     cost: 'read',
     query: previewQuery,
     responses: previewed,
-    problems: [...engineProblems, 'not-found'],
+    problems: ['not-found'],
     async handle(call, services) {
       const { record } = await seenSchedule(call.params.name, call, services);
       return { status: 200, body: toPreview(askedOf(record).spec, call.query) };
@@ -137,6 +138,7 @@ export const scheduleActionOperations: readonly Operation[] = [
   }),
   defineOperation({
     tag: schedulesName,
+    dependsOn: [],
     operationId: 'previewScheduleSpec',
     method: 'POST',
     path: '/v1/schedule-previews',

@@ -4,9 +4,6 @@ import { overlap, replacement, scheduleName, scheduleSpec } from './schedules-sc
 
 const time = z.iso.datetime();
 
-/** What can go wrong because a schedule is kept by the engine, though it belongs to no process. */
-export const engineProblems = ['orchestration-unavailable', 'orchestration-timeout'] as const;
-
 export const preview = z
   .object({
     items: z.array(

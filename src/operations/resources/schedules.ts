@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { schedulesName } from '../../orchestration/schedules/raw-schedule.ts';
 import { defineOperation, type Operation } from '../operation.ts';
-import { engineProblems, schedule, schedulePage } from './schedules-answers.ts';
+import { schedule, schedulePage } from './schedules-answers.ts';
 import { answerWith, createOnce, replaceSeen, seenSchedule } from './schedules-changes.ts';
 import { scheduleInput, scheduleParams, scheduleReplacement } from './schedules-schemas.ts';
 import { schedulesPath, toScheduleItem } from './schedules-views.ts';
 
-const common = { tag: schedulesName } as const;
+const common = { tag: schedulesName, dependsOn: ['orchestration'] } as const;
+/** What a schedule starts may be judged by the database. */
+const judging = { tag: schedulesName, dependsOn: ['orchestration', 'database'] } as const;
 const maxBodyBytes = 16_384;
 const path = `${schedulesPath}/{name}`;
 
@@ -15,7 +17,7 @@ const one = { 200: { description: 'The schedule.', body: schedule, headers: ['ET
 /** Schedules are no process: each firing starts an instance of one. */
 export const scheduleOperations: readonly Operation[] = [
   defineOperation({
-    ...common,
+    ...judging,
     operationId: 'createSchedule',
     method: 'POST',
     path: schedulesPath,
@@ -32,7 +34,7 @@ export const scheduleOperations: readonly Operation[] = [
       },
       201: { description: 'Created.', body: schedule, headers: ['Location', 'ETag'] },
     },
-    problems: [...engineProblems, 'idempotency-mismatch', 'limit-reached', 'not-configured', 'target-not-allowed'],
+    problems: ['idempotency-mismatch', 'limit-reached', 'not-configured', 'target-not-allowed'],
     handle: createOnce,
   }),
   defineOperation({
@@ -48,7 +50,7 @@ export const scheduleOperations: readonly Operation[] = [
       cursor: z.string().max(4_096).optional().describe('From the page before.'),
     }),
     responses: { 200: { description: 'One page.', body: schedulePage } },
-    problems: [...engineProblems, 'invalid-cursor'],
+    problems: ['invalid-cursor'],
     async handle({ principal: { tenant }, query, signal }, { gateway }) {
       const { items, cursor } = await gateway.listSchedules({ tenant, ...query }, signal);
       return { status: 200, body: { items: items.map(toScheduleItem), ...(cursor === undefined ? {} : { cursor }) } };
@@ -64,12 +66,12 @@ export const scheduleOperations: readonly Operation[] = [
     cost: 'read',
     params: scheduleParams,
     responses: one,
-    problems: [...engineProblems, 'not-found'],
+    problems: ['not-found'],
     handle: async (call, services) =>
       answerWith(200, await seenSchedule(call.params.name, call, services), call, services),
   }),
   defineOperation({
-    ...common,
+    ...judging,
     operationId: 'replaceSchedule',
     method: 'PUT',
     path,
@@ -81,14 +83,7 @@ export const scheduleOperations: readonly Operation[] = [
     maxBodyBytes,
     understands: ['if-match'],
     responses: one,
-    problems: [
-      ...engineProblems,
-      'not-found',
-      'precondition-failed',
-      'limit-reached',
-      'not-configured',
-      'target-not-allowed',
-    ],
+    problems: ['not-found', 'precondition-failed', 'not-configured', 'target-not-allowed'],
     handle: (call, services) =>
       replaceSeen({ ...call, principal: call.principal, name: call.params.name, asked: call.body }, services),
   }),
@@ -102,7 +97,7 @@ export const scheduleOperations: readonly Operation[] = [
     cost: 'action',
     params: scheduleParams,
     responses: { 204: { description: 'It is gone.' } },
-    problems: [...engineProblems, 'not-found'],
+    problems: ['not-found'],
     async handle({ principal: { tenant }, params: { name }, signal }, { gateway }) {
       await gateway.deleteSchedule({ tenant, name }, signal);
       return { status: 204 };

@@ -1,8 +1,7 @@
-import type { ProcessDefinition } from '../definition/definition.ts';
-import { type Hold, lateRowMs, type PermanentRow, rowsOf } from '../definition/permanent-row.ts';
-import { interruptedStep } from '../definition/reserved-names.ts';
 import type { InstanceSnapshot } from '../orchestration/instances.ts';
-import type { Services } from './operation.ts';
+import type { ProcessDefinition } from './definition.ts';
+import { type Hold, lateRowMs, type PermanentRow, type PermanentRowsByName, rowsOf } from './permanent-row.ts';
+import { interruptedStep } from './reserved-names.ts';
 
 /** An instance as its callers are told it. */
 export interface Told extends InstanceSnapshot {
@@ -28,7 +27,7 @@ interface Listener {
 export async function tell(
   { definition, tenant }: Instances,
   snapshots: readonly InstanceSnapshot[],
-  permanentRows: Services['permanentRows'],
+  permanentRows: PermanentRowsByName,
   listener: Listener = {},
 ): Promise<Told[]> {
   const rows = rowsOf(definition, permanentRows);
@@ -47,11 +46,21 @@ export async function tell(
 export async function tellOne(
   instances: Instances,
   snapshot: InstanceSnapshot,
-  permanentRows: Services['permanentRows'],
+  permanentRows: PermanentRowsByName,
   listener: Listener = {},
 ): Promise<Told> {
   const [told = snapshot] = await tell(instances, [snapshot], permanentRows, listener);
   return told;
+}
+
+/** The instance of a key that the engine has forgotten, as its row tells it; undefined without a row. */
+export async function tellForgotten(
+  { definition, tenant }: Instances,
+  key: string,
+  permanentRows: PermanentRowsByName,
+): Promise<Told | undefined> {
+  const row = (await rowsOf(definition, permanentRows)?.find(tenant, [key]))?.get(key);
+  return row === undefined ? undefined : toldByRow(row);
 }
 
 /** An instance of which nothing but its row is known: its runs are forgotten. */
