@@ -24,7 +24,7 @@ function openDeliveries(limits: Parameters<typeof createDeliveryRoom>[0]) {
   const { deliver } = createDelayedTaskActivities({
     webhooks,
     queues: { publish: unused },
-    gateway: { start: unused, findStarted: unused },
+    gateway: { start: unused, findStarted: unused, admitOpen: unused },
     definitions: [],
     judging: judgesNothing,
     settingsOf: settingsWith(delayedTaskSettings, {}),
