@@ -34,6 +34,7 @@ export type PeerName =
   | 'all'
   | 'at-once'
   | 'api-at-once'
+  | 'elsewhere'
   | 'limited'
   | 'key-set'
   | 'large'
@@ -70,7 +71,9 @@ export async function openBench(options: BenchOptions) {
 
   async function open(name: PeerName): Promise<Peer> {
     const { pid, ask, url = '', adminUrl, stop } = await start(name, generator);
-    const context = { token, prefix: `${name}-${randomUUID().slice(0, 8)}`, knownKeys: 1 };
+    // Another process meets the instances of the first.
+    const prefix = (name === 'elsewhere' && (await peers.get('api'))?.prefix) || `${name}-${randomUUID().slice(0, 8)}`;
+    const context = { token, prefix, knownKeys: 1 };
     const load = (kind: LoadTask['kind'], loop: ClosedLoop | OpenLoop, of: RequestContext) =>
       ask({ kind, loop, context: of, pids: ownPids() });
     return {
@@ -147,6 +150,8 @@ const settingsOf = {
   /** All new transfers take the way of one commit. */
   'at-once': { ROLE: 'all', PORTICO_TRANSFERS_AT_ONCE_SHARE: '1' },
   'api-at-once': { ROLE: 'api', PORTICO_TRANSFERS_AT_ONCE_SHARE: '1' },
+  /** A second process like `api`. */
+  elsewhere: { ROLE: 'api' },
   /** Fetches the issuer's keys. */
   'key-set': { ROLE: 'api' },
   large: { ROLE: 'api' },
@@ -169,6 +174,7 @@ function starterOf({ temporal, deployment }: { temporal: TemporalServer; deploym
       case 'all':
       case 'at-once':
       case 'api-at-once':
+      case 'elsewhere':
       case 'limited':
       case 'key-set':
       case 'tasks':

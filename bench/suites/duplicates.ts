@@ -21,6 +21,7 @@ export async function duplicates(bench: Bench): Promise<SuiteResult> {
   const rounds = await inRounds(contenders, bench.rounds);
   const of = (kind: string) => rounds.get(kind) ?? [];
   for (const { name } of contenders) rpcs[name] = await rpcsOf(api, name);
+  rpcs['elsewhere'] = await rpcsElsewhere(bench);
   const row = (kind: string, name: string) => [
     name,
     String(rpcs[kind]),
@@ -36,6 +37,7 @@ export async function duplicates(bench: Bench): Promise<SuiteResult> {
   const rows = [
     row('start', 'fresh'),
     row('again', 'the same again, still running'),
+    row('elsewhere', 'the same again, at another process'),
     row('mismatch', 'the same key, another payload'),
     ...(isReal ? [row('replay', 'the same again, ended, with its result'), row('result', 'fresh, Prefer: wait')] : []),
   ];
@@ -44,7 +46,8 @@ export async function duplicates(bench: Bench): Promise<SuiteResult> {
     tables: [{ title: `Starts by one caller, role api, ${bench.temporal.name} server`, head, rows }],
     figures: {
       '7-fresh': exactFigure(rpcs['start'] ?? Number.NaN),
-      '7-duplicate': exactFigure(rpcs['again'] ?? Number.NaN),
+      '7-duplicate': exactFigure(rpcs['elsewhere']),
+      '7-again': exactFigure(rpcs['again'] ?? Number.NaN),
       '7-mismatch': exactFigure(rpcs['mismatch'] ?? Number.NaN),
       ...(isReal
         ? {
@@ -64,6 +67,14 @@ async function rpcsOf(peer: Peer, kind: string): Promise<number> {
   const loop = { callers: 1, rampMs: 0, windowMs: 60_000, maxRequests: counted };
   const { requests } = await peer.load(kind, loop);
   return ((await peer.countRpcs()) - before) / requests;
+}
+
+/** What a process makes of keys that another one has started: it has seen none of them. */
+async function rpcsElsewhere(bench: Bench): Promise<number> {
+  const other = await bench.peer('elsewhere');
+  const before = await other.countRpcs();
+  await other.know(knownKeys);
+  return ((await other.countRpcs()) - before) / knownKeys;
 }
 
 /** The kinds that need a worker. Once waits for their ends are answered, the known instances have ended as well. */

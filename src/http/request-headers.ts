@@ -26,13 +26,16 @@ export const understands = (operation: Declared, feature: RequestFeature): boole
   operation.understands?.includes(feature) === true ||
   (feature === 'idempotency-key' && operation.requires?.includes(feature) === true);
 
+/** Between commas; a comma in a quoted text is part of it. A text without its last quote goes to the end: no search begins anew. */
+const preferences = /(?:"(?:[^"\\]|\\.?)*(?:"|$)|[^",])+/g;
+
 /** A preference that cannot be understood is ignored (RFC 7240, 2). */
 function waitMsOf(headers: IncomingHttpHeaders, maxWaitMs: number): number {
   const prefer = headers['prefer'];
   if (prefer === undefined) return 0;
   const text = Array.isArray(prefer) ? prefer.join(',') : prefer;
-  // Preferences stand between commas; what follows a semicolon are parameters of one.
-  const [wait] = text.split(',').filter((preference) => /^\s*wait\s*=/i.test(preference));
+  // What follows a semicolon are parameters of one. Of the same preference twice the first counts.
+  const [wait] = text.match(preferences)?.filter((preference) => /^\s*wait\s*=/i.test(preference)) ?? [];
   const [, quoted, bare] = /=\s*(?:"(\d{1,6})"|(\d{1,6}))\s*(?:$|;)/.exec(wait ?? '') ?? [];
   const seconds = quoted ?? bare;
   return seconds === undefined ? 0 : Math.min(Number(seconds) * 1_000, maxWaitMs);

@@ -264,7 +264,7 @@ describe('a process with everything', () => {
     const asking = portico.get(`/v1/probes/${probeId}/result`, wait).then(note);
     await until(described, (count) => count > before);
     const idle = await until(standing, (each) => [...each.values()].every((count) => count === 0));
-    expect(idle.get('operation="startProbesV1",cost="start"')).toBe(0);
+    expect(idle.get('operation="startProbe",cost="start"')).toBe(0);
     expect(answered).toEqual([]);
     await portico.post(`/v1/probes/${probeId}/finish`, {});
     await Promise.all([starting, asking]);
