@@ -1,4 +1,5 @@
 import type { Attempt } from '../src/adapters/attempt.ts';
+import type { QueueMessage } from '../src/adapters/queues/broker.ts';
 import type { Queues } from '../src/adapters/queues/queues.ts';
 import type { Webhooks } from '../src/adapters/webhooks/webhooks.ts';
 import type { DelayedTaskInput } from '../src/catalog/delayed-tasks.ts';
@@ -67,9 +68,15 @@ interface Dependencies extends LaunchDependencies {
   readonly signalOf: (input: object) => AbortSignal | undefined;
 }
 
-/** Decides whether a receiver may take a slot. `leave` gives it back. Undefined where it may not now. */
+/** Decides which attempts may begin. `leave` gives a place back. Undefined where the attempt may not begin now. */
 export interface DeliveryRoom {
-  enter(receiver: string): { leave(): void } | undefined;
+  /** `suspect`: whose slowness it is where the attempt is slow. */
+  enter(asked: {
+    readonly tenant: string;
+    readonly receiver: string;
+    readonly suspect: string;
+    readonly signal?: AbortSignal;
+  }): Promise<{ leave(): void } | undefined>;
 }
 
 // Chance spreads those that come again.
@@ -80,7 +87,7 @@ const deferred = (): Tried => ({ kind: 'deferred', forMs: Math.round(5_000 + Mat
  * must tell by that.
  */
 export function createDelayedTaskActivities(dependencies: Dependencies) {
-  const { webhooks, queues, deliveryObserver, deliveryRoom, settingsOf, signalOf } = dependencies;
+  const { webhooks, deliveryObserver, deliveryRoom, settingsOf, signalOf } = dependencies;
   const launch = createLaunch(dependencies);
 
   /** Makes the attempt unless the task has expired, and counts what became of it. */
@@ -109,22 +116,19 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
       const id = deliveryIdOf(task);
       const body = deliveryBodyOf(task, { dueAt, payload });
       const sent = { tenant: task.tenant, body, timeoutMs, signal: signalOf(order) };
-      const send = (): Promise<Attempt> =>
+      const send = (): Promise<Attempt | undefined> =>
         'webhook' in target
-          ? webhooks.send({ ...sent, id, target: target.webhook })
-          : queues.publish({ ...sent, messageId: id, queue: target.queue.name });
+          ? webhooks.send({ ...sent, id, target: target.webhook, enter: entryOf(task, deliveryRoom) })
+          : publish(dependencies, { ...sent, messageId: id, queue: target.queue.name });
       return typed(() =>
         observed('webhook' in target ? 'webhook' : 'queue', order, async () => {
-          const place = deliveryRoom.enter(receiverOf(task, target));
-          if (place === undefined) return deferred();
           try {
-            return { ...(await send()), deliveryId: id };
+            const attempt = await send();
+            return attempt === undefined ? deferred() : { ...attempt, deliveryId: id };
           } catch (error) {
             // Nothing was sent: the database, which has the secrets, is away.
             if (error instanceof Problem && error.kind.retryable) return deferred();
             throw error;
-          } finally {
-            place.leave();
           }
         }),
       );
@@ -142,6 +146,27 @@ export function createDelayedTaskActivities(dependencies: Dependencies) {
       }),
   };
 }
+
+/** All queues are slow together: they have one broker. */
+async function publish(
+  { queues, deliveryRoom }: Pick<Dependencies, 'queues' | 'deliveryRoom'>,
+  message: QueueMessage,
+): Promise<Attempt | undefined> {
+  const { tenant, queue } = message;
+  const place = await deliveryRoom.enter({ tenant, receiver: `queue ${queue}`, suspect: 'queues' });
+  if (place === undefined) return undefined;
+  try {
+    return await queues.publish(message);
+  } finally {
+    place.leave();
+  }
+}
+
+/** A receiver that hangs for one tenant may be fast for another. */
+const entryOf =
+  ({ tenant }: DelayedTaskKey, room: DeliveryRoom) =>
+  (receiver: string, signal: AbortSignal) =>
+    room.enter({ tenant, receiver, suspect: `${tenant} ${receiver}`, signal });
 
 /** Nobody has judged the target of a target. No such task can be created. */
 const ownName = 'delayed-tasks';
@@ -162,11 +187,4 @@ async function startBy(
     // Repeating the start tells whether it had begun.
     return { kind: 'failed', reason: 'unavailable', deliveryId };
   }
-}
-
-/** Whose slowness it is. */
-function receiverOf({ tenant }: DelayedTaskKey, target: StrangerTarget): string {
-  if ('queue' in target) return 'queues';
-  if ('endpoint' in target.webhook) return `${tenant}/${target.webhook.endpoint}`;
-  return URL.canParse(target.webhook.url) ? new URL(target.webhook.url).origin : target.webhook.url;
 }

@@ -44,7 +44,10 @@ export async function startWorkerRole(options: WorkerRoleOptions) {
     judging,
     permanentRows: permanentRowsIn(storage.workAdapters),
     deliveryObserver: metrics.deliveries,
-    deliveryRoom: createDeliveryRoom({ slots: config.worker.deliverySlots }),
+    deliveryRoom: createDeliveryRoom({
+      slots: config.worker.deliverySlots,
+      perReceiver: config.worker.deliverySlotsPerReceiver,
+    }),
     signalOf,
     definitions: options.definitions,
     observeFiring: metrics.observeFiring,

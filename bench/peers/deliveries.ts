@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'undici';
-import type { Attempt } from '../../src/adapters/attempt.ts';
 import { createEndpoints } from '../../src/adapters/webhooks/endpoints.ts';
 import { resolverOf } from '../../src/adapters/webhooks/resolve.ts';
 import { createWebhooks, type WebhookTarget } from '../../src/adapters/webhooks/webhooks.ts';
 import { connectDatabase } from '../../src/database/database.ts';
 import { createLogger } from '../../src/observability/logger.ts';
+import { createDeliveryRoom } from '../../src/worker/delivery-room.ts';
 import { serveTasks } from '../load/child.ts';
 import { type LoadTask, runLoad } from '../load/task.ts';
 import type { Send } from '../load/window.ts';
@@ -24,6 +24,7 @@ const logger = createLogger({ level: 'silent' });
 const database = connectDatabase({ url: databaseUrl, poolMax: 8, logger });
 const ring = [{ id: 'bench', key: randomBytes(32) }];
 const endpoints = createEndpoints(database, { keys: { reveal: () => ring }, limit: 10, rotationTime: 0 });
+const room = createDeliveryRoom({ slots: 1_000, perReceiver: 100 });
 const webhooks = createWebhooks({
   endpoints,
   settings: {
@@ -31,16 +32,18 @@ const webhooks = createWebhooks({
     ports: [{ first: 1, last: 65_535 }],
     allowCidrs: ['127.0.0.0/8'],
     timeoutMax: 15_000,
-    attempts: 1_000,
-    attemptsPerReceiver: 100,
   },
   resolve: resolverOf([nameServer]),
 });
 await endpoints.createEndpoint({ tenant, endpointId: 'named', url: byName });
 
 async function attemptTo(target: WebhookTarget, index: number): Promise<void> {
-  const attempt: Attempt = await webhooks.send({ tenant, id: `dt_${index}`, target, body, timeoutMs: 15_000 });
-  if (attempt.kind !== 'delivered') throw new Error(`the attempt ended ${attempt.kind}: ${attempt.reason}`);
+  const message = { tenant, id: `dt_${index}`, target, body, timeoutMs: 15_000 };
+  const attempt = await webhooks.send({
+    ...message,
+    enter: (receiver, signal) => room.enter({ tenant, receiver, suspect: receiver, signal }),
+  });
+  if (attempt?.kind !== 'delivered') throw new Error(`the attempt ended ${attempt?.kind}: ${attempt?.reason}`);
 }
 
 const agent = new Agent();

@@ -118,6 +118,7 @@ const configOf = (values: Settings, given: Given, settingsOf: SettingsOf) => ({
     workflowSlots: values.PORTICO_WORKFLOW_SLOTS,
     activitySlots: values.PORTICO_ACTIVITY_SLOTS,
     deliverySlots: values.PORTICO_DELIVERY_SLOTS,
+    deliverySlotsPerReceiver: values.PORTICO_DELIVERY_SLOTS_PER_RECEIVER,
     cachedWorkflows: values.PORTICO_CACHED_WORKFLOWS,
     bundlePath: values.PORTICO_WORKFLOW_BUNDLE,
     coreMetricsPort: values.PORTICO_CORE_METRICS_PORT,

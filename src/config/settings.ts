@@ -156,6 +156,11 @@ export const settings = z.object({
     .describe(
       'Attempts to deliver delayed tasks that a worker makes at once. Receivers that hang get half of them at most.',
     ),
+  PORTICO_DELIVERY_SLOTS_PER_RECEIVER: wholeNumber(1, 10_000)
+    .prefault('100')
+    .describe(
+      'How many of these go to one receiver at once: one scheme, host and port, or one queue. Tenants take turns.',
+    ),
   PORTICO_CACHED_WORKFLOWS: wholeNumber(0, 100_000)
     .prefault('200')
     .describe('Workflows a worker keeps in memory, about 0.3 MiB each, for each task queue.'),

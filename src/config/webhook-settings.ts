@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { addressBlocks, duration, portRanges, someOf, wholeNumber } from './kinds.ts';
+import { addressBlocks, duration, portRanges, someOf } from './kinds.ts';
 
-/** What an operator sets for webhooks: where they may go, and how many go at once. */
+/** What an operator sets for webhooks: where they may go, and how long they may take. */
 export const webhookSettings = z.object({
   schemes: someOf('https', 'http')
     .prefault('https')
@@ -17,10 +17,4 @@ export const webhookSettings = z.object({
   timeoutMax: duration('1s', '15s')
     .prefault('15s')
     .describe('The longest time one attempt may take, where its caller asks for more. Callers ask for 15s at most.'),
-  attempts: wholeNumber(1, 100_000)
-    .prefault('1000')
-    .describe('Attempts under way at once in one process; tenants take turns for what is free.'),
-  attemptsPerReceiver: wholeNumber(1, 100_000)
-    .prefault('100')
-    .describe('Attempts under way at once from one process to one scheme, host and port.'),
 });

@@ -139,24 +139,13 @@ describe.skipIf(rabbitSkipReason() !== undefined)('RabbitMQ', () => {
     return { queue, ...queuesAt(url, [{ tenant, queue }]) };
   }
 
-  /** Takes everything from a queue. */
-  const messagesIn = (queue: string) =>
-    rabbit.with(async (connection) => {
-      const channel = await connection.createChannel();
-      const messages = [];
-      for (;;) {
-        const message = await channel.get(queue, { noAck: true });
-        if (message === false) return messages;
-        messages.push(message);
-      }
-    });
-  const idsIn = async (queue: string) => (await messagesIn(queue)).map(({ properties }) => properties.messageId);
+  const idsIn = async (queue: string) => (await rabbit.takeAll(queue)).map(({ properties }) => properties.messageId);
 
   it('gets a message with its id, as JSON, to be written to disk', async () => {
     const { queue, publish, check } = await openQueue();
     const message = messageTo(queue, { body: '{"text":"Grüße"}' });
     expect(await publish(message)).toEqual({ kind: 'delivered' });
-    const [got, ...more] = await messagesIn(queue);
+    const [got, ...more] = await rabbit.takeAll(queue);
     expect(more).toEqual([]);
     expect(got?.content.toString()).toBe('{"text":"Grüße"}');
     expect(got?.properties).toMatchObject({

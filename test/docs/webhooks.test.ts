@@ -41,7 +41,7 @@ it('it acts once for each message, refuses what it cannot verify, and lives thro
   const { key, target, secret } = await createEndpoint(url);
   const status = async (id: string, n: number) => {
     const attempt = await send(target, { id, body: JSON.stringify({ n }) });
-    return attempt.kind === 'delivered' ? 'delivered' : attempt.status;
+    return attempt?.kind === 'delivered' ? 'delivered' : attempt?.status;
   };
 
   expect(await status('task-0', 0)).toBe(400);

@@ -64,16 +64,10 @@ describe.skipIf(isSkipped)('a delayed task that delivers to a queue', () => {
   const countIn = async () =>
     rabbit.with(async (connection) => (await (await connection.createChannel()).checkQueue(queue)).messageCount);
 
-  const takeAll = () =>
-    rabbit.with(async (connection) => {
-      const channel = await connection.createChannel();
-      const messages = [];
-      for (;;) {
-        const message = await channel.get(queue, { noAck: true });
-        if (message === false) return messages;
-        const { id, payload } = JSON.parse(message.content.toString());
-        messages.push({ messageId: message.properties.messageId, id, payload });
-      }
+  const takeAll = async () =>
+    (await rabbit.takeAll(queue)).map(({ content, properties: { messageId } }) => {
+      const { id, payload } = JSON.parse(content.toString());
+      return { messageId, id, payload };
     });
 
   const resultOf = (path: string) =>

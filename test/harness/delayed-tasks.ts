@@ -46,6 +46,17 @@ export function createHeld() {
   return { receiver, reached, answer };
 }
 
+/** A task whose first attempt a cancel meets, and what the cancel is answered once the attempt has ended so. */
+export async function cancelDuringAttempt(tasks: Pick<DelayedTasks, 'begin'>, end: Attempt) {
+  const held = createHeld();
+  const task = await tasks.begin({ receiver: held.receiver });
+  await held.reached;
+  const cancelling = task.ask('cancel');
+  await task.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
+  held.answer(end);
+  return { task, answer: await cancelling };
+}
+
 export interface BeginOptions {
   readonly receiver?: Receiver;
   /** Milliseconds from now. */
@@ -95,7 +106,7 @@ export async function openDelayedTasks({ address, deadLetterMs }: { address: str
       observeAttempt: (_target, { kind }) => void observed.results.push(kind),
       countDeadLetter: () => void (observed.deadLetters += 1),
     },
-    deliveryRoom: createDeliveryRoom({ slots: 100 }),
+    deliveryRoom: createDeliveryRoom({ slots: 100, perReceiver: 100 }),
     signalOf: () => undefined,
   });
 

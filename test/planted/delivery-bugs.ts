@@ -96,6 +96,28 @@ export const deliveryBugs: readonly PlantedBug[] = [
     caughtBy: ['test/adapters/webhooks/endpoints.test.ts', 'is disabled by a 410'],
   },
   {
+    name: 'receivers that hang take every place',
+    edits: [
+      {
+        file: 'src/worker/delivery-room.ts',
+        find: '      if (isSlow && slow >= slots / 2) return undefined;\n',
+        put: '',
+      },
+    ],
+    caughtBy: ['test/worker/delivery-room.test.ts', 'receivers that hang get half of the slots at most'],
+  },
+  {
+    name: 'a delivery without a place counts as an attempt',
+    edits: [
+      {
+        file: 'src/adapters/webhooks/send.ts',
+        find: '  if (place === undefined) {\n    message.signal?.throwIfAborted();\n    return undefined;\n  }\n',
+        put: "  if (place === undefined) return failed('busy');\n",
+      },
+    ],
+    caughtBy: ['test/activities/deliveries.test.ts', 'the rest are put off and no attempts'],
+  },
+  {
     name: 'dead letters that wait are not counted',
     edits: [
       {

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ChannelModel, connect } from 'amqplib';
+import { type ChannelModel, connect, type GetMessage } from 'amqplib';
 import { freePort } from '../../src/worker/free-port.ts';
 import { leashOf } from '../harness/leash.ts';
+import { isRunnable } from './is-runnable.ts';
 
 export type RabbitServer = Awaited<ReturnType<typeof startRabbit>>;
 
@@ -79,6 +80,17 @@ export async function startRabbit() {
     },
     /** Runs `work` on a connection of its own. */
     with: <T>(work: (connection: ChannelModel) => Promise<T>): Promise<T> => withConnection(url, work),
+    /** Takes everything from a queue. */
+    takeAll: (queue: string): Promise<GetMessage[]> =>
+      withConnection(url, async (connection) => {
+        const channel = await connection.createChannel();
+        const messages = [];
+        for (;;) {
+          const message = await channel.get(queue, { noAck: true });
+          if (message === false) return messages;
+          messages.push(message);
+        }
+      }),
     async stop(): Promise<void> {
       await kill();
       const exit = once(epmd, 'exit');
@@ -151,12 +163,3 @@ async function withConnection<T>(url: string, work: (connection: ChannelModel) =
 
 const isAnswering = (url: string): Promise<boolean> =>
   withConnection(url, () => Promise.resolve(true)).catch(() => false);
-
-function isRunnable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createDeliveryRoom } from '../../src/worker/delivery-room.ts';
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['performance'] });
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -10,44 +10,112 @@ afterEach(() => {
 
 const slots = 10;
 
-/** A room in which so many receivers have been slow. */
-function roomWithSlow(count: number) {
-  const room = createDeliveryRoom({ slots });
-  const names = Array.from({ length: count }, (_, index) => `slow-${index}`);
-  const places = names.map((name) => room.enter(name));
-  vi.advanceTimersByTime(3_000);
-  return { room, places };
+/** A room that knows receivers by one name each. */
+function openRoom(limits: { readonly slots: number; readonly perReceiver: number }) {
+  const room = createDeliveryRoom(limits);
+  return {
+    enter: (name: string, tenant = 'acme', signal?: AbortSignal) =>
+      room.enter({ tenant, receiver: name, suspect: name, signal }),
+  };
 }
 
-describe('the room for deliveries', () => {
-  it('takes any receiver that nobody knows to be slow', () => {
-    const { room } = roomWithSlow(9);
-    expect(room.enter('unknown')).toBeDefined();
+const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1_000);
+
+describe('receivers that hang', () => {
+  /** A room in which so many receivers have been slow. */
+  async function roomWithSlow(count: number) {
+    const room = openRoom({ slots, perReceiver: 2 });
+    const names = Array.from({ length: count }, (_, index) => `slow-${index}`);
+    const places = await Promise.all(names.map((name) => room.enter(name)));
+    await seconds(3);
+    return { ...room, places };
+  }
+
+  it('keep none out that nobody knows to be slow', async () => {
+    const { enter } = await roomWithSlow(9);
+    expect(await enter('unknown')).toBeDefined();
   });
 
-  it('gives receivers that hang half of the slots at most', () => {
-    const { room, places } = roomWithSlow(5);
-    expect(room.enter('slow-0')).toBeUndefined();
+  it('get half of the slots at most', async () => {
+    const { enter, places } = await roomWithSlow(5);
+    expect(await enter('slow-0')).toBeUndefined();
     places[0]?.leave();
-    expect(room.enter('slow-1')).toBeDefined();
-    expect(room.enter('slow-1')).toBeUndefined();
+    expect(await enter('slow-1')).toBeDefined();
+    expect(await enter('slow-2')).toBeUndefined();
   });
 
-  it('remembers a slow receiver for a minute', () => {
-    const { room, places } = roomWithSlow(5);
+  it('are remembered for a minute', async () => {
+    const { enter, places } = await roomWithSlow(5);
     for (const place of places) place?.leave();
-    for (const name of [0, 1, 2, 3, 4]) expect(room.enter(`slow-${name}`)).toBeDefined();
-    expect(room.enter('slow-0')).toBeUndefined();
+    for (const index of [0, 1, 2, 3, 4]) expect(await enter(`slow-${index}`)).toBeDefined();
+    expect(await enter('slow-0')).toBeUndefined();
   });
 
-  it('forgets it after that minute, and once it has been fast again', () => {
-    const { room, places } = roomWithSlow(6);
+  it('are forgotten after that minute', async () => {
+    const { enter, places } = await roomWithSlow(6);
     places[0]?.leave();
-    vi.advanceTimersByTime(61_000);
+    await seconds(30);
+    expect(await enter('slow-0')).toBeUndefined();
+    await seconds(31);
     // Five others still hang.
-    const again = room.enter('slow-0');
-    expect(again).toBeDefined();
-    again?.leave();
-    expect(room.enter('slow-0')).toBeDefined();
+    expect(await enter('slow-0')).toBeDefined();
+  });
+});
+
+describe('one receiver', () => {
+  it('gets its places and no more, and the others wait two seconds for one', async () => {
+    const { enter } = openRoom({ slots: 1_000, perReceiver: 100 });
+    const entering = Array.from({ length: 500 }, () => enter('hangs'));
+    await seconds(1);
+    expect(await enter('another')).toBeDefined();
+    await seconds(2);
+    const entered = await Promise.all(entering);
+    expect(entered.filter((place) => place !== undefined)).toHaveLength(100);
+  });
+
+  it('that hangs is waited for by nobody', async () => {
+    const { enter } = openRoom({ slots, perReceiver: 1 });
+    await enter('hangs');
+    await seconds(3);
+    const refused: unknown[] = [];
+    for (let count = 0; count < 3; count += 1) void enter('hangs').then((place) => refused.push(place));
+    await seconds(0.1);
+    expect(refused).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('that is fast lets all in who came within these seconds', async () => {
+    const { enter } = openRoom({ slots: 1_000, perReceiver: 100 });
+    const served = Array.from({ length: 1_000 }, async () => {
+      const place = await enter('fast');
+      setTimeout(() => place?.leave(), 100);
+      return place;
+    });
+    await seconds(3);
+    expect(await Promise.all(served)).not.toContain(undefined);
+  });
+
+  it('serves tenants in turn', async () => {
+    const { enter } = openRoom({ slots, perReceiver: 1 });
+    const first = await enter('shared', 'acme');
+    const order: string[] = [];
+    const waiting = ['acme', 'acme', 'umbrella'].map(async (tenant) => {
+      const place = await enter('shared', tenant);
+      order.push(tenant);
+      place?.leave();
+    });
+    first?.leave();
+    await Promise.all(waiting);
+    expect(order).toEqual(['acme', 'umbrella', 'acme']);
+  });
+
+  it('keeps no place for an attempt that was given up', async () => {
+    const { enter } = openRoom({ slots, perReceiver: 1 });
+    const first = await enter('shared');
+    const giving = new AbortController();
+    const waiting = enter('shared', 'acme', giving.signal);
+    giving.abort();
+    expect(await waiting).toBeUndefined();
+    first?.leave();
+    expect(await enter('shared')).toBeDefined();
   });
 });

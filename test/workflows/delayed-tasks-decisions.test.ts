@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createHeld, type DelayedTasks, openDelayedTasks, refuses, refusesFirst } from '../harness/delayed-tasks.ts';
+import {
+  cancelDuringAttempt,
+  createHeld,
+  type DelayedTasks,
+  openDelayedTasks,
+  refuses,
+  refusesFirst,
+} from '../harness/delayed-tasks.ts';
 import { approver } from '../harness/instance-messages.ts';
 import { until } from '../harness/until.ts';
 import { temporalAddress } from '../servers/temporal.ts';
@@ -72,24 +79,14 @@ describe.concurrent('a task that waits', () => {
 
 describe.concurrent('during an attempt', () => {
   it('a cancel waits for its end, and is too late where it delivers', async () => {
-    const held = createHeld();
-    const task = await tasks.begin({ receiver: held.receiver });
-    await held.reached;
-    const cancelling = task.ask('cancel');
-    await task.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
-    held.answer({ kind: 'delivered' });
-    expect(await cancelling).toBe('too-late');
+    const { task, answer } = await cancelDuringAttempt(tasks, { kind: 'delivered' });
+    expect(answer).toBe('too-late');
     expect(await task.result()).toMatchObject({ outcome: 'delivered' });
   });
 
   it('a cancel holds where the attempt fails: none follows', async () => {
-    const held = createHeld();
-    const task = await tasks.begin({ receiver: held.receiver });
-    await held.reached;
-    const cancelling = task.ask('cancel');
-    await task.hasHeard('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
-    held.answer({ kind: 'failed', reason: 'timeout' });
-    expect(await cancelling).toEqual(accepted);
+    const { task, answer } = await cancelDuringAttempt(tasks, { kind: 'failed', reason: 'timeout' });
+    expect(answer).toEqual(accepted);
     expect(await task.result()).toEqual({ outcome: 'cancelled', by: approver.sub, attempts: 1 });
   });
 

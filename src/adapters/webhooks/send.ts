@@ -5,7 +5,6 @@ import type { EndpointKey } from './endpoint-rows.ts';
 import type { Endpoints } from './endpoints.ts';
 import type { posterOf, Reply } from './post.ts';
 import { retryAfterMsOf } from './retry-after.ts';
-import type { Room } from './room.ts';
 import { headersOf } from './signatures.ts';
 import { judgeUrl, type UrlRules } from './urls.ts';
 
@@ -24,12 +23,16 @@ export interface Message {
   readonly timeoutMs: number;
   /** Ends the attempt unless its answer is there. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Asks for a place, which the attempt leaves at its end, once its receiver is known: scheme, host and port. Undefined
+   * where there is none now.
+   */
+  readonly enter: (receiver: string, signal: AbortSignal) => Promise<{ leave(): void } | undefined>;
 }
 
 interface Inner {
   readonly endpoints: Endpoints;
   readonly rules: UrlRules;
-  readonly room: Room;
   readonly post: ReturnType<typeof posterOf>;
   readonly onGone: (() => void) | undefined;
   /** In milliseconds. */
@@ -46,10 +49,10 @@ const dead = (reason: string): Attempt => ({ kind: 'dead', reason });
 const recordMs = 1_000;
 
 /**
- * Makes one attempt, with one time limit over everything: reading the endpoint, the wait for room, names, connection,
- * answer. Keeping how it ended takes a second more at most, and changes no answer.
+ * Makes one attempt, with one time limit over everything: reading the endpoint, the wait for a place, names, connection,
+ * answer. Keeping how it ended takes a second more at most, and changes no answer. Undefined where there was no place.
  */
-export async function attemptTo(message: Message, inner: Inner): Promise<Attempt> {
+export async function attemptTo(message: Message, inner: Inner): Promise<Attempt | undefined> {
   const { timeoutMs, signal: caller } = message;
   const limitMs = Math.min(timeoutMs, inner.timeoutMax);
   const limit = new AbortController();
@@ -65,7 +68,7 @@ export async function attemptTo(message: Message, inner: Inner): Promise<Attempt
       throw error;
     });
     const { endpoint } = destination;
-    return endpoint === undefined ? attempt : await keep(attempt, endpoint, inner);
+    return attempt === undefined || endpoint === undefined ? attempt : await keep(attempt, endpoint, inner);
   } finally {
     clearTimeout(timer);
   }
@@ -119,7 +122,7 @@ interface Delivery {
   readonly signal: AbortSignal;
 }
 
-async function deliver({ message, destination, inner, limitMs, signal }: Delivery): Promise<Attempt> {
+async function deliver({ message, destination, inner, limitMs, signal }: Delivery): Promise<Attempt | undefined> {
   const body = Buffer.from(message.body);
   if (body.length > longestBodyBytes) return dead('payload-too-large');
   const judged = judgeUrl(destination.url, inner.rules);
@@ -127,14 +130,17 @@ async function deliver({ message, destination, inner, limitMs, signal }: Deliver
   if (judged.kind !== 'allowed') return failed('address-not-allowed');
   const { url, port } = judged;
   signal.throwIfAborted();
-  const place = { tenant: message.tenant, receiver: `${url.protocol}${url.hostname}:${port}`, signal };
-  const sent = await inner.room(place, () => {
+  const place = await message.enter(`${url.protocol}//${url.hostname}:${port}`, signal);
+  if (place === undefined) {
+    message.signal?.throwIfAborted();
+    return undefined;
+  }
+  try {
     const signed = headersOf({ id: message.id, sentAt: new Date(), body, secrets: destination.secrets });
-    return inner.post({ url, headers: { ...usualHeaders, ...signed }, body, limitMs, signal });
-  });
-  if (sent !== undefined) return attemptOf(sent.result);
-  message.signal?.throwIfAborted();
-  return failed('busy');
+    return attemptOf(await inner.post({ url, headers: { ...usualHeaders, ...signed }, body, limitMs, signal }));
+  } finally {
+    place.leave();
+  }
 }
 
 const usualHeaders = { 'content-type': 'application/json', 'user-agent': 'Portico' };

@@ -6,15 +6,12 @@ import { addressRuleOf } from './addresses.ts';
 import type { Endpoints } from './endpoints.ts';
 import { posterOf } from './post.ts';
 import { type Resolve, resolverOf } from './resolve.ts';
-import { roomOf } from './room.ts';
 import { attemptTo, type Message, type WebhookTarget } from './send.ts';
 import { judgeUrl, type UrlRules } from './urls.ts';
 
 interface Settings extends Omit<UrlRules, 'isAllowedAddress'> {
   readonly allowCidrs?: readonly string[] | undefined;
   readonly timeoutMax: number;
-  readonly attempts: number;
-  readonly attemptsPerReceiver: number;
 }
 
 interface Given {
@@ -38,9 +35,8 @@ const judgePatienceMs = 1_000;
 export function createWebhooks({ endpoints, settings, onGone, resolve = resolverOf(), ca }: Given) {
   const isAllowedAddress = addressRuleOf(settings.allowCidrs ?? []);
   const rules = { ...settings, isAllowedAddress };
-  const room = roomOf({ inAll: settings.attempts, perReceiver: settings.attemptsPerReceiver });
   const post = posterOf({ isAllowedAddress, resolve, ca });
-  const inner = { endpoints, rules, room, post, onGone, timeoutMax: settings.timeoutMax };
+  const inner = { endpoints, rules, post, onGone, timeoutMax: settings.timeoutMax };
 
   return {
     /**
@@ -61,10 +57,11 @@ export function createWebhooks({ endpoints, settings, onGone, resolve = resolver
     },
 
     /**
-     * Makes one attempt. A message may arrive more than once, always with the same id. Rejects only where nothing was
-     * sent because the database is away, and with the signal's reason where `signal` aborted.
+     * Makes one attempt. A message may arrive more than once, always with the same id. Undefined where there was no place
+     * for it: nothing was sent. Rejects only where nothing was sent because the database is away, and with the signal's
+     * reason where `signal` aborted.
      */
-    send: (message: Message): Promise<Attempt> => attemptTo(message, inner),
+    send: (message: Message): Promise<Attempt | undefined> => attemptTo(message, inner),
   };
 }
 

@@ -49,6 +49,23 @@ const answerFor = (found: Account | undefined): Answer => {
 const common = { tag: 'accounts', params } as const;
 const is = { 200: { description: 'The account.', body: account } } as const;
 
+const freezeOperation = (verb: 'freeze' | 'unfreeze', summary: string): Operation =>
+  defineOperation({
+    ...common,
+    operationId: `${verb}Account`,
+    method: 'POST',
+    path: `/v1/accounts/{id}/${verb}`,
+    summary,
+    permission: 'accounts:freeze',
+    cost: 'action',
+    body: freezeInput,
+    bodyIsOptional: true,
+    responses: is,
+    problems: ['not-found'],
+    handle: async ({ principal: { tenant, actor }, params: { id }, body }, { accounts }) =>
+      answerFor(await accounts[`${verb}Account`]({ tenant, accountId: id, by: actor, note: body.note })),
+  });
+
 /** Accounts are no process: opening one is a single step. */
 export const accountOperations: readonly Operation[] = [
   defineOperation({
@@ -90,34 +107,6 @@ export const accountOperations: readonly Operation[] = [
     handle: async ({ principal: { tenant }, params: { id } }, { accounts }) =>
       answerFor(await accounts.findAccount({ tenant, accountId: id })),
   }),
-  defineOperation({
-    ...common,
-    operationId: 'freezeAccount',
-    method: 'POST',
-    path: '/v1/accounts/{id}/freeze',
-    summary: 'Stop an account from paying and receiving',
-    permission: 'accounts:freeze',
-    cost: 'action',
-    body: freezeInput,
-    bodyIsOptional: true,
-    responses: is,
-    problems: ['not-found'],
-    handle: async ({ principal: { tenant, actor }, params: { id }, body }, { accounts }) =>
-      answerFor(await accounts.freezeAccount({ tenant, accountId: id, by: actor, note: body.note })),
-  }),
-  defineOperation({
-    ...common,
-    operationId: 'unfreezeAccount',
-    method: 'POST',
-    path: '/v1/accounts/{id}/unfreeze',
-    summary: 'Let a frozen account pay and receive again',
-    permission: 'accounts:freeze',
-    cost: 'action',
-    body: freezeInput,
-    bodyIsOptional: true,
-    responses: is,
-    problems: ['not-found'],
-    handle: async ({ principal: { tenant, actor }, params: { id }, body }, { accounts }) =>
-      answerFor(await accounts.unfreezeAccount({ tenant, accountId: id, by: actor, note: body.note })),
-  }),
+  freezeOperation('freeze', 'Stop an account from paying and receiving'),
+  freezeOperation('unfreeze', 'Let a frozen account pay and receive again'),
 ];

@@ -7,36 +7,27 @@ import { createAccounts } from '../../../src/adapters/ledger/accounts.ts';
 import { createLedger } from '../../../src/adapters/ledger/ledger.ts';
 import { createTransferRecords } from '../../../src/adapters/ledger/records.ts';
 import { connectDatabase, type Database } from '../../../src/database/database.ts';
-import { migrate } from '../../../src/database/migrate.ts';
 import { Problem } from '../../../src/problems.ts';
 import { openingOf, openTenant } from '../../fixtures/opened-transfer.ts';
-import { audit } from '../../harness/audit.ts';
 import { auditRepeatedly } from '../../harness/money-report.ts';
 import { silentLogger } from '../../harness/silent-logger.ts';
 import { until } from '../../harness/until.ts';
-import { type PostgresCluster, postgresSkipReason, startPostgres, withClient } from '../../servers/postgres.ts';
+import { type CrowdedDatabase, openCrowdedDatabase } from '../../servers/crowded-database.ts';
+import { postgresSkipReason } from '../../servers/postgres.ts';
 import { lockAccount, patientUrl, waitingStatements } from '../../servers/postgres-locks.ts';
 
 const result = { outcome: 'completed' };
 
 // The embedded database has one connection: nothing here can be shown on it.
 describe.skipIf(postgresSkipReason() !== undefined)('transfers at once under concurrency', () => {
-  let cluster: PostgresCluster;
+  let crowded: CrowdedDatabase;
   let database: Database;
   let url: string;
   beforeAll(async () => {
-    cluster = await startPostgres();
-    url = cluster.urlOf(await cluster.createDatabase());
-    await migrate({ ownerUrl: url, logger: silentLogger });
-    // A slow machine takes seconds to open so many connections at once.
-    database = connectDatabase({ url, poolMax: 32, connectTimeoutMs: 60_000, logger: silentLogger });
+    crowded = await openCrowdedDatabase();
+    ({ database, url } = crowded);
   });
-  afterAll(async () => {
-    await database.close();
-    await cluster.stop();
-  });
-
-  const auditAtRest = () => withClient(url, (client) => audit(client, { atRest: true }));
+  afterAll(() => crowded.close());
   const balanceOf = async (tenant: string, accountId: string) =>
     (await createAccounts(database).findAccount({ tenant, accountId }))?.balanceMinor;
 
@@ -86,7 +77,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('transfers at once under con
       (count) => count > 5,
     );
     expect((await auditing.stop()).findings).toEqual([]);
-    expect(await auditAtRest()).toEqual([]);
+    expect(await crowded.auditAtRest()).toEqual([]);
     const ends = ['completed posted', 'cancelled untouched', 'open untouched', 'open refunded'];
     expect([...seen]).toEqual(expect.arrayContaining(ends));
   });
@@ -104,7 +95,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('transfers at once under con
     const back = BigInt(states.filter((state, index) => state === 'ended' && index % 2 === 1).length);
     expect(moved).toBe(150n);
     expect(await balanceOf(tenant, 'payer')).toBe(1_000n - moved + back);
-    expect(await auditAtRest()).toEqual([]);
+    expect(await crowded.auditAtRest()).toEqual([]);
   });
 
   it.each([
@@ -134,7 +125,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('transfers at once under con
     const answers = await Promise.all(openings.map((opening) => insist(() => transferAtOnce({ ...opening, result }))));
     expect(answers.filter(({ state }) => state === 'ended')).toHaveLength(3);
     expect(await balanceOf(tenant, 'payer')).toBe(100n);
-    expect(await auditAtRest()).toEqual([]);
+    expect(await crowded.auditAtRest()).toEqual([]);
   });
 
   it('are waited for by whoever opens the same transfer, and then stand', async () => {
@@ -180,7 +171,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('transfers at once under con
     expect(await late).toMatchObject({ state: 'open' });
     expect(await balanceOf(tenant, 'payer')).toBe(1_000n);
     await patient.close();
-    expect(await auditAtRest()).toEqual([]);
+    expect(await crowded.auditAtRest()).toEqual([]);
   });
 });
 

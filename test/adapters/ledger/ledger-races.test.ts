@@ -9,34 +9,25 @@ import { createLedger } from '../../../src/adapters/ledger/ledger.ts';
 import type { TransferKey } from '../../../src/adapters/ledger/phases.ts';
 import { createTransferRecords } from '../../../src/adapters/ledger/records.ts';
 import { connectDatabase, type Database } from '../../../src/database/database.ts';
-import { migrate } from '../../../src/database/migrate.ts';
 import { Problem } from '../../../src/problems.ts';
 import { openingOf, openTenant, openTransfer } from '../../fixtures/opened-transfer.ts';
-import { audit } from '../../harness/audit.ts';
 import { auditRepeatedly } from '../../harness/money-report.ts';
 import { silentLogger } from '../../harness/silent-logger.ts';
 import { until } from '../../harness/until.ts';
-import { type PostgresCluster, postgresSkipReason, startPostgres, withClient } from '../../servers/postgres.ts';
+import { type CrowdedDatabase, openCrowdedDatabase } from '../../servers/crowded-database.ts';
+import { postgresSkipReason } from '../../servers/postgres.ts';
 import { lockAccount, patientUrl, waitingStatements } from '../../servers/postgres-locks.ts';
 
 // The embedded database has one connection: nothing here can be shown on it.
 describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrency', () => {
-  let cluster: PostgresCluster;
+  let crowded: CrowdedDatabase;
   let database: Database;
   let url: string;
   beforeAll(async () => {
-    cluster = await startPostgres();
-    url = cluster.urlOf(await cluster.createDatabase());
-    await migrate({ ownerUrl: url, logger: silentLogger });
-    // A slow machine takes seconds to open so many connections at once.
-    database = connectDatabase({ url, poolMax: 32, connectTimeoutMs: 60_000, logger: silentLogger });
+    crowded = await openCrowdedDatabase();
+    ({ database, url } = crowded);
   });
-  afterAll(async () => {
-    await database.close();
-    await cluster.stop();
-  });
-
-  const auditAtRest = () => withClient(url, (client) => audit(client, { atRest: true }));
+  afterAll(() => crowded.close());
 
   it('keeps every invariant through sixty-four-way races of all operations in random order', async () => {
     const ledger = createLedger(database);
@@ -58,7 +49,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrenc
             await insist<unknown>(() => ledger[each.operation](key));
           });
           await Promise.all(running);
-          expect(await withClient(url, (client) => audit(client, { atRest: true }))).toEqual([]);
+          expect(await crowded.auditAtRest()).toEqual([]);
         }),
         { numRuns: 25, endOnFailure: true },
       );
@@ -68,7 +59,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrenc
       (count) => count > 5,
     );
     expect((await auditing.stop()).findings).toEqual([]);
-    expect(await auditAtRest()).toEqual([]);
+    expect(await crowded.auditAtRest()).toEqual([]);
     const ends = await database.query<{ outcome: string }>('select distinct outcome from transfer_phases order by 1');
     const everyEnd = ['posted', 'refunded', 'rejected', 'reserved', 'settled', 'voided'];
     expect(ends.map(({ outcome }) => outcome)).toEqual(everyEnd);
@@ -88,7 +79,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrenc
     });
     await Promise.all(transfers);
     expect((await findAccount({ tenant, accountId: 'a' }))?.balanceMinor).toBe(10_000n);
-    expect(await auditAtRest()).toEqual([]);
+    expect(await crowded.auditAtRest()).toEqual([]);
   });
 
   it('makes no transfer wait for another one of the same tenant, though both go through clearing', async () => {
@@ -157,7 +148,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrenc
     expect(await ended).toEqual({ money: 'reserved' });
     await patient.close();
     await createLedger(database).refund(key);
-    expect(await auditAtRest()).toEqual([]);
+    expect(await crowded.auditAtRest()).toEqual([]);
   });
 
   it('loses nothing when the server is killed and restarted under load, and goes on by itself', async () => {
@@ -176,12 +167,12 @@ describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrenc
         () => load.acknowledged.length,
         (count) => count >= before + 20,
       );
-      await cluster.kill();
+      await crowded.cluster.kill();
       await until(
         () => load.failures,
         (count) => count > 0,
       );
-      await cluster.restart();
+      await crowded.cluster.restart();
       const at = load.acknowledged.length;
       // Five seconds are promised, and a slow machine may take six times that.
       await until(
@@ -198,7 +189,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('the ledger under concurrenc
       // The end that was acknowledged is there: another one is not taken.
       expect(await endTransfer({ ...key, result: { outcome: 'cancelled' } })).toEqual({ outcome: 'completed' });
     expect((await auditing.stop()).findings).toEqual([]);
-    expect(await auditAtRest()).toEqual([]);
+    expect(await crowded.auditAtRest()).toEqual([]);
   });
 });
 

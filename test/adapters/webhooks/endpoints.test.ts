@@ -3,7 +3,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createEndpoints } from '../../../src/adapters/webhooks/endpoints.ts';
 import type { Database } from '../../../src/database/database.ts';
-import { openWebhooks, ringOf } from '../../harness/webhooks.ts';
+import { letIn, openWebhooks, ringOf } from '../../harness/webhooks.ts';
 import { databaseKinds, openTestDatabase, type TestDatabase } from '../../servers/database.ts';
 import { startWebhookReceiver } from '../../servers/webhook-receiver.ts';
 
@@ -138,9 +138,8 @@ describe.each(databaseKinds)('an endpoint on %s', (kind) => {
     const { url: at } = await receiver();
     const { key, target } = await before.createEndpoint(at);
     const having = (ring: ReturnType<typeof ringOf>) => {
-      const opened = openWebhooks(test.database, { ring });
-      const message = { tenant: key.tenant, id: randomUUID(), target, body: '{}', timeoutMs: 5_000 };
-      return { ...opened, sendHere: () => opened.webhooks.send(message) };
+      const opened = openWebhooks(test.database, { ring, tenant: key.tenant });
+      return { ...opened, sendHere: () => opened.send(target) };
     };
     const only = { reveal: () => both.reveal().slice(0, 1) };
     expect(await having(both).sendHere()).toMatchObject({ kind: 'delivered' });
@@ -161,7 +160,7 @@ describe.each(databaseKinds)('an endpoint on %s', (kind) => {
       const pair = [openWebhooks(test.database, { ring: rings[index] }), openWebhooks(test.database, { ring: next })];
       for (const [making, sending] of [pair, pair.toReversed()]) {
         const { key, target } = (await making?.createEndpoint(at)) ?? {};
-        const message = { tenant: key?.tenant ?? '', id: randomUUID(), body: '{}', timeoutMs: 5_000 };
+        const message = { tenant: key?.tenant ?? '', id: randomUUID(), body: '{}', timeoutMs: 5_000, enter: letIn };
         expect(target && (await sending?.webhooks.send({ ...message, target }))).toMatchObject({ kind: 'delivered' });
       }
     }

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Resolved } from '../../../src/adapters/webhooks/resolve.ts';
 import { Problem } from '../../../src/problems.ts';
@@ -185,30 +184,5 @@ describe('what is connected to', () => {
       kind: 'failed',
       reason: 'timeout',
     });
-  });
-});
-
-describe('receivers that hang', () => {
-  it('keep nobody from others, not even with as many attempts as one process makes to them', async () => {
-    const hanging = createServer(() => undefined).listen(0, '127.0.0.1');
-    await new Promise((resolve) => hanging.once('listening', resolve));
-    onTestFinished(() => {
-      hanging.closeAllConnections();
-      hanging.close();
-    });
-    const address = hanging.address();
-    const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`;
-    const { send } = openWebhooks(test.database, { attempts: 20, attemptsPerReceiver: 10 });
-    // Ten are let to the receiver. The others give up before one of these does.
-    const stuck = Array.from({ length: 50 }, (_, index) => send({ url }, { timeoutMs: index < 10 ? 3_000 : 2_500 }));
-    const delivered = await Promise.all(
-      Array.from({ length: 50 }, () => send({ url: canary.url }, { timeoutMs: 2_000 })),
-    );
-    expect(delivered.every(({ kind }) => kind === 'delivered')).toBe(true);
-    const reasons = (await Promise.all(stuck)).map((attempt) =>
-      attempt.kind === 'failed' ? attempt.reason : attempt.kind,
-    );
-    expect(new Set(reasons)).toEqual(new Set(['timeout', 'busy']));
-    expect(reasons.filter((reason) => reason === 'timeout')).toHaveLength(10);
   });
 });

@@ -121,7 +121,7 @@ describe('an attempt', () => {
   const opened = (other: object = rules) =>
     openWebhooks(test.database, { ...other, resolve: resolverOf([server.address]) });
   const urlOf = (name: string) => `http://${name}:${receiver.port}/hook`;
-  const notAllowed = { kind: 'dead', reason: 'address-not-allowed' };
+  const notAllowed = { kind: 'failed', reason: 'address-not-allowed' };
 
   it.each(['nobody.example', 'broken.example', 'loose.example'])('to %s fails at once', async (name) => {
     expect(await opened().send({ url: urlOf(name) })).toEqual({ kind: 'failed', reason: 'dns' });
