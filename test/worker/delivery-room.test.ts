@@ -26,7 +26,7 @@ describe('receivers that hang', () => {
   async function roomWithSlow(count: number) {
     const room = openRoom({ slots, perReceiver: 2 });
     const names = Array.from({ length: count }, (_, index) => `slow-${index}`);
-    const places = await Promise.all(names.map((name) => room.enter(name)));
+    const places = await Promise.all(names.map((name) => room.enter(name, `tenant of ${name}`)));
     await seconds(3);
     return { ...room, places };
   }
@@ -117,5 +117,35 @@ describe('one receiver', () => {
     expect(await waiting).toBeUndefined();
     first?.leave();
     expect(await enter('shared')).toBeDefined();
+  });
+});
+
+describe('one tenant with a new receiver each time', () => {
+  /** A room in which a tenant tries so many receivers at once, and how many of them got a place. */
+  async function crowded(count: number) {
+    const room = openRoom({ slots: 100, perReceiver: 10 });
+    const places = await Promise.all(Array.from({ length: count }, (_, index) => room.enter(`new-${index}`, 'crowd')));
+    return { ...room, places, taken: places.filter((place) => place !== undefined).length };
+  }
+
+  it('gets a quarter of the slots while they are scarce, and leaves the others to others', async () => {
+    const { enter, taken } = await crowded(100);
+    expect(taken).toBe(50);
+    expect(await enter('one more', 'crowd')).toBeUndefined();
+    const others = await Promise.all(Array.from({ length: 25 }, (_, index) => enter(`other-${index}`, 'other')));
+    expect(others).not.toContain(undefined);
+  });
+
+  it('gets what it asks for while there is room', async () => {
+    expect((await crowded(40)).taken).toBe(40);
+  });
+
+  it('is held back no more where the receivers were fast', async () => {
+    const { enter, places } = await crowded(50);
+    for (const place of places) place?.leave();
+    const again = await Promise.all(Array.from({ length: 50 }, (_, index) => enter(`new-${index}`, 'crowd')));
+    expect(again).not.toContain(undefined);
+    const more = await Promise.all(Array.from({ length: 50 }, (_, index) => enter(`new-${index}`, 'crowd')));
+    expect(more).not.toContain(undefined);
   });
 });

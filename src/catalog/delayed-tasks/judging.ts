@@ -41,7 +41,7 @@ async function targetOf(asked: Asked): Promise<Pick<DelayedTaskDetails, 'deliver
   const launch = launchable(services.catalog, { process: name, version, input: body, key: id, permissions, at });
   const { definition } = launch;
   // The definition takes the input that its own schema gave.
-  await definition.prepare?.({ ...asked, input: launch.input as never, key: id });
+  await definition.prepare?.({ ...asked, input: launch.input as never, key: launch.key });
   return { delivers: 'process', process: { name: definition.name, version: definition.version } };
 }
 
