@@ -60,8 +60,11 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
       },
       ...(operation.maxBodyBytes === undefined ? {} : { bodyLimit: operation.maxBodyBytes }),
       handler: async (request, reply) => {
+        const call = toCall(operation, request, options.maxWaitMs);
+        // Most requests that are refused by now need none.
         const control = controlOf(reply);
-        const answer = await answerInTime(request, control);
+        call.signal = control.signal;
+        const answer = await answerInTime(request, call, control);
         const { stream: mediaType = '' } = declarationOf(operation, answer);
         reply.code(answer.status);
         if (answer.headers !== undefined) reply.headers(answer.headers);
@@ -92,8 +95,7 @@ function createAnswering(operation: Operation, gate: Gate, options: RouteOptions
   const { services, maxWaitMs } = options;
   const limitMs = limitMsOf(operation.cost, options) + (understands(operation, 'prefer-wait') ? maxWaitMs : 0);
   const onLate = () => latenessOf(operation);
-  return async (request: FastifyRequest, control: AbortController): Promise<Answer> => {
-    const call = toCall(operation, request, control.signal, maxWaitMs);
+  return async (request: FastifyRequest, call: MutableCall, control: AbortController): Promise<Answer> => {
     const instance = operation.instanceOf?.(call);
     if (instance !== undefined) factsOf(request.raw).instance = instance;
     const answered = inTurn(gate, tenantOf(request), call, () => operation.handle(call, services));
@@ -154,9 +156,12 @@ const bodyOf = ({ bodyIsOptional }: Operation, { body }: FastifyRequest): unknow
   bodyIsOptional === true && body === undefined ? {} : body;
 
 /** A request that has no turn yet has none to end. */
-type MutableCall = Omit<Call, 'endTurn'> & { endTurn: () => void };
+type MutableCall = Omit<Call, 'endTurn' | 'signal'> & { endTurn: () => void; signal: AbortSignal };
 
-const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSignal, maxWaitMs: number): MutableCall => {
+/** That of a request that is looked at only. */
+const { signal: unusedSignal } = new AbortController();
+
+const toCall = (operation: Operation, request: FastifyRequest, maxWaitMs: number): MutableCall => {
   const carried = carriedBy(request.headers, operation, maxWaitMs);
   const { principal } = factsOf(request.raw);
   const call = {
@@ -171,7 +176,7 @@ const toCall = (operation: Operation, request: FastifyRequest, signal: AbortSign
     query: queryOf(operation, request),
     body: operation.body === undefined ? undefined : parsePart('body', operation.body, bodyOf(operation, request)),
     rawBody: bodyOf(operation, request),
-    signal,
+    signal: unusedSignal,
     endTurn: noTurn,
   };
   return principal === undefined
