@@ -44,6 +44,7 @@ export const responseHeaders: Readonly<Record<ResponseHeader, z.ZodType>> = {
     .meta({ header: { id: 'RetryAfter' } }),
   'Idempotency-Status': z
     .enum(['created', 'joined', 'replayed'])
+    .meta({ 'x-closed': true })
     .describe('Whether this request created the instance, joined it while it runs, or found it closed.')
     .meta({ header: { id: 'IdempotencyStatus' } }),
   'Preference-Applied': z
