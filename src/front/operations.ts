@@ -38,7 +38,7 @@ export function operationPart(listed: ListedOperation, document: OpenApiDocument
       <dd><code>${operation['x-permission']}</code></dd>
     </dl>
     ${parameters.length === 0 ? undefined : parametersPart(parameters)}
-    ${requestBody === undefined ? undefined : bodyPart(requestBody)} ${requestExample(listed)}
+    ${requestBody === undefined ? undefined : bodyPart(requestBody, document)} ${requestExample(listed)}
     <h4>Answers</h4>
     ${answers.map(([status, response]) => answerPart(status, response, document))}
     <h4>Problems</h4>
@@ -56,13 +56,18 @@ function parametersPart(parameters: NonNullable<ListedOperation['operation']['pa
     ${fieldTable(fields)}`;
 }
 
-const bodyPart = ({ required = false, content }: NonNullable<ListedOperation['operation']['requestBody']>): Html =>
-  html`<h4>Body${required ? undefined : ' (optional)'}</h4>
-    ${Object.entries(content).map(
-      ([mediaType, { schema }]) =>
-        html`<p><code>${mediaType}</code>: ${typeOf(schema)}</p>
-          ${schema.$ref === undefined ? schemaTable(schema) : undefined}`,
-    )}`;
+function bodyPart(
+  { required = false, content }: NonNullable<ListedOperation['operation']['requestBody']>,
+  { components }: OpenApiDocument,
+): Html {
+  const parts = Object.entries(content).map(([mediaType, { schema }]) => {
+    const named = schema.$ref === undefined ? schema : components.schemas[nameIn(schema.$ref)];
+    return html`<p><code>${mediaType}</code>: ${typeOf(schema)}</p>
+      ${named === undefined ? undefined : schemaTable(named)}`;
+  });
+  return html`<h4>Body${required ? undefined : ' (optional)'}</h4>
+    ${parts}`;
+}
 
 /** A command to paste, with the first recorded body. */
 function requestExample({ method, path, operation }: ListedOperation): Html {

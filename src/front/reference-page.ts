@@ -1,5 +1,5 @@
-import { type ListedOperation, type OpenApiDocument, operationsIn } from './document.ts';
-import { type Html, html, linkTo, prose } from './html.ts';
+import { type ListedOperation, type OpenApiDocument, operationsIn, type TagObject } from './document.ts';
+import { type Content, type Html, html, linkTo, prose } from './html.ts';
 import { commonCodesOf, exampleOf, methodTag, operationPart, problemId } from './operations.ts';
 import { pageOf } from './page.ts';
 import { schemaId, schemaTable } from './schemas.ts';
@@ -15,8 +15,7 @@ export interface ProblemDescription {
 export type ProblemDescriptions = Readonly<Record<string, ProblemDescription>>;
 
 interface Chapter {
-  readonly name: string;
-  readonly description: string;
+  readonly tag: TagObject;
   readonly operations: readonly ListedOperation[];
 }
 
@@ -24,10 +23,9 @@ interface Chapter {
 export function referencePage(document: OpenApiDocument, problems: ProblemDescriptions): string {
   const operations = operationsIn(document);
   const common = commonCodesOf(operations);
-  const chapters = document.tags.map(({ name, description = '' }) => ({
-    name,
-    description,
-    operations: operations.filter(({ operation }) => operation.tags[0] === name),
+  const chapters = document.tags.map((tag) => ({
+    tag,
+    operations: operations.filter(({ operation }) => operation.tags[0] === tag.name),
   }));
   const { title, version } = document.info;
   const body = html`<div class="page">
@@ -45,7 +43,7 @@ const contentsPart = (chapters: readonly Chapter[]): Html =>
     <ul>
       <li>${linkTo('content', 'Start here')}</li>
       ${chapters.map(
-        ({ name, operations }) =>
+        ({ tag: { name }, operations }) =>
           html`<li>
             ${linkTo(name, name)}
             <ul>
@@ -90,14 +88,11 @@ const introduction = ({ info }: OpenApiDocument): Html =>
     </ul>
     <p>In the examples <code>$PORTICO</code> is the address of this service and <code>$TOKEN</code> your token.</p>`;
 
-const chapterPart = (
-  { name, description, operations }: Chapter,
-  document: OpenApiDocument,
-  common: ReadonlySet<string>,
-) =>
-  html`<section id="${name}" aria-labelledby="${name}-title">
-    <h2 id="${name}-title">${linkTo(name, name)}</h2>
-    <p>${prose(description)}</p>
+const chapterPart = ({ tag, operations }: Chapter, document: OpenApiDocument, common: ReadonlySet<string>) =>
+  html`<section id="${tag.name}" aria-labelledby="${tag.name}-title">
+    <h2 id="${tag.name}-title">${linkTo(tag.name, tag.name)}</h2>
+    <p>${prose(tag.description ?? '')}</p>
+    ${stepsPart(tag)}
     <ul class="list">
       ${operations.map(
         ({ method, path, operation }) =>
@@ -106,6 +101,41 @@ const chapterPart = (
     </ul>
     ${operations.map((operation) => operationPart(operation, document, common))}
   </section> `;
+
+/** Where an instance may stand, and how it may end. */
+function stepsPart({ 'x-steps': steps = [], 'x-outcomes': outcomes = [] }: TagObject): Content {
+  if (steps.length === 0) return undefined;
+  return html`<details>
+    <summary>Steps and outcomes</summary>
+    <div class="wide">
+      <table class="fields">
+        <thead>
+          <tr>
+            <th scope="col">step</th>
+            <th scope="col">meaning</th>
+            <th scope="col">waits for</th>
+            <th scope="col">actions</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${steps.map(
+            ({ name, label, waitsFor, actions = [] }) =>
+              html`<tr>
+                <td><code>${name}</code></td>
+                <td>${label}</td>
+                <td>${waitsFor}</td>
+                <td>${codes(actions)}</td>
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+    <p>Outcomes: ${codes(outcomes)}.</p>
+  </details>`;
+}
+
+const codes = (names: readonly string[]): Html =>
+  html`${names.map((name, index) => html`${index === 0 ? '' : ', '}<code>${name}</code>`)}`;
 
 function problemsPart(
   { components }: OpenApiDocument,
