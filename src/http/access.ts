@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type AuthenticationOptions, createAuthentication, requirePermission } from '../tokens/authentication.ts';
 import { factsOf, routeOf } from './request-facts.ts';
-import { publicPermission } from './route-config.ts';
+import { anyPermission, publicPermission } from './route-config.ts';
 
 /**
  * Two guards. `authenticate` finds out who asks, or throws `unauthenticated`. `permit` throws `forbidden` unless the
- * token grants what the route declares. Public routes pass both, and nobody is known there.
+ * token grants what the route declares. Public routes pass both, and nobody is known there. Routes for any token pass
+ * the second.
  */
 export async function createAccess(app: FastifyInstance, options: AuthenticationOptions) {
   const verify = await createAuthentication(app, options);
@@ -19,7 +20,10 @@ export async function createAccess(app: FastifyInstance, options: Authentication
       return undefined;
     },
     permit(request: FastifyRequest): void {
-      if (!isPublic(request)) requirePermission(factsOf(request.raw).principal, routeOf(request).config.permission);
+      const { permission } = routeOf(request).config;
+      const { principal } = factsOf(request.raw);
+      if (permission === publicPermission || (permission === anyPermission && principal !== undefined)) return;
+      requirePermission(principal, permission);
     },
   };
 }
