@@ -1,18 +1,16 @@
 import { type ListedOperation, type OpenApiDocument, operationsIn, type TagObject } from './document.ts';
 import { type Content, type Html, html, linkTo, prose } from './html.ts';
-import { commonCodesOf, exampleOf, methodTag, operationPart, problemId } from './operations.ts';
+import {
+  commonCodesOf,
+  exampleOf,
+  methodTag,
+  operationPart,
+  type ProblemDescriptions,
+  problemId,
+  type Told,
+} from './operations.ts';
 import { pageOf } from './page.ts';
 import { schemaId, schemaTable } from './schemas.ts';
-
-/** What is told of a problem beside its recorded example. */
-export interface ProblemDescription {
-  readonly status: number;
-  readonly title: string;
-  readonly retryable: boolean;
-  readonly effect: string;
-}
-
-export type ProblemDescriptions = Readonly<Record<string, ProblemDescription>>;
 
 interface Chapter {
   readonly tag: TagObject;
@@ -22,7 +20,7 @@ interface Chapter {
 /** The reference as one page of HTML, which needs no script: everything in the document, and what each problem means. */
 export function referencePage(document: OpenApiDocument, problems: ProblemDescriptions): string {
   const operations = operationsIn(document);
-  const common = commonCodesOf(operations);
+  const told: Told = { document, problems, common: commonCodesOf(operations) };
   const chapters = document.tags.map((tag) => ({
     tag,
     operations: operations.filter(({ operation }) => operation.tags[0] === tag.name),
@@ -31,8 +29,8 @@ export function referencePage(document: OpenApiDocument, problems: ProblemDescri
   const body = html`<div class="page">
     ${contentsPart(chapters)}
     <main id="content">
-      ${introduction(document)} ${chapters.map((chapter) => chapterPart(chapter, document, common))}
-      ${problemsPart(document, problems, common)} ${schemasPart(document)}
+      ${introduction(document)} ${chapters.map((chapter) => chapterPart(chapter, told))} ${problemsPart(told)}
+      ${schemasPart(document)}
     </main>
   </div>`;
   return pageOf({ title: `${title} ${version}: reference`, body }).markup;
@@ -88,7 +86,7 @@ const introduction = ({ info }: OpenApiDocument): Html =>
     </ul>
     <p>In the examples <code>$PORTICO</code> is the address of this service and <code>$TOKEN</code> your token.</p>`;
 
-const chapterPart = ({ tag, operations }: Chapter, document: OpenApiDocument, common: ReadonlySet<string>) =>
+const chapterPart = ({ tag, operations }: Chapter, told: Told) =>
   html`<section id="${tag.name}" aria-labelledby="${tag.name}-title">
     <h2 id="${tag.name}-title">${linkTo(tag.name, tag.name)}</h2>
     <p>${prose(tag.description ?? '')}</p>
@@ -99,7 +97,7 @@ const chapterPart = ({ tag, operations }: Chapter, document: OpenApiDocument, co
           html`<li>${methodTag(method)} <code>${path}</code> ${linkTo(operation.operationId, operation.summary)}</li>`,
       )}
     </ul>
-    ${operations.map((operation) => operationPart(operation, document, common))}
+    ${operations.map((operation) => operationPart(operation, told))}
   </section> `;
 
 /** Where an instance may stand, and how it may end. */
@@ -137,11 +135,7 @@ function stepsPart({ 'x-steps': steps = [], 'x-outcomes': outcomes = [] }: TagOb
 const codes = (names: readonly string[]): Html =>
   html`${names.map((name, index) => html`${index === 0 ? '' : ', '}<code>${name}</code>`)}`;
 
-function problemsPart(
-  { components }: OpenApiDocument,
-  problems: ProblemDescriptions,
-  common: ReadonlySet<string>,
-): Html {
+function problemsPart({ document: { components }, problems, common }: Told): Html {
   // What no operation can have is an example of the schema.
   const others = components.schemas['Problem']?.examples ?? [];
   const recorded = (code: string): unknown =>

@@ -37,6 +37,7 @@ table{border-collapse:collapse;width:100%;font-size:.925rem}
 th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}
 th{color:var(--soft);font-weight:600}
 td:first-child{white-space:nowrap}
+.fields th:nth-child(1){width:26%}.fields th:nth-child(2){width:32%}
 .needed{color:var(--delete);font-size:.8rem;white-space:nowrap}
 details{margin:.4rem 0}
 summary{cursor:pointer;color:var(--link)}

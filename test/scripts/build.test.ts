@@ -77,6 +77,28 @@ describe('a built program', () => {
     expect(readFileSync(file('program.cjs'), 'latin1')).not.toContain('Before the first request');
   });
 
+  it('says 500 while a part of that is missing, for nobody to keep', async () => {
+    const docs = join(output, 'reference/docs.html');
+    const page = readFileSync(docs);
+    rmSync(docs);
+    const { url } = await serving({ PORTICO_DOCS: 'public' }).addresses();
+    const asking = () => fetch(new URL('/docs', url));
+    const broken = await asking();
+    expect([broken.status, broken.headers.get('cache-control')]).toEqual([500, 'no-store']);
+    writeFileSync(docs, page);
+    expect((await asking()).status).toBe(200);
+  });
+
+  it('shows nothing of that, and to no page, unless a setting says so', async () => {
+    const asking = (url: string) => fetch(new URL('/docs', url), { headers: { Origin: 'https://app.example' } });
+    const { url } = await serving().addresses();
+    const refused = await asking(url);
+    expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([404, null]);
+    const open = await serving({ PORTICO_DOCS: 'token', PORTICO_CORS_ORIGINS: 'https://app.example' }).addresses();
+    const allowed = await asking(open.url);
+    expect([allowed.status, allowed.headers.get('access-control-allow-origin')]).toEqual([401, 'https://app.example']);
+  });
+
   it.each(['migrate', 'missing'])('knows the command %s, which says what it needs', (name) => {
     const { status, stdout, stderr } = command([name]);
     expect(status).not.toBe(0);
