@@ -1,11 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { perItem } from '../operations/operation.ts';
 import { type AuthenticationOptions, createAuthentication, requirePermission } from '../tokens/authentication.ts';
 import { factsOf, routeOf } from './request-facts.ts';
 import { publicPermission } from './route-config.ts';
 
 /**
  * Two guards. `authenticate` finds out who asks, or throws `unauthenticated`. `permit` throws `forbidden` unless the
- * token grants what the route declares. Public routes pass both, and nobody is known there.
+ * token grants what the route declares. Public routes pass both, and nobody is known there. A route that takes items asks for
+ * a token only: its items are permitted one by one.
  */
 export async function createAccess(app: FastifyInstance, options: AuthenticationOptions) {
   const verify = await createAuthentication(app, options);
@@ -19,7 +21,10 @@ export async function createAccess(app: FastifyInstance, options: Authentication
       return undefined;
     },
     permit(request: FastifyRequest): void {
-      if (!isPublic(request)) requirePermission(factsOf(request.raw).principal, routeOf(request).config.permission);
+      if (isPublic(request)) return;
+      const { principal } = factsOf(request.raw);
+      const { permission } = routeOf(request).config;
+      if (permission !== perItem || principal === undefined) requirePermission(principal, permission);
     },
   };
 }
