@@ -34,6 +34,8 @@ export const tagDescriptions: TagDescriptions = {
     ]),
   ),
   accounts: { description: 'What transfers move money between, each of one currency.' },
+  batch: { description: 'Many starts and actions by one request, each as if it came alone.' },
+  events: { description: 'CloudEvents that start processes or act on their instances.' },
   endpoints: { description: 'Where webhooks go: URLs, and the secrets that sign what is sent there.' },
   schedules: { description: 'Start a process again and again, at times that a spec names.' },
   suspense: { description: 'The money of settled transfers, until two persons have moved it to an account.' },
