@@ -76,6 +76,18 @@ describe('the order of a batch', () => {
     expect(codesOf(await api.batch(items))).toEqual([200, 'too-late', 200, 200, 200, 200]);
   });
 
+  it('is not begun any more once the app closes', async () => {
+    const held: (() => void)[] = [];
+    const api = await start((job) => new Promise<Answer>((resolve) => held.push(() => resolve(done(job)))));
+    const answers = api.batch(Array.from({ length: 18 }, (_, n) => startJob(`j-${n}`)));
+    await expect.poll(() => held.length).toBe(16);
+    const closed = api.app.close();
+    await sleep(50);
+    for (const answer of held) answer();
+    expect(codesOf(await answers)).toEqual([...Array<number>(16).fill(200), 'overloaded', 'overloaded']);
+    await closed;
+  });
+
   it('ends in time: what has not begun by then is held back', async () => {
     const times = { batchTimeMs: 100, sideBySide: 1 };
     const slowly = (job: { id: string; n: number }) => sleep(150).then(() => done(job));
