@@ -79,14 +79,14 @@ export const loadBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a turn that took too long is never given back',
-    edits: [{ file: 'src/http/routes.ts', find: 'call.endTurn();', put: '' }],
+    edits: [{ file: 'src/http/answering.ts', find: 'call.endTurn();', put: '' }],
     caughtBy: [turnsTest, 'gives back the room of a handler that fails or takes too long'],
   },
   {
     name: 'a handler that fails keeps its turn',
     edits: [
-      { file: 'src/http/routes.ts', find: 'else turn.drop();', put: '' },
-      { file: 'src/http/routes.ts', find: 'call.endTurn();', put: '' },
+      { file: 'src/http/answering.ts', find: 'else turn.drop();', put: '' },
+      { file: 'src/http/answering.ts', find: 'call.endTurn();', put: '' },
     ],
     caughtBy: [turnsTest, 'gives back the room of a handler that fails or takes too long'],
   },
