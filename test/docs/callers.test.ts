@@ -179,7 +179,7 @@ describe.concurrent.each(languages)('the program for $fence', (language) => {
 
       const away = await openProxy(context, { faultOf: () => 'cut' });
       const startedAt = performance.now();
-      const gaveUp = await (await pay(away.url, unique('away'), { patience: 1 })).ended;
+      const gaveUp = await (await pay(away.url, unique('away'), { patience: 2 })).ended;
       expect(gaveUp.code).toBeGreaterThan(0);
       expect(gaveUp.stderr).toMatch(/no final answer/);
       expect(performance.now() - startedAt).toBeLessThan(30_000);
