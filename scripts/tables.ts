@@ -4,6 +4,7 @@ import { describeAllSettings } from '../src/config/all-settings.ts';
 import type { SettingDescription } from '../src/config/settings.ts';
 import { outcomesOf, type ProcessDefinition } from '../src/definition/definition.ts';
 import { operations } from '../src/operations/index.ts';
+import { perItem } from '../src/operations/operation.ts';
 import { collectionPathOf } from '../src/operations/representation.ts';
 import { problems } from '../src/problem-table.ts';
 import { renderStates } from './states.ts';
@@ -23,7 +24,11 @@ export const renderTables = (): Readonly<Record<string, string>> => ({
   ...Object.fromEntries(catalog.map((definition) => [`states-${definition.name}`, renderStates(definition)])),
   operations: table(
     ['operation', 'permission', 'what it does'],
-    operations.map(({ method, path, permission, summary }) => [code(`${method} ${path}`), code(permission), summary]),
+    operations.map(({ method, path, permission, summary }) => [
+      code(`${method} ${path}`),
+      permission === perItem ? 'that of each item' : code(permission),
+      summary,
+    ]),
   ),
   problems: table(
     ['status', 'code', 'meaning', 'retryable', 'effect'],

@@ -63,6 +63,7 @@ export async function startApiRole(options: ApiRoleOptions) {
   metrics.watchAdmission(admission.read);
   registerRoutes(app, operations, {
     admission,
+    metrics,
     services: {
       ...storage.adapters,
       permanentRows: permanentRowsIn(storage.adapters),

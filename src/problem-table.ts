@@ -143,6 +143,13 @@ export const problems = {
     effect: 'none',
     retryAfterMs: 1_000,
   },
+  'held-back': {
+    status: 503,
+    title: 'The item was not tried; send it again after those before it',
+    retryable: true,
+    effect: 'none',
+    retryAfterMs: 1_000,
+  },
   'orchestration-unavailable': {
     status: 503,
     title: 'The process engine cannot be reached or used at the moment',

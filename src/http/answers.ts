@@ -8,6 +8,7 @@ export function declarationOf({ operationId, responses }: Operation, answer: Ans
   const declared = responses[answer.status];
   const isDeclared =
     declared !== undefined &&
+    answer.items === undefined &&
     (declared.stream === undefined) === (answer.stream === undefined) &&
     (declared.body === undefined) === (answer.body === undefined);
   if (isDeclared) return declared;

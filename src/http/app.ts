@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { usualMaxBodyBytes } from '../operations/operation.ts';
 import type { AuthenticationOptions } from '../tokens/authentication.ts';
 import { createAccess } from './access.ts';
 import { refuseWhileClosing } from './closing.ts';
@@ -50,7 +51,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     crossOrigin,
     // While an answer is prepared its connection is silent.
     quietMs: Math.max(35_000, longestAnswerMs + 5_000),
-    maxBodyBytes: 8_192,
+    maxBodyBytes: usualMaxBodyBytes,
   });
   limitConnections(app, {
     max: 2_000,

@@ -1,4 +1,4 @@
-import type { EntityTag, TagCondition } from '../operations/operation.ts';
+import type { EntityTag, TagCondition } from '../operations/carried.ts';
 
 // RFC 9110, 8.8.3 and 5.6.1: a tag may hold commas, and a list may have empty places.
 const place = /(?:[ \t]*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)")?[ \t]*(?:,|$)/gy;

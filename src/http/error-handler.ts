@@ -49,7 +49,8 @@ function endsConnection(problem: Problem, request: FastifyRequest): boolean {
 
 const isStranger = ({ raw }: FastifyRequest): boolean => factsOf(raw).principal === undefined;
 
-function logCause(problem: Problem, { log }: FastifyRequest): void {
+/** Logs why a request, or an item of one, ended in a problem, where that is more than the problem says. */
+export function logCause(problem: Problem, { log }: FastifyRequest): void {
   const line = { err: problem.cause, problem: problem.code };
   if (problem.code === 'internal') log.error({ ...line, err: problem.cause ?? problem }, 'a request failed');
   else if (problem.cause === undefined) return;

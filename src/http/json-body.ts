@@ -4,7 +4,8 @@ import { Problem } from '../problems.ts';
 import { routeOf } from './request-facts.ts';
 import { awaitsContinue } from './request-target.ts';
 
-const limits = { depth: 32, members: 1_000, values: 2_000 };
+/** How deep and wide a body may be. */
+export const bodyLimits = { depth: 32, members: 1_000, values: 2_000 };
 
 /**
  * Reads bodies: JSON alone, as UTF-8 without content coding. A body must fit RFC 7493 and the limits of depth and width
@@ -17,7 +18,7 @@ export function acceptOnlyJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     const text = textOf(body);
-    const fault = text === undefined ? undefined : faultOfJson(text, limits);
+    const fault = text === undefined ? undefined : faultOfJson(text, bodyLimits);
     if (text === undefined) done(malformed('The body is not UTF-8.'));
     // Many clients send the header with every request. An empty body is then the same as none.
     else if (text === '') done(null, undefined);
@@ -49,7 +50,8 @@ const refusedCoding = (): Problem =>
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-function textOf(body: Buffer): string | undefined {
+/** Undefined for bytes that are not UTF-8. */
+export function textOf(body: Buffer): string | undefined {
   try {
     return decoder.decode(body);
   } catch {
@@ -57,12 +59,12 @@ function textOf(body: Buffer): string | undefined {
   }
 }
 
-const detailOf: Readonly<Record<JsonFault, string>> = {
-  'too-deep': `The body is nested deeper than ${limits.depth} levels.`,
-  'too-many-members': `The body has more than ${limits.members} members.`,
-  'too-many-values': `The body has more than ${limits.values} values.`,
+export const detailOf: Readonly<Record<JsonFault, string>> = {
+  'too-deep': `The body is nested deeper than ${bodyLimits.depth} levels.`,
+  'too-many-members': `The body has more than ${bodyLimits.members} members.`,
+  'too-many-values': `The body has more than ${bodyLimits.values} values.`,
   'repeated-name': 'An object in the body has two members of the same name.',
   'unusable-text': 'A string in the body has a character that cannot be stored.',
 };
 
-const malformed = (detail: string): Problem => new Problem('malformed-request', { detail });
+export const malformed = (detail: string): Problem => new Problem('malformed-request', { detail });

@@ -19,7 +19,7 @@ const windowSeconds = 10;
 
 /**
  * Guards that throw `rate-limited`. One limits by address, one by tenant and subject with a limit for each cost; the
- * latter lets pass whoever is not known. `unlessRefusedOften` stands around the guard that looks at the token, and keeps
+ * latter lets pass whoever is not known, and what takes items, of which each counts when it is asked. `unlessRefusedOften` stands around the guard that looks at the token, and keeps
  * away from it an address of which too many tokens were refused.
  */
 export function createRateLimits(
@@ -36,9 +36,12 @@ export function createRateLimits(
   return {
     byAddress: createAddressLimit(limits.address, addressOf),
     bySubject: (request, reply) => {
-      const { cost } = routeOf(request).config;
-      const { principal } = factsOf(request.raw);
-      if (cost !== undefined && principal !== undefined) byCost[cost](principal, reply);
+      const { cost, takesItems } = routeOf(request).config;
+      const facts = factsOf(request.raw);
+      const { principal } = facts;
+      if (cost === undefined || principal === undefined) return;
+      if (takesItems !== true) byCost[cost](principal, reply);
+      else facts.limitItem = (costOfItem) => byCost[costOfItem](principal);
     },
     unlessRefusedOften: createRefusalLimit(log, limits.refusals, addressOf),
   };
@@ -56,14 +59,17 @@ function createAddressLimit(perSecond: number, addressOf: (request: FastifyReque
   };
 }
 
-function createSubjectLimit(perSecond: number): (principal: Principal, reply: FastifyReply) => void {
+/** The limit of one cost. An item has no reply of its own to carry headers. */
+function createSubjectLimit(perSecond: number): (principal: Principal, reply?: FastifyReply) => void {
   if (perSecond === 0) return () => undefined;
   const { max, count } = counterOf(perSecond);
   return (principal, reply) => {
     const { isExceeded, remaining, leftMs } = count(subjectOf(principal));
-    reply.header('RateLimit-Limit', max);
-    reply.header('RateLimit-Remaining', remaining);
-    reply.header('RateLimit-Reset', Math.ceil(leftMs / 1_000));
+    if (reply !== undefined) {
+      reply.header('RateLimit-Limit', max);
+      reply.header('RateLimit-Remaining', remaining);
+      reply.header('RateLimit-Reset', Math.ceil(leftMs / 1_000));
+    }
     if (isExceeded) throw new Problem('rate-limited', { retryAfterMs: leftMs });
   };
 }

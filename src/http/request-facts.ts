@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
+import type { Cost } from '../operations/operation.ts';
 import type { ProblemCode } from '../problems.ts';
 import type { Principal } from '../tokens/authentication.ts';
 
@@ -16,6 +17,10 @@ export interface RequestFacts {
   instance: string | undefined;
   /** True once the answer is a stream. A caller ends most streams by leaving. */
   isStream: boolean;
+  /** Counts one item of that cost for whoever asks, where the route takes items. Throws `rate-limited`. */
+  limitItem: ((cost: Cost) => void) | undefined;
+  /** How many items were answered with which status, where the route takes items. */
+  itemStatuses: Map<number, number> | undefined;
   /** What {@link routeOf} gives. */
   route: FastifyRequest['routeOptions'] | undefined;
 }
@@ -30,6 +35,8 @@ export const factsOf = (request: IncomingMessage & { [known]?: RequestFacts }): 
     problem: undefined,
     instance: undefined,
     isStream: false,
+    limitItem: undefined,
+    itemStatuses: undefined,
     route: undefined,
   });
 

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Carried, Operation, RequestFeature, TagCondition } from '../operations/operation.ts';
+import type { Carried, RequestFeature, TagCondition } from '../operations/carried.ts';
+import type { Operation } from '../operations/operation.ts';
 import { Problem } from '../problems.ts';
 import { parseTagCondition } from './entity-tags.ts';
 import { isSafe } from './methods.ts';

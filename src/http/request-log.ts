@@ -27,7 +27,7 @@ export function logWhenOver(observers: RequestObservers, request: FastifyRequest
 /** Names, numbers and templates only: no address, header or body, which may hold what nobody should read. */
 function logRequest({ metrics, lines }: RequestObservers, request: FastifyRequest, reply: FastifyReply): void {
   const { operationId, process: processName, url } = routeOf(request).config;
-  const { id, principal, problem, isStream } = factsOf(request.raw);
+  const { id, principal, problem, isStream, itemStatuses } = factsOf(request.raw);
   const status = reply.raw.writableFinished || isStream ? reply.statusCode : callerGone;
   const elapsedMs = reply.elapsedTime;
   lines.write(status >= 500 ? 'warn' : 'info', {
@@ -38,6 +38,7 @@ function logRequest({ metrics, lines }: RequestObservers, request: FastifyReques
     instanceId: instanceIdOf(request),
     status,
     problem,
+    items: itemStatuses === undefined ? undefined : countsOf(itemStatuses),
     durationMs: Math.round(elapsedMs),
     tenant: principal?.tenant,
     subject: principal?.actor.sub,
@@ -50,6 +51,13 @@ function logRequest({ metrics, lines }: RequestObservers, request: FastifyReques
     seconds: elapsedMs / 1_000,
   });
 }
+
+/** `200:3 409:1`. */
+const countsOf = (statuses: ReadonlyMap<number, number>): string =>
+  [...statuses]
+    .sort(([a], [b]) => a - b)
+    .map(([status, count]) => `${status}:${count}`)
+    .join(' ');
 
 const instanceId = /^[A-Za-z0-9._:-]{1,128}$/;
 

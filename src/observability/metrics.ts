@@ -7,7 +7,7 @@ import { createQueueMetrics } from './queue-metrics.ts';
 import { createScheduleMetrics } from './schedule-metrics.ts';
 import { createSchemaWaits } from './schema-waits.ts';
 
-/** One HTTP request that ended. `route` is a template from the router, never the path that was asked for. */
+/** One HTTP request that ended, or one item of a batch. `route` is a template from the router, never the path that was asked for. */
 export interface RequestObservation {
   readonly method: string;
   readonly route: string;
@@ -70,7 +70,7 @@ export function createMetrics(build: { version: string; role: string }) {
 function createHttpMetrics(registers: Registry[]) {
   const requests = new Histogram({
     name: 'portico_http_request_duration_seconds',
-    help: 'HTTP requests by route template and status, until the response was written or the caller was gone (499).',
+    help: 'HTTP requests, and items of batches, by route template and status, until the answer was written or the caller was gone (499).',
     labelNames: ['method', 'route', 'status'],
     buckets,
     registers,
@@ -82,7 +82,15 @@ function createHttpMetrics(registers: Registry[]) {
     registers,
   });
 
+  const batches = new Histogram({
+    name: 'portico_batch_items',
+    help: 'Items of the batches that were read.',
+    buckets: [1, 2, 5, 10, 20, 50, 100],
+    registers,
+  });
+
   return {
+    observeBatch: (items: number): void => batches.observe(items),
     observeRequest: ({ method, route, status, seconds }: RequestObservation): void =>
       requests.observe({ method, route, status }, seconds),
     countDroppedConnection: (limit: 'all' | 'address'): void => droppedConnections.inc({ limit }),

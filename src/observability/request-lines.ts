@@ -7,6 +7,8 @@ export interface RequestLine {
   readonly instanceId: string | undefined;
   readonly status: number;
   readonly problem: string | undefined;
+  /** How many items were answered with which status, where the request was made of items: `202:3 409:1`. */
+  readonly items: string | undefined;
   readonly durationMs: number;
   readonly tenant: string | undefined;
   readonly subject: string | undefined;
@@ -26,6 +28,7 @@ export const requestLineNames = [
   'instanceId',
   'status',
   'problem',
+  'items',
   'durationMs',
   'tenant',
   'subject',

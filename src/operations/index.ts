@@ -1,9 +1,10 @@
 import { catalog } from '../catalog/index.ts';
 import type { ProcessDefinition } from '../definition/definition.ts';
 import { actionOperationsOf, viewOperationsOf } from './actions.ts';
+import { batchOperationOf } from './batch.ts';
 import { holdOperationsOf } from './holds.ts';
 import { listOperationOf } from './list.ts';
-import type { Operation } from './operation.ts';
+import { type Operation, perItem } from './operation.ts';
 import { readOperationsOf } from './reads.ts';
 import { accountOperations } from './resources/accounts.ts';
 import { endpointOperations } from './resources/endpoints.ts';
@@ -34,13 +35,13 @@ export const operationsOf = (definition: ProcessDefinition): Operation[] => [
 ];
 
 /** Everything Portico serves: one list for the routes and for the OpenAPI document. */
-export const operationsWith = (definitions: readonly ProcessDefinition[]): Operation[] => [
-  ...definitions.flatMap(operationsOf),
-  ...resources,
-];
+export function operationsWith(definitions: readonly ProcessDefinition[]): Operation[] {
+  const ofProcesses = definitions.flatMap(operationsOf);
+  return [...ofProcesses, ...resources, batchOperationOf(ofProcesses)];
+}
 
 export const operations = operationsWith(catalog);
 
 /** The permissions tokens may carry. */
 export const permissionsOf = (list: readonly Operation[]): ReadonlySet<string> =>
-  new Set(list.map(({ permission }) => permission));
+  new Set(list.map(({ permission }) => permission).filter((permission) => permission !== perItem));

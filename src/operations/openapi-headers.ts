@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { RequestFeature, ResponseHeader } from './operation.ts';
+import type { RequestFeature } from './carried.ts';
+import type { ResponseHeader } from './operation.ts';
 
 /** What a request may carry. The schemas are those for operations that do not require it. */
 export const requestHeaders: Readonly<Record<RequestFeature, { name: string; schema: z.ZodOptional }>> = {

@@ -12,7 +12,7 @@ import {
   requestExamplesOf,
 } from './openapi-examples.ts';
 import { problemHeaders, requestHeaders, responseHeaders } from './openapi-headers.ts';
-import { dependenciesOf, type Operation, type ResponseDeclaration } from './operation.ts';
+import { dependenciesOf, type Operation, perItem, type ResponseDeclaration } from './operation.ts';
 
 /** Problems that every operation can have. */
 const commonProblems: readonly ProblemCode[] = [
@@ -97,7 +97,7 @@ function toOperationObject(
     operationId: operation.operationId,
     summary: operation.summary,
     tags: [operation.tag],
-    description: `Needs the permission \`${operation.permission}\`.`,
+    description: whoMay(operation),
     'x-permission': operation.permission,
     requestParams: {
       ...(operation.params === undefined ? {} : { path: operation.params }),
@@ -109,12 +109,22 @@ function toOperationObject(
       : {
           requestBody: {
             required: operation.bodyIsOptional !== true,
-            content: { 'application/json': { schema: operation.body, ...requestExamplesOf(operation, examples) } },
+            content: {
+              'application/json': { schema: operation.body, ...requestExamplesOf(operation, examples) },
+              ...(operation.items === undefined ? {} : { 'application/x-ndjson': { schema: lines } }),
+            },
           },
         }),
     responses: { ...answersOf(operation, examples), ...problemsOf(operation, examples, shows) },
   };
 }
+
+const whoMay = ({ permission }: Operation): string =>
+  permission === perItem
+    ? 'Needs a token. Each item needs the permission of its own operation.'
+    : `Needs the permission \`${permission}\`.`;
+
+const lines = z.string().describe('One element of the array on each line.');
 
 function requestHeadersOf({ understands = [], requires = [] }: Operation): z.ZodObject {
   const optional = understands.map((feature) => requestHeaders[feature]);
@@ -138,8 +148,13 @@ const answersOf = (operation: Operation, examples: Examples) =>
   );
 
 function contentOf({ body, stream }: ResponseDeclaration, shown: ReturnType<typeof answerExamplesOf>) {
-  if (body !== undefined) return { content: { 'application/json': { schema: body, ...shown } } };
-  return stream === undefined ? {} : { content: { [stream]: { schema: z.string() } } };
+  if (body === undefined && stream === undefined) return {};
+  return {
+    content: {
+      ...(body === undefined ? {} : { 'application/json': { schema: body, ...shown } }),
+      ...(stream === undefined ? {} : { [stream]: { schema: body === undefined ? z.string() : lines } }),
+    },
+  };
 }
 
 const headersOf = ({ headers = [] }: ResponseDeclaration) =>
@@ -158,7 +173,7 @@ function codesOf(operation: Operation): ProblemCode[] {
   const asked = dependenciesOf(operation);
   const dependencies: ProblemCode[] = [
     ...asked.map((each) => `${each}-unavailable` as const),
-    ...(isRead ? [] : ['outcome-unknown' as const]),
+    ...(isRead || operation.items !== undefined ? [] : ['outcome-unknown' as const]),
     ...(isRead && asked.includes('orchestration') ? ['orchestration-timeout' as const] : []),
   ];
   return [...new Set([...own, ...dependencies, ...commonProblems])];

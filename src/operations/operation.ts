@@ -6,6 +6,8 @@ import type { PermanentRowsByName } from '../definition/permanent-row.ts';
 import type { Gateway } from '../orchestration/gateway.ts';
 import type { ProblemCode } from '../problems.ts';
 import type { Principal } from '../tokens/authentication.ts';
+import type { Carried, RequestFeature } from './carried.ts';
+import type { Item, ItemAnswer } from './item.ts';
 
 /** What operations reach the world through. */
 export interface Services extends Adapters {
@@ -17,30 +19,6 @@ export interface Services extends Adapters {
   readonly catalog: readonly ProcessDefinition[];
   /** Counts a start by how it ended: `created`, `joined`, `replayed`, `mismatch` or `unknown`. */
   readonly countStart: (process: string, status: string) => void;
-}
-
-/** An entity tag (RFC 9110, 8.8.3), its value without the quotes. */
-export interface EntityTag {
-  readonly value: string;
-  readonly isWeak: boolean;
-}
-
-/** What `If-Match` and `If-None-Match` compare with: the tags that they list, or `*` for any representation. */
-export type TagCondition = '*' | readonly EntityTag[];
-
-/** What a request carries in its headers, as far as its operation understands them. */
-export interface Carried {
-  /** How long the caller is willing to wait, in milliseconds; 0 unless it sent `Prefer: wait`. */
-  readonly waitMs: number;
-  readonly idempotencyKey?: string | undefined;
-  /** The operation compares strongly (RFC 9110, 13.1.1). */
-  readonly ifMatch?: TagCondition | undefined;
-  /** The operation compares weakly (RFC 9110, 13.1.2). */
-  readonly ifNoneMatch?: TagCondition | undefined;
-  /** The id of the last event that a caller of a stream has seen. */
-  readonly lastEventId?: string | undefined;
-  /** The W3C trace context, where it is well formed. */
-  readonly traceparent?: string | undefined;
 }
 
 /** One request, verified and parsed: `params`, `query` and `body` have the types that the operation's schemas give. */
@@ -62,6 +40,8 @@ export interface Call<Params = Readonly<Record<string, string>>, Query = unknown
    * design. What it does after that is not limited. Without it the turn ends with the answer.
    */
   readonly endTurn: () => void;
+  /** What the request is made of, in the order sent, where the operation takes items. */
+  readonly items?: readonly Item[];
 }
 
 export type ResponseHeader = 'Location' | 'Retry-After' | 'Idempotency-Status' | 'Preference-Applied' | 'ETag';
@@ -76,6 +56,7 @@ interface AnswerHead {
 export interface BodyAnswer extends AnswerHead {
   readonly body: unknown;
   readonly stream?: never;
+  readonly items?: never;
 }
 
 /**
@@ -86,15 +67,24 @@ export interface BodyAnswer extends AnswerHead {
 export interface StreamAnswer extends AnswerHead {
   readonly stream: AsyncIterable<string | Uint8Array>;
   readonly body?: never;
+  readonly items?: never;
 }
 
 /** An answer without content, such as a 204. */
 export interface EmptyAnswer extends AnswerHead {
   readonly body?: never;
   readonly stream?: never;
+  readonly items?: never;
 }
 
-export type Answer = BodyAnswer | StreamAnswer | EmptyAnswer;
+/** An answer for each item, in the order of the items. None of them rejects. */
+export interface ItemsAnswer extends AnswerHead {
+  readonly items: readonly Promise<ItemAnswer>[];
+  readonly body?: never;
+  readonly stream?: never;
+}
+
+export type Answer = BodyAnswer | StreamAnswer | EmptyAnswer | ItemsAnswer;
 
 /** What an operation says about one status: a schema for a body, a media type for a stream, or neither for no content. */
 export interface ResponseDeclaration {
@@ -111,8 +101,32 @@ export type Cost = 'start' | 'read' | 'list' | 'action';
 /** What can be away while an operation is asked for. */
 type Dependency = 'orchestration' | 'database';
 
-/** A header that a request may carry and that only some operations understand. */
-export type RequestFeature = 'prefer-wait' | 'idempotency-key' | 'if-match' | 'if-none-match' | 'last-event-id';
+/** What an operation takes that is asked for several things at once. */
+export interface ItemsDeclaration {
+  /** How many items a request may have. */
+  readonly max: number;
+  /** Parses one item, which has been found to be an object. */
+  readonly schema: z.ZodType;
+  /** What an item asks for that fits the schema. Throws a problem where it asks for nothing that there is. */
+  readonly requestOf: (item: never) => ItemRequest;
+}
+
+/** One item as a request of its own. */
+export interface ItemRequest {
+  readonly operation: Operation;
+  readonly params: Readonly<Record<string, string>>;
+  readonly body: unknown;
+  readonly idempotencyKey?: string | undefined;
+}
+
+/**
+ * The permission of an operation that takes items: a token is needed, and each item needs the permission of its own
+ * operation. A route with it that takes no items does not boot.
+ */
+export const perItem = 'per-item';
+
+/** How long a body may be unless its operation says otherwise, in bytes. */
+export const usualMaxBodyBytes = 8_192;
 
 /** One HTTP endpoint: what the service does, and what the OpenAPI document says that it does. */
 export interface Operation {
@@ -135,6 +149,11 @@ export interface Operation {
   readonly maxBodyBytes?: number;
   /** A request without a body is taken as one with an empty object. */
   readonly bodyIsOptional?: boolean;
+  /**
+   * Set where a request is made of items. They come as a JSON array or one a line (`application/x-ndjson`), and are answered
+   * alike. `body` then only says what the document shows.
+   */
+  readonly items?: ItemsDeclaration;
   /**
    * What a request may carry. The rule for a header that is not understood follows from what the header asks for:
    *

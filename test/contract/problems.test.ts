@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { problemsFile, readExamples } from '../../scripts/examples.ts';
 import type { ProcessDefinition } from '../../src/definition/definition.ts';
 import { problems } from '../../src/problem-table.ts';
-import type { ProblemCode } from '../../src/problems.ts';
+import { type ProblemCode, problemMediaType } from '../../src/problems.ts';
 import { isRecording, recordThem, writeExamples } from '../fixtures/examples/keeping.ts';
 import { shownProblem } from '../fixtures/examples/shown-problem.ts';
 import { probesV1 } from '../fixtures/probes.ts';
@@ -92,6 +92,16 @@ const settled = () => (suspended ??= settledTransfer(portico));
 async function releaseRefused(body: { to: string; note: string }): Promise<[Reply, string][]> {
   const path = `/v1/suspense/${(await settled()).transferId}/release`;
   return one(path, portico.post(path, body));
+}
+
+/** A problem of one item as it would come alone: an item has no headers. */
+function problemOfItem({ headers, body }: Reply, index: number): Reply {
+  const item = (body as { status: number; retryAfterMs: number; body: unknown }[])[index];
+  if (item === undefined) throw new Error(`there is no answer ${index}`);
+  const own = new Headers(headers);
+  own.set('content-type', problemMediaType);
+  own.set('retry-after', String(item.retryAfterMs / 1_000));
+  return { status: item.status, headers: own, body: item.body };
 }
 
 /** Requests at once where ten are let through, and one more in each second that a slow machine takes for them. */
@@ -243,6 +253,12 @@ const cases: Record<ProblemCode, Case> = {
     return one(`/v1/probes/${probeId}/snap`, portico.post(`/v1/probes/${probeId}/snap`, {}));
   },
   overloaded: () => one('/v1/accounts/x', pressed.get('/v1/accounts/x')),
+  'held-back': async () => {
+    const { transferId } = transfer;
+    const cancel = { operation: 'cancelTransfer', id: transferId };
+    const sent = await alone.post('/v1/batch', [{ operation: 'startTransfer', body: transfer }, cancel]);
+    return one(`/v1/transfers/${transferId}/cancel`, problemOfItem(sent, 1));
+  },
   'orchestration-unavailable': async () => [
     [await alone.get('/v1/transfers/x'), '/v1/transfers/x'],
     [await alone.post('/v1/schedules/x/pause', {}), '/v1/schedules/x/pause'],

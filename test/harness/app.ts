@@ -62,7 +62,7 @@ export async function startApp(testOptions: TestAppOptions = {}) {
     },
   });
   const serve = (served: readonly Operation[], ownWorkMs: number) =>
-    registerRoutes(app, served, { ...ofNoServices, admission, ownWorkMs });
+    registerRoutes(app, served, { ...ofNoServices, admission, metrics, ownWorkMs });
   serve(thingOperations, 3_000);
   serve(slowOperations, 200);
   serve(operations, limitMs);

@@ -11,6 +11,7 @@ const line: RequestLine = {
   instanceId: undefined,
   status: 202,
   problem: undefined,
+  items: undefined,
   durationMs: 3,
   tenant: 'acme',
   subject: 'alice',

@@ -59,8 +59,10 @@ describe('each problem', () => {
       .flatMap((path) => Object.values(path as Record<string, Described>))
       .flatMap(({ responses }) => Object.values(responses))
       .flatMap(({ content }) => Object.keys(content?.[problemMediaType]?.examples ?? {}));
-    expect([...new Set([...shown, 'method-not-allowed'])].sort()).toEqual(Object.keys(problems).sort());
-    expect(components?.schemas?.['Problem']).toMatchObject({ examples: [{ code: 'method-not-allowed' }] });
+    expect([...new Set([...shown, 'method-not-allowed', 'held-back'])].sort()).toEqual(Object.keys(problems).sort());
+    expect(components?.schemas?.['Problem']).toMatchObject({
+      examples: [{ code: 'held-back' }, { code: 'method-not-allowed' }],
+    });
   });
 });
 
