@@ -91,8 +91,9 @@ export function isProblem(body: unknown): body is VerdictBody {
   return typeof code === 'string' && typeof retryable === 'boolean' && isMs;
 }
 
-function answeredOf({ status, idempotencyStatus, body }: ItemAnswer): Answered {
-  const id = typeof body === 'object' && body !== null && 'id' in body ? body.id : undefined;
+function answeredOf({ status, idempotencyStatus, location, body }: ItemAnswer): Answered {
+  // Whoever may start and not read is told the address alone.
+  const id = typeof body === 'object' && body !== null && 'id' in body ? body.id : location?.split('/').at(-1);
   return {
     status,
     ...(idempotencyStatus === undefined ? {} : { idempotencyStatus }),

@@ -10,6 +10,7 @@ export interface Item {
 export interface ItemAnswer {
   readonly status: number;
   readonly idempotencyStatus?: string;
+  readonly location?: string;
   readonly retryAfterMs?: number;
   /** What the operation answers, or the problem. */
   readonly body: unknown;

@@ -119,7 +119,7 @@ export function parseSettings(
   { isAlone = false }: { isAlone?: boolean } = {},
 ): RelaySettings | SettingsFault {
   const { values, problems } = valuesIn(environment);
-  const found = [...problems, ...contradictionsIn(values, isAlone)];
+  const found = [...problems, ...contradictionsIn(environment, values, isAlone)];
   return found.length > 0 ? { problems: found } : settingsOf(values);
 }
 
@@ -137,8 +137,9 @@ function valuesIn(environment: Environment): { values: Values; problems: string[
   return { values: Object.fromEntries(values), problems };
 }
 
-function contradictionsIn(values: Values, isAlone: boolean): string[] {
-  const has = (name: keyof Values) => values[name] !== undefined;
+function contradictionsIn(environment: Environment, values: Values, isAlone: boolean): string[] {
+  // What is there and wrong has been named, and is not missing.
+  const has = (name: keyof Values) => (environment[name] ?? '') !== '';
   const sources = (['RELAY_TOKEN_FILE', 'RELAY_TOKEN', 'RELAY_OAUTH_URL'] as const).filter(has);
   const isOAuth = has('RELAY_OAUTH_URL');
   const rules: (readonly [isBroken: boolean, problem: string])[] = [
@@ -156,7 +157,7 @@ function contradictionsIn(values: Values, isAlone: boolean): string[] {
       'RELAY_OAUTH_URL needs RELAY_OAUTH_CLIENT_ID and RELAY_OAUTH_CLIENT_SECRET_FILE',
     ],
     [
-      (values.RELAY_LEASE ?? 0) < (values.RELAY_HTTP_LIMIT ?? 0) + 2_000,
+      (values.RELAY_LEASE ?? Number.POSITIVE_INFINITY) < (values.RELAY_HTTP_LIMIT ?? 0) + 2_000,
       'RELAY_LEASE must be two seconds longer than RELAY_HTTP_LIMIT',
     ],
   ];
