@@ -40,7 +40,9 @@ if (process.argv.includes('--check')) {
   for (const [file, text] of stale) writeFileSync(new URL(file, root), text);
 }
 
-const isThere = (file: string): boolean => existsSync(new URL(file, root));
+function isThere(file: string): boolean {
+  return existsSync(new URL(file, root));
+}
 
 function read(file: string): string {
   return readFileSync(new URL(file, root), 'utf8');

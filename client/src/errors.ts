@@ -45,7 +45,10 @@ export class PorticoUnreachable extends Error {
   /** What the answer asks for, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(message: string, options: ErrorOptions & { readonly status?: number; readonly retryAfterMs?: number } = {}) {
+  constructor(
+    message: string,
+    options: ErrorOptions & { readonly status?: number; readonly retryAfterMs?: number } = {},
+  ) {
     super(message, options);
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;

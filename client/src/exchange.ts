@@ -36,8 +36,10 @@ export async function exchange(fetchIt: Fetch, outgoing: Outgoing): Promise<Inco
   const { status, headers } = response;
   const type = (headers.get('content-type') ?? '').split(';')[0]?.trim();
   const content = type === 'application/json' || type === 'application/problem+json' ? parsed(text) : undefined;
-  if (status >= 200 && status < 300 && (content !== undefined || text === '')) return { status, headers, body: content };
-  if (type === 'application/problem+json' && isProblem(content)) throw new PorticoProblem(content, retryAfterOf(headers));
+  if (status >= 200 && status < 300 && (content !== undefined || text === ''))
+    return { status, headers, body: content };
+  if (type === 'application/problem+json' && isProblem(content))
+    throw new PorticoProblem(content, retryAfterOf(headers));
   const retryAfterMs = retryAfterOf(headers);
   throw new PorticoUnreachable(`Something else than Portico answered with ${status}.`, {
     status,

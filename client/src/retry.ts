@@ -20,7 +20,8 @@ const fullBudget = 10;
 
 /** When failed requests are sent again. One for each client: the budget keeps a crowd of retries from an outage. */
 export function createRetries(options: RetryOptions | false) {
-  const { attempts, baseMs, maxMs, totalMs, budget } = options === false ? { ...usual, attempts: 1 } : { ...usual, ...options };
+  const { attempts, baseMs, maxMs, totalMs, budget } =
+    options === false ? { ...usual, attempts: 1 } : { ...usual, ...options };
   let left = fullBudget;
   return {
     /** To be called once for each request. */
@@ -32,7 +33,10 @@ export function createRetries(options: RetryOptions | false) {
      * How long to wait before the next attempt, in milliseconds, or `undefined` where there is to be none. A request that
      * does not mean the same when it is repeated is sent again only where it did nothing.
      */
-    pauseAfter(failure: unknown, made: { attempt: number; sinceMs: number; isRepeatable: boolean }): number | undefined {
+    pauseAfter(
+      failure: unknown,
+      made: { attempt: number; sinceMs: number; isRepeatable: boolean },
+    ): number | undefined {
       if (made.attempt >= attempts || !mayRepeat(failure, made.isRepeatable)) return undefined;
       const pauseMs = pauseOf(failure, Math.min(maxMs, baseMs * 2 ** (made.attempt - 1)));
       if (made.sinceMs + pauseMs > totalMs || left < 1) return undefined;

@@ -9,6 +9,7 @@ interface DocumentedOperation {
 
 export interface OpenApiDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, DocumentedOperation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
 }
 
 /** One row of the client's table: how an operation is called, and how it is sent. */
@@ -21,6 +22,7 @@ export interface ClientOperation {
   /** What it does with an `Idempotency-Key`. */
   readonly key: 'needed' | 'taken' | 'none';
   readonly body: 'needed' | 'taken' | 'none';
+  readonly query: boolean;
   readonly lists: boolean;
   readonly waits: boolean;
 }
@@ -53,6 +55,7 @@ function rowOf(method: string, path: string, operation: DocumentedOperation): Cl
     call: callOf(operationId, tag),
     key: key === undefined ? 'none' : key.required ? 'needed' : 'taken',
     body: requestBody === undefined ? 'none' : requestBody.required ? 'needed' : 'taken',
+    query: parameters.some((parameter) => parameter.in === 'query'),
     lists: method === 'GET' && named('cursor') !== undefined,
     waits: named('Prefer') !== undefined,
   };

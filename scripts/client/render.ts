@@ -11,7 +11,26 @@ export async function renderClient(openApi: string): Promise<Record<string, stri
   const table = JSON.stringify(clientOperationsOf(document), undefined, 2);
   const operations = `${header}/** How each operation is called, and how it is sent. */\nexport const operations = ${table} as const;\n`;
   return {
-    'client/src/schema.ts': header + astToString(await openapiTS(openApi, { alphabetize: false })),
+    'client/src/schema.ts': header + astToString(await openapiTS(JSON.stringify(typable(document)))),
     'client/src/operations.ts': await format(operations, { parser: 'typescript', singleQuote: true, printWidth: 120 }),
   };
 }
+
+/**
+ * The document as types can say it. Problems are left out of the operations: they are all of one schema. A schema that has
+ * no name is that of any JSON, which refers to itself, and TypeScript has `unknown` for it.
+ */
+function typable({ paths, components, ...rest }: OpenApiDocument): OpenApiDocument {
+  const isAnswer = ([status]: [string, unknown]) => status < '300';
+  const withoutProblems = mapped(paths, (methods) =>
+    mapped(methods, ({ responses, ...operation }) => ({
+      ...operation,
+      responses: Object.fromEntries(Object.entries(responses).filter(isAnswer)),
+    })),
+  );
+  const schemas = mapped(components.schemas, (schema, name) => (name.startsWith('__schema') ? {} : schema));
+  return { ...rest, paths: withoutProblems, components: { ...components, schemas } };
+}
+
+const mapped = <From, To>(entries: Readonly<Record<string, From>>, map: (value: From, name: string) => To) =>
+  Object.fromEntries(Object.entries(entries).map(([name, value]) => [name, map(value, name)]));
