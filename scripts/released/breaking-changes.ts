@@ -63,10 +63,10 @@ function compareOperations(comparison: Comparison): void {
 }
 
 /** References are followed to schemas and headers alone. */
-const hasHiddenParts = ({ parameters = [], requestBody = {}, responses }: OperationContract): boolean => {
-  const parts: readonly object[] = [...parameters, requestBody, ...Object.values(responses)];
+function hasHiddenParts({ parameters = [], requestBody, responses }: OperationContract): boolean {
+  const parts = [...parameters, ...Object.values(responses), ...(requestBody === undefined ? [] : [requestBody])];
   return parts.some((part) => '$ref' in part);
-};
+}
 
 function compareParameters({ place, before, now, report, compare }: Comparison): void {
   for (const parameter of now.parameters ?? []) {
