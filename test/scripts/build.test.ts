@@ -99,6 +99,18 @@ describe('a built program', () => {
     expect([allowed.status, allowed.headers.get('access-control-allow-origin')]).toEqual([401, 'https://app.example']);
   });
 
+  it('has the relay beside it, with what it needs', () => {
+    const { status, stderr } = spawnSync(process.execPath, [join(output, 'relay/main.js')], {
+      env: {},
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('RELAY_PORTICO_URL') as string,
+    });
+    expect(readFileSync(join(output, 'relay/schema.sql'), 'utf8')).toContain('create table if not exists outbox');
+  });
+
   it.each(['migrate', 'missing'])('knows the command %s, which says what it needs', (name) => {
     const { status, stdout, stderr } = command([name]);
     expect(status).not.toBe(0);
