@@ -2,6 +2,8 @@ export interface Served {
   /** Undefined in a process that only works. */
   readonly url: string | undefined;
   readonly adminUrl: string;
+  /** Where the reference is, if everybody may read it. */
+  readonly docsUrl?: string | undefined;
   /** Where Temporal's Web UI is, if Portico brought the server along. */
   readonly temporalUi?: string | undefined;
   /** A token for alice of acme, where the development key is provided. */
@@ -9,9 +11,10 @@ export interface Served {
 }
 
 /** What `npm start` says once it serves: where, and what to paste into another terminal. */
-export function greetingFor({ url, adminUrl, temporalUi, token }: Served): string {
+export function greetingFor({ url, adminUrl, docsUrl, temporalUi, token }: Served): string {
   const where = [
     url === undefined ? 'Portico works.' : `Portico serves at ${url}.`,
+    ...(docsUrl === undefined ? [] : [`Read what it offers at ${docsUrl}.`]),
     `Health and metrics are at ${adminUrl}.`,
     ...(temporalUi === undefined ? [] : [`Temporal's Web UI is at ${temporalUi}.`]),
   ];

@@ -74,6 +74,8 @@ export function missingIn(given: Given): Missing {
 
 /** Settings that suit what is provided, unless the environment says otherwise. */
 export const defaultsFor = ({ temporal, database }: Missing): Given => ({
+  // Whoever runs it here reads it here.
+  PORTICO_DOCS: 'public',
   // All work waits for the one connection that the embedded database has.
   ...(database ? { PORTICO_DATABASE_CONNECT_TIMEOUT: '5s', ...localWebhooks } : {}),
   // No balancer sends requests to a laptop, and nobody else there takes what is shed.

@@ -50,7 +50,8 @@ async function serve(plan: Plan, signal: AbortSignal): Promise<number> {
       if (!signal.aborted) {
         const { url, adminUrl } = running;
         const token = missing.developmentKey ? await tokenFor(stateDir) : undefined;
-        say(greetingFor({ url, adminUrl, temporalUi: provided.temporalUi, token }));
+        const docsUrl = url === undefined || config.http.docs !== 'public' ? undefined : `${url}/docs`;
+        say(greetingFor({ url, adminUrl, docsUrl, temporalUi: provided.temporalUi, token }));
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
       }
     } finally {

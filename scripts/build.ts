@@ -3,10 +3,11 @@ import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { noticesOf } from './build/notices.ts';
 import { buildProgram, warmPrograms } from './build/program.ts';
+import { writeReference } from './build/reference.ts';
 
 /**
  * Builds `dist/`: the program as one file with its code cache and source map, its SQL files, the workflow bundle that its
- * workers load, and the licences of what it consists of.
+ * workers load, the reference it shows, and the licences of what it consists of.
  */
 const project = join(import.meta.dirname, '..');
 const output = join(project, 'dist');
@@ -16,6 +17,7 @@ runNode('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json');
 const programs = await buildProgram(output);
 writeFileSync(join(output, 'NOTICES.txt'), noticesOf(project, programs));
 copyMigrations();
+writeReference(output);
 runNode('--import', 'tsx', 'scripts/bundle.ts', join(output, 'workflow-bundle.js'));
 await warmPrograms(output);
 

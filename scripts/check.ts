@@ -11,6 +11,7 @@ const checks: readonly (readonly [headline: string, check: () => boolean])[] = [
   ['generated files', () => tool('tsx', 'scripts/generate.ts', '--check')],
   ['unused files, exports and dependencies', () => tool('knip')],
   ['openapi.yaml', () => tool('redocly', 'lint', 'openapi.yaml')],
+  ['released contract', () => tool('tsx', 'scripts/released.ts', '--check')],
   ['package-lock.json', () => tool('tsx', 'scripts/lock-file.ts')],
 ];
 

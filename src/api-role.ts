@@ -2,6 +2,7 @@ import { permanentRowsIn } from './adapters/index.ts';
 import type { Config } from './config/config.ts';
 import type { ProcessDefinition } from './definition/definition.ts';
 import { createApp } from './http/app.ts';
+import { serveFrontPage } from './http/front-page.ts';
 import { listen } from './http/listen.ts';
 import type { ReadinessCheck } from './http/readiness.ts';
 import { longestAnswerMs, registerRoutes } from './http/routes.ts';
@@ -15,6 +16,7 @@ import { createAdmission } from './overload/admission.ts';
 import type { Storage } from './storage.ts';
 import { createVerificationKeys } from './tokens/keys.ts';
 import type { VerificationKeys } from './tokens/verification-keys.ts';
+import { version } from './version.ts';
 
 interface ApiRoleOptions {
   readonly config: Config;
@@ -52,6 +54,7 @@ export async function startApiRole(options: ApiRoleOptions) {
     rateLimits: config.http.rateLimits,
     pressure: config.http.pressure,
     trustProxy: config.http.trustProxy,
+    corsOrigins: config.http.corsOrigins,
     maxConnectionsPerAddress: config.http.maxConnectionsPerAddress,
     longestAnswerMs: longestAnswerMs({ deadlines, maxWaitMs: config.http.maxWaitMs }),
     isDraining: options.isDraining,
@@ -72,6 +75,7 @@ export async function startApiRole(options: ApiRoleOptions) {
     deadlines,
     maxWaitMs: config.http.maxWaitMs,
   });
+  serveFrontPage(app, { readers: config.http.docs, operations, version });
   const url = await listen(app, config.http);
   const openInstances = watchOpenInstances({
     definitions,

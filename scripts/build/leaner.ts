@@ -25,6 +25,8 @@ export const leaner = (project: string, isMessageNeeded: (name: string) => boole
         `var Response;\n${await readFile(inPackage('pg/lib/stream.js'), 'utf8')}`,
     };
     for (const file of Object.keys(replaced)) require.resolve(file);
+    // The build has rendered the reference.
+    build.onResolve({ filter: /^\.\/rendering\.ts$/ }, ({ path }) => ({ path, external: true }));
     build.onLoad({ filter: /\.js$/ }, async ({ path }) => {
       const contents = await replaced[path]?.();
       return contents === undefined ? undefined : { contents, loader: 'js' };

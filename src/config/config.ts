@@ -75,6 +75,9 @@ const configOf = (values: Settings, given: Given, settingsOf: SettingsOf) => ({
     host: values.HOST,
     port: values.PORT,
     trustProxy: values.PORTICO_TRUST_PROXY ?? [],
+    /** Who may read what Portico says about itself. */
+    docs: values.PORTICO_DOCS,
+    corsOrigins: values.PORTICO_CORS_ORIGINS ?? [],
     /** 0 for no limit. */
     maxConnectionsPerAddress: values.PORTICO_MAX_CONNECTIONS_PER_ADDRESS,
     /** Requests a second; 0 for no limit. */

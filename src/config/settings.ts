@@ -14,6 +14,7 @@ import {
   someOf,
   wholeNumber,
 } from './kinds.ts';
+import { origins } from './origins.ts';
 
 const perSecond = wholeNumber(0, 1_000_000);
 
@@ -94,6 +95,16 @@ export const settings = z.object({
   PORTICO_TRUST_PROXY: addressBlocks
     .optional()
     .describe('Addresses of the proxies whose X-Forwarded-* headers are believed. Not set: none.'),
+  PORTICO_DOCS: oneOf('off', 'token', 'public')
+    .prefault('off')
+    .describe(
+      'Who may read the reference at /, /docs, /openapi.json and /openapi.yaml: nobody (off), whoever has a valid token, or everybody (public, as `npm start` sets it). It names every operation and permission.',
+    ),
+  PORTICO_CORS_ORIGINS: origins
+    .optional()
+    .describe(
+      'Origins whose pages may call Portico from a browser and read its answers (CORS), such as https://app.example.com, separated by commas. Not set: none.',
+    ),
   PORTICO_MAX_CONNECTIONS_PER_ADDRESS: wholeNumber(0, 2_000)
     .prefault('500')
     .describe(

@@ -2,12 +2,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { perItem } from '../operations/operation.ts';
 import { type AuthenticationOptions, createAuthentication, requirePermission } from '../tokens/authentication.ts';
 import { factsOf, routeOf } from './request-facts.ts';
-import { publicPermission } from './route-config.ts';
+import { anyPermission, publicPermission } from './route-config.ts';
 
 /**
  * Two guards. `authenticate` finds out who asks, or throws `unauthenticated`. `permit` throws `forbidden` unless the
- * token grants what the route declares. Public routes pass both, and nobody is known there. A route that takes items asks for
- * a token only: its items are permitted one by one.
+ * token grants what the route declares. Public routes pass both, and nobody is known there. Routes for any token pass the
+ * second, as do those that take items, which are permitted one by one.
  */
 export async function createAccess(app: FastifyInstance, options: AuthenticationOptions) {
   const verify = await createAuthentication(app, options);
@@ -21,10 +21,11 @@ export async function createAccess(app: FastifyInstance, options: Authentication
       return undefined;
     },
     permit(request: FastifyRequest): void {
-      if (isPublic(request)) return;
-      const { principal } = factsOf(request.raw);
       const { permission } = routeOf(request).config;
-      if (permission !== perItem || principal === undefined) requirePermission(principal, permission);
+      const { principal } = factsOf(request.raw);
+      if (permission === publicPermission) return;
+      const asksForToken = permission === anyPermission || permission === perItem;
+      if (!asksForToken || principal === undefined) requirePermission(principal, permission);
     },
   };
 }

@@ -6,6 +6,7 @@ import type { AuthenticationOptions } from '../tokens/authentication.ts';
 import { createAccess } from './access.ts';
 import { refuseWhileClosing } from './closing.ts';
 import { limitConnections } from './connection-limits.ts';
+import { answerPreflights, crossOriginFor } from './cross-origin.ts';
 import { noticeForwarding } from './forwarding.ts';
 import { type Guard, passAll } from './guards.ts';
 import { refuseWrongHost } from './host-header.ts';
@@ -26,6 +27,8 @@ export interface AppOptions {
   readonly pressure: Pressure;
   /** Addresses and CIDR blocks of the proxies whose `X-Forwarded-*` is believed; none if empty. */
   readonly trustProxy: readonly string[];
+  /** Origins whose pages may call and read the answers; none if empty. */
+  readonly corsOrigins: readonly string[];
   /** Open connections from one address at most, but for those proxies; 0 for no limit. */
   readonly maxConnectionsPerAddress: number;
   /** The longest that a handler may take before its answer begins; milliseconds. */
@@ -40,10 +43,12 @@ export interface AppOptions {
  */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const { logger, metrics, trustProxy, longestAnswerMs, maxConnectionsPerAddress } = options;
+  const crossOrigin = crossOriginFor(options.corsOrigins);
   const app = createServer({
     logger,
     metrics,
     trustProxy,
+    crossOrigin,
     // While an answer is prepared its connection is silent.
     quietMs: Math.max(35_000, longestAnswerMs + 5_000),
     maxBodyBytes: usualMaxBodyBytes,
@@ -58,6 +63,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   acceptOnlyJson(app);
   const guards = await createGuards(app, options);
   app.addHook('onRequest', passAll(guards));
+  if (crossOrigin !== undefined) answerPreflights(app, crossOrigin);
   return app;
 }
 

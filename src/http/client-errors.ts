@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
+import type { CrossOrigin } from './cross-origin.ts';
 import { renderProblem } from './error-handler.ts';
 import { factsOf } from './request-facts.ts';
 import { pathOf } from './request-target.ts';
@@ -30,7 +31,11 @@ const codeOf = (error: { readonly code?: string }): ProblemCode => {
 };
 
 /** Answers requests that never become one, or that stop arriving half-way, with a problem, and closes the connection. */
-export function createClientErrors(metrics: Pick<Metrics, 'observeRequest'>, logger: Pick<Logger, 'info'>) {
+export function createClientErrors(
+  metrics: Pick<Metrics, 'observeRequest'>,
+  logger: Pick<Logger, 'info'>,
+  crossOrigin?: CrossOrigin,
+) {
   const exchanges = new WeakMap<Socket, Exchange>();
 
   function refuse(socket: Socket, code: ProblemCode): void {
@@ -55,6 +60,7 @@ export function createClientErrors(metrics: Pick<Metrics, 'observeRequest'>, log
     const { status, headers, text } = renderProblem(new Problem(code), pathOf(request.url ?? '/'));
     response.writeHead(status, {
       ...securityHeaders,
+      ...crossOrigin?.headersFor(request.headers.origin),
       ...headers,
       'Content-Length': Buffer.byteLength(text),
       'X-Request-Id': factsOf(request).id,

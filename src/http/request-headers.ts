@@ -30,17 +30,23 @@ export const understands = (operation: Declared, feature: RequestFeature): boole
 /** Between commas; a comma in a quoted text is part of it. A text without its last quote goes to the end: no search begins anew. */
 const preferences = /(?:"(?:[^"\\]|\\.?)*(?:"|$)|[^",])+/g;
 
-/** A preference that cannot be understood is ignored (RFC 7240, 2). */
+/** With or without a value; what follows a semicolon are parameters of it. */
+const waitPreference = /^[ \t]*wait[ \t]*(?:$|[=;])/i;
+const waitSeconds = /^[^=]*=[ \t]*(?:"(\d+)"|(\d+))[ \t]*(?:$|;)/;
+
+/** A preference that cannot be understood is ignored, and of the same one twice the first counts (RFC 7240, 2). */
 function waitMsOf(headers: IncomingHttpHeaders, maxWaitMs: number): number {
   const prefer = headers['prefer'];
   if (prefer === undefined) return 0;
   const text = Array.isArray(prefer) ? prefer.join(',') : prefer;
-  // What follows a semicolon are parameters of one. Of the same preference twice the first counts.
-  const [wait] = text.match(preferences)?.filter((preference) => /^\s*wait\s*=/i.test(preference)) ?? [];
-  const [, quoted, bare] = /=\s*(?:"(\d{1,6})"|(\d{1,6}))\s*(?:$|;)/.exec(wait ?? '') ?? [];
+  const wait = text.match(preferences)?.find((preference) => waitPreference.test(preference));
+  const [, quoted, bare] = waitSeconds.exec(unescaped(wait ?? '')) ?? [];
   const seconds = quoted ?? bare;
   return seconds === undefined ? 0 : Math.min(Number(seconds) * 1_000, maxWaitMs);
 }
+
+/** In a quoted text `\3` stands for 3 (RFC 9110, 5.6.4). */
+const unescaped = (preference: string): string => preference.replace(/\\(\d)/g, '$1');
 
 const wholeKey = /^(?:"([\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x5b\x5d-\x7e]{1,255}))$/;
 

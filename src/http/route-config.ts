@@ -5,12 +5,18 @@ import type { Gate } from '../overload/gate.ts';
 /** The permission of a route that anybody may use. */
 export const publicPermission = 'public';
 
+/** The permission of a route for whoever has a valid token, whatever it grants. */
+export const anyPermission = 'any';
+
 declare module 'fastify' {
   /** What every route declares in `config`. The app does not start if one of the first three is missing. */
   interface FastifyContextConfig {
     /** Its name in the OpenAPI document, in logs and metrics. */
     readonly operationId?: string;
-    /** What a token must grant, such as `transfers:start`, or {@link publicPermission}; {@link perItem} where it takes items. */
+    /**
+     * What a token must grant, such as `transfers:start`, or {@link publicPermission}, {@link anyPermission}; {@link perItem}
+     * where it takes items.
+     */
     readonly permission?: string;
     /** What it uses up: rate limits, deadlines and shedding go by it. */
     readonly cost?: Cost;

@@ -10,6 +10,7 @@ import { type Logger, requestLinesOf } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Problem } from '../problems.ts';
 import { createClientErrors } from './client-errors.ts';
+import type { CrossOrigin } from './cross-origin.ts';
 import { handleError } from './error-handler.ts';
 import { factsOf } from './request-facts.ts';
 import { logWhenOver } from './request-log.ts';
@@ -27,14 +28,23 @@ interface ServerOptions {
   readonly maxBodyBytes: number;
   /** Addresses and CIDR blocks of the proxies whose `X-Forwarded-*` is believed; none if empty. */
   readonly trustProxy?: readonly string[];
+  /** What pages of other origins may read; nothing unless told. */
+  readonly crossOrigin?: CrossOrigin | undefined;
 }
 
 /**
  * A server without routes that answers every error with a problem, whatever it is that came. Every answer carries the
  * security headers and the id of its request. Requests are received within tight limits of time and size.
  */
-export function createServer({ logger, metrics, trustProxy = [], ...limits }: ServerOptions): FastifyInstance {
-  const clientErrors = createClientErrors(metrics ?? { observeRequest: () => undefined }, logger);
+export function createServer({
+  logger,
+  metrics,
+  trustProxy = [],
+  crossOrigin,
+  ...limits
+}: ServerOptions): FastifyInstance {
+  const clientErrors = createClientErrors(metrics ?? { observeRequest: () => undefined }, logger, crossOrigin);
+  const addHeaders = crossOrigin === undefined ? addOwnHeaders : addHeadersFor(crossOrigin);
   const loggerInstance: FastifyBaseLogger = logger;
   const observers = metrics === undefined ? undefined : { metrics, lines: requestLinesOf(logger) };
   const app = fastify({
@@ -78,11 +88,18 @@ export function createServer({ logger, metrics, trustProxy = [], ...limits }: Se
   return app;
 }
 
-function addHeaders(request: FastifyRequest, reply: FastifyReply): void {
+function addOwnHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.headers(securityHeaders);
   if (request.protocol === 'https') reply.headers(strictTransport);
   reply.header('X-Request-Id', request.id);
 }
+
+const addHeadersFor =
+  ({ headersFor }: CrossOrigin) =>
+  (request: FastifyRequest, reply: FastifyReply): void => {
+    addOwnHeaders(request, reply);
+    reply.headers(headersFor(request.headers.origin));
+  };
 
 /** In milliseconds, where they are times. */
 const connectionLimits = {

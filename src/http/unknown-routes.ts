@@ -7,12 +7,16 @@ import { pathOf } from './request-target.ts';
 export const refuseUnknownRoutes =
   (app: FastifyInstance) =>
   (request: FastifyRequest): void => {
-    if (!request.is404 && !hasEmptyPart(request.params)) return;
-    const url = pathOf(request.url);
-    const allowed = methods.filter((method) => isKnown(app, method, url));
-    if (allowed.length === 0) throw new Problem('not-found');
-    throw new Problem('method-not-allowed', { headers: { Allow: allowed.join(', ') } });
+    if (request.is404 || hasEmptyPart(request.params)) throwUnknownRoute(app, request);
   };
+
+/** Throws `method-not-allowed` where the address has routes of other methods, else `not-found`. */
+export function throwUnknownRoute(app: FastifyInstance, request: FastifyRequest): never {
+  const url = pathOf(request.url);
+  const allowed = methods.filter((method) => isKnown(app, method, url));
+  if (allowed.length === 0) throw new Problem('not-found');
+  throw new Problem('method-not-allowed', { headers: { Allow: allowed.join(', ') } });
+}
 
 function isKnown(app: FastifyInstance, method: (typeof methods)[number], url: string): boolean {
   // Its type says that it always finds a route; it does not.
@@ -20,9 +24,9 @@ function isKnown(app: FastifyInstance, method: (typeof methods)[number], url: st
   return found.some(({ params }) => !hasEmptyPart(params));
 }
 
-/** The router takes `/v1/transfers/` for a transfer whose id is empty. */
+/** The router takes `/v1/transfers/` for a transfer whose id is empty. A wildcard may be: it names nothing. */
 function hasEmptyPart(params: unknown): boolean {
   const parts = Object(params) as Readonly<Record<string, unknown>>;
-  for (const name in parts) if (parts[name] === '') return true;
+  for (const name in parts) if (parts[name] === '' && name !== '*') return true;
   return false;
 }

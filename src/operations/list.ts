@@ -32,7 +32,11 @@ export function listOperationOf(definition: ProcessDefinition): Operation {
     startedAfter: instant.optional().describe('Inclusive.'),
     startedBefore: instant.optional().describe('Exclusive.'),
     limit: z.coerce.number().int().min(1).max(100).default(20),
-    cursor: z.string().max(4_096).optional().describe('From the page before; good for the same filters only.'),
+    cursor: z
+      .string()
+      .max(4_096)
+      .optional()
+      .describe('The `cursor` of the page before; good for the same filters only.'),
   } satisfies Record<GeneralFilter, z.ZodType>;
   const query = z.strictObject({
     ...filters,

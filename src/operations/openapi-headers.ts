@@ -13,7 +13,10 @@ export const requestHeaders: Readonly<Record<RequestFeature, { name: string; sch
     schema: z
       .string()
       .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/)
-      .describe('1 to 255 visible ASCII characters: equal requests with one key are applied once.')
+      .describe(
+        '1 to 255 visible ASCII characters: equal requests with one key are applied once. Where the body has the key of ' +
+          'what is started, the same value or none.',
+      )
       .optional(),
   },
   'if-match': {
@@ -45,6 +48,7 @@ export const responseHeaders: Readonly<Record<ResponseHeader, z.ZodType>> = {
     .meta({ header: { id: 'RetryAfter' } }),
   'Idempotency-Status': z
     .enum(['created', 'joined', 'replayed'])
+    .meta({ 'x-closed': true })
     .describe('Whether this request created the instance, joined it while it runs, or found it closed.')
     .meta({ header: { id: 'IdempotencyStatus' } }),
   'Preference-Applied': z

@@ -44,6 +44,7 @@ const problemBody = z
     retryable: z.boolean().describe('Whether the same request, with the same key, can end better.'),
     effect: z
       .enum(['none', 'unknown', 'applied'])
+      .meta({ 'x-closed': true })
       .describe('What this request did: nothing, perhaps something (repeat it to learn), or what it asked for.'),
     retryAfterMs: z.int().optional().describe('How long to wait before the next try, in milliseconds.'),
   })
@@ -192,6 +193,7 @@ function problemsOf(operation: Operation, examples: Examples, shows: readonly Pr
         String(status),
         {
           description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' '),
+          'x-problem-codes': codes,
           ...headersOfProblem(operation, status, codes),
           content: {
             [problemMediaType]: {

@@ -77,7 +77,7 @@ function createInstanceSchemas(definition: ProcessDefinition) {
   const whole = z.object({
     id: businessKey.describe('The business key.'),
     runId: keepsRow ? runId.optional() : runId,
-    status: z.enum(['running', 'closed']),
+    status: z.enum(['running', 'closed']).meta({ 'x-closed': true }),
     step: z
       .enum(allStepsOf(definition))
       .optional()

@@ -62,7 +62,10 @@ const allowedRooms: Record<string, readonly string[]> = {
     'src/problem-table.ts',
     'src/problems.ts',
   ],
+  // What it says about itself, as pages: it knows no request.
+  'src/front': ['src/problem-table.ts'],
   'src/http': [
+    'src/front',
     'src/operations',
     'src/tokens',
     'src/orchestration',

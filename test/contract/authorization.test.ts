@@ -271,6 +271,7 @@ describe('openapi.yaml', () => {
       rateLimits: { address: 0, refusals: 0, start: 0, action: 0, read: 0, list: 0 },
       pressure: { maxEventLoopDelayMs: 0, maxEventLoopUtilization: 0, maxRssBytes: 0 },
       trustProxy: [],
+      corsOrigins: [],
       longestAnswerMs: 1,
       isDraining: () => false,
     });

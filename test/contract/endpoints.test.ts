@@ -57,8 +57,8 @@ describe('an endpoint', () => {
     const tenant = unique('tenant');
     for (const id of ['b', 'a']) await portico.put(pathOf(id), { url }, { tenant });
     const page = await portico.get('/v1/endpoints?limit=1', { tenant });
-    expect([page.body.items.map(({ id }: { id: string }) => id), page.body.next]).toEqual([['a'], 'a']);
-    const next = await portico.get('/v1/endpoints?limit=1&after=a', { tenant });
+    expect([page.body.items.map(({ id }: { id: string }) => id), page.body.cursor]).toEqual([['a'], 'a']);
+    const next = await portico.get('/v1/endpoints?limit=1&cursor=a', { tenant });
     expect(next.body.items.map(({ id }: { id: string }) => id)).toEqual(['b']);
     expect((await portico.get('/v1/endpoints', { tenant: unique('other') })).body).toEqual({ items: [] });
   });

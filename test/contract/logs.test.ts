@@ -174,7 +174,7 @@ async function everything(): Promise<Reply[]> {
     await portico.get(`/v1/transfers?from=${canary.account}&to=${canary.account}`),
     await portico.get(`/v1/transfers?status=${canary.query}&startedAfter=${canary.query}&cursor=${canary.query}`),
     await portico.get(`/v1/transfers?cursor=${canary.query}.${canary.query}`),
-    await portico.get(`/v1/users/${grant.userId}/inbox?after=${canary.query}`),
+    await portico.get(`/v1/users/${grant.userId}/inbox?cursor=${canary.query}`),
     await portico.get('/v1/transfers', { token: `${canary.claim}.${token.slice(5)}` }),
     await portico.get('/v1/transfers', { token: `${token}${canary.claim}` }),
     await portico.get('/v1/transfers', { permissions: [canary.claim] }),

@@ -234,6 +234,12 @@ describe('waiting by preference', () => {
     const reply = await portico.post(path, body, { permissions: ['transfers:start'], headers: { prefer: 'wait=20' } });
     expect(reply.body).toMatchObject({ status: 'closed', outcome: 'completed', links: {} });
     expect(reply.body.result).toBeUndefined();
+    const again = await portico.post(path, body, { permissions: ['transfers:start'] });
+    expect([again.status, again.headers.get('idempotency-status')]).toEqual([200, 'replayed']);
+    expect(again.body).toMatchObject({ status: 'closed', outcome: 'completed', links: {} });
+    expect(again.body.result).toBeUndefined();
+    const read = await portico.post(path, body, { permissions: ['transfers:start', 'transfers:read'] });
+    expect(read.body.result).toMatchObject({ outcome: 'completed' });
   });
 
   it('also holds for the result and for a repeated start', async () => {
@@ -255,6 +261,9 @@ describe('the key', () => {
     expect(other.status).toBe(400);
     expect(other.body).toMatchObject({ code: 'invalid-key', detail: expect.stringContaining('probeId') });
     expect((await portico.get(`${path}/${key}`)).status).toBe(404);
+    const malformed = await portico.post(path, body, { headers: { 'idempotency-key': 'not a key' } });
+    expect(malformed.status).toBe(400);
+    expect(malformed.body).toMatchObject({ code: 'invalid-key', detail: expect.stringContaining('Idempotency-Key') });
     const equal = await portico.post(path, body, { headers: { 'idempotency-key': `"${key}"` } });
     expect(equal.headers.get('idempotency-status')).toBe('created');
     const without = await portico.post(path, body);

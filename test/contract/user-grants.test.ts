@@ -31,7 +31,7 @@ async function effectsOf(userId: string, options: object = {}) {
   const [inbox, discounts] = await Promise.all(
     ['inbox', 'discounts'].map(async (list) => {
       const { status, body } = await portico.get(`/v1/users/${userId}/${list}?limit=100`, options);
-      expect([status, body.next]).toEqual([200, undefined]);
+      expect([status, body.cursor]).toEqual([200, undefined]);
       return (body.items as Effect[]).map(({ kind, generation }) => `${kind} ${generation}`);
     }),
   );
@@ -106,9 +106,9 @@ describe('the lists of a user', () => {
     await portico.post(path, grant, wait);
     const first = await portico.get(`/v1/users/${grant.userId}/inbox?limit=1`);
     expect(first.body.items.map(({ kind }: Effect) => kind)).toEqual(['welcome']);
-    const second = await portico.get(`/v1/users/${grant.userId}/inbox?limit=1&after=${first.body.next}`);
+    const second = await portico.get(`/v1/users/${grant.userId}/inbox?limit=1&cursor=${first.body.cursor}`);
     expect(second.body.items.map(({ kind }: Effect) => kind)).toEqual(['adult']);
-    expect(second.body.next).toBeUndefined();
+    expect(second.body.cursor).toBeUndefined();
   });
 
   it('are empty for somebody nobody knows, and refuse what is no page', async () => {
@@ -116,15 +116,15 @@ describe('the lists of a user', () => {
     const queries = [
       'limit=0',
       'limit=101',
-      'after=x',
-      'after=-1',
-      `after=${'9'.repeat(19)}`,
-      'after=1&after=2',
+      'cursor=x',
+      'cursor=-1',
+      `cursor=${'9'.repeat(19)}`,
+      'cursor=1&cursor=2',
       'sort=id',
     ];
     const refused = await Promise.all(queries.map((query) => portico.get(`/v1/users/x/inbox?${query}`)));
     expect(refused.map(({ status, body }) => [status, body.code])).toEqual(queries.map(() => [400, 'invalid-request']));
-    const last = await portico.get(`/v1/users/x/discounts?after=${'9'.repeat(18)}`);
+    const last = await portico.get(`/v1/users/x/discounts?cursor=${'9'.repeat(18)}`);
     expect(last.body.items).toEqual([]);
   });
 });

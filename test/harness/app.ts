@@ -41,6 +41,7 @@ export async function startApp(testOptions: TestAppOptions = {}) {
     logger,
     metrics,
     trustProxy: [],
+    corsOrigins: [],
     rateLimits: noLimits,
     pressure: noPressure,
     maxConnectionsPerAddress: 0,

@@ -37,6 +37,18 @@ describe('Prefer: wait', () => {
     ['note="a, wait=3", wait=2', 2_000],
     ['note="say \\"a\\", wait=3"', 0],
     ['wait=4, wait=2', 4_000],
+    ['wait, wait=2', 0],
+    ['wait="", wait=2', 0],
+    ['wait; note=a, wait=2', 0],
+    ['wait=ten, wait=2', 0],
+    ['waiting=9, wait=2', 2_000],
+    ['WAIT\t=\t"3" ;; note', 3_000],
+    ['wait="\\1\\0"', 10_000],
+    [',, ,wait=3,', 3_000],
+    ['note="\\", wait=9", wait=2', 2_000],
+    ['wait=3 respond-async', 0],
+    ['wait=1.5', 0],
+    ['wait=99999999999999999999', 25_000],
     ['wait=0', 0],
     ['wait=999', 25_000],
     ['wait=-1', 0],
@@ -44,6 +56,18 @@ describe('Prefer: wait', () => {
     ['await=10', 0],
     ['', 0],
   ])('%j asks for %i ms', (prefer, expected) => expect(waitMs({ prefer })).toBe(expected));
+
+  it('of 16 KiB that never ends is read soon', () => {
+    const startedAt = performance.now();
+    for (const prefer of [
+      '"\\a'.repeat(5_000),
+      'wait=' + ' '.repeat(16_000) + 'x',
+      ' '.repeat(16_000) + 'x',
+      ',w'.repeat(8_000),
+    ])
+      expect(waitMs({ prefer })).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(500);
+  });
 
   it('is not asked for by others', () => expect(waitMs({})).toBe(0));
 

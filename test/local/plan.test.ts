@@ -55,6 +55,7 @@ describe('the plan', () => {
     });
     expect(planFor(given, catalog).environment).toEqual({
       PORT: '8081',
+      PORTICO_DOCS: 'public',
       PORTICO_DRAIN_DELAY: '0s',
       PORTICO_MAX_EVENT_LOOP_DELAY: '0s',
       PORTICO_DATABASE_CONNECT_TIMEOUT: '5s',
@@ -70,6 +71,7 @@ describe('the plan', () => {
       ...key,
       ...cursor,
       DATABASE_URL,
+      PORTICO_DOCS: 'public',
     });
   });
 

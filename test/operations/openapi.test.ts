@@ -68,6 +68,26 @@ describe('an answer', () => {
   });
 });
 
+const fieldsOf = (schema: z.ZodType | undefined): string[] =>
+  schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+
+describe('a list', () => {
+  const lists = operations.filter(
+    ({ method, responses }) => method === 'GET' && fieldsOf(responses[200]?.body).includes('items'),
+  );
+
+  it.each(lists)('$operationId answers `cursor` as the parameter that it takes', ({ query, responses }) => {
+    const isPaged = Object.keys(query?.shape ?? {}).includes('limit');
+    const carriers = [Object.keys(query?.shape ?? {}), fieldsOf(responses[200]?.body)];
+    for (const names of carriers) expect(names.includes('cursor')).toBe(isPaged);
+    if (isPaged) expect(carriers.flat().filter((name) => ['after', 'next', 'page'].includes(name))).toEqual([]);
+  });
+
+  it('is what several operations are', () => {
+    expect(lists.length).toBeGreaterThan(7);
+  });
+});
+
 describe('what can be away', () => {
   const codes = (operation: Partial<Operation>) =>
     Object.values(documented(operation).responses)

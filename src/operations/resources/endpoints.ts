@@ -95,20 +95,20 @@ const reading: readonly Operation[] = [
     cost: 'read',
     query: z.strictObject({
       limit: z.coerce.number().int().min(1).max(100).default(20),
-      after: endpointId.optional(),
+      cursor: endpointId.optional().describe('The `cursor` of the page before.'),
     }),
     responses: {
       200: {
         description: 'One page.',
         body: z
-          .object({ items: z.array(endpoint), next: z.string().optional() })
-          .meta({ id: 'EndpointPage', description: 'Go on with `after={next}` while there is one.' }),
+          .object({ items: z.array(endpoint), cursor: z.string().optional() })
+          .meta({ id: 'EndpointPage', description: 'Go on with `cursor` while there is one.' }),
       },
     },
     problems: [],
-    async handle({ principal: { tenant }, query: { limit, after } }, { endpoints }) {
-      const { items, next } = await endpoints.listEndpoints({ tenant, limit, after });
-      return { status: 200, body: { items: items.map(toBody), next } };
+    async handle({ principal: { tenant }, query: { limit, cursor: after } }, { endpoints }) {
+      const { items, next: cursor } = await endpoints.listEndpoints({ tenant, limit, after });
+      return { status: 200, body: { items: items.map(toBody), cursor } };
     },
   }),
   defineOperation({

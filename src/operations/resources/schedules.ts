@@ -47,7 +47,7 @@ export const scheduleOperations: readonly Operation[] = [
     cost: 'list',
     query: z.strictObject({
       limit: z.coerce.number().int().min(1).max(100).default(20),
-      cursor: z.string().max(4_096).optional().describe('From the page before.'),
+      cursor: z.string().max(4_096).optional().describe('The `cursor` of the page before.'),
     }),
     responses: { 200: { description: 'One page.', body: schedulePage } },
     problems: ['invalid-cursor'],

@@ -10,7 +10,7 @@ const params = z.object({ transferId: businessKey });
 
 const query = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),
-  after: businessKey.optional().describe('The `next` of the page before.'),
+  cursor: businessKey.optional().describe('The `cursor` of the page before.'),
 });
 
 const releaseInput = z
@@ -49,8 +49,8 @@ const held = z
   .meta({ id: 'SuspenseItem' });
 
 const page = z
-  .object({ items: z.array(held), next: z.string().optional() })
-  .meta({ id: 'SuspensePage', description: 'By transfer id. Go on with `after={next}` while there is one.' });
+  .object({ items: z.array(held), cursor: z.string().optional() })
+  .meta({ id: 'SuspensePage', description: 'By transfer id. Go on with `cursor` while there is one.' });
 
 const release = z
   .object({
@@ -125,9 +125,9 @@ export const suspenseOperations: readonly Operation[] = [
     query,
     responses: { 200: { description: 'One page.', body: page } },
     problems: [],
-    async handle({ principal: { tenant }, query: { limit, after } }, { suspense }) {
-      const { items, next } = await suspense.listHeld({ tenant, limit, after });
-      return { status: 200, body: { items: items.map(toItem), next } };
+    async handle({ principal: { tenant }, query: { limit, cursor: after } }, { suspense }) {
+      const { items, next: cursor } = await suspense.listHeld({ tenant, limit, after });
+      return { status: 200, body: { items: items.map(toItem), cursor } };
     },
   }),
   defineOperation({

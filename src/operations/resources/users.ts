@@ -6,10 +6,11 @@ const params = z.object({ id: businessKey });
 
 const query = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),
-  after: z
+  cursor: z
     .string()
-    .regex(/^[0-9]{1,18}$/, { message: 'must be the `next` of the page before' })
-    .optional(),
+    .regex(/^[0-9]{1,18}$/, { message: 'must be the `cursor` of the page before' })
+    .optional()
+    .describe('The `cursor` of the page before.'),
 });
 
 const generation = z.int().describe('1 for the first grant of a user; higher where it was granted anew.');
@@ -24,8 +25,8 @@ const discount = z
 
 const pageOf = (item: z.ZodType, id: string) =>
   z
-    .object({ items: z.array(item), next: z.string().optional() })
-    .meta({ id, description: 'Oldest first. Go on with `after={next}` while there is one.' });
+    .object({ items: z.array(item), cursor: z.string().optional() })
+    .meta({ id, description: 'Oldest first. Go on with `cursor` while there is one.' });
 
 const common = {
   method: 'GET',
@@ -45,11 +46,11 @@ export const userOperations: readonly Operation[] = [
     path: '/v1/users/{id}/inbox',
     summary: 'The messages a user got',
     responses: { 200: { description: 'One page.', body: pageOf(message, 'InboxPage') } },
-    async handle({ principal: { tenant }, params: { id: userId }, query: { limit, after } }, { inbox }) {
-      const { items, next } = await inbox.listMessages({ tenant, userId, limit, after });
+    async handle({ principal: { tenant }, params: { id: userId }, query: { limit, cursor: after } }, { inbox }) {
+      const { items, next: cursor } = await inbox.listMessages({ tenant, userId, limit, after });
       return {
         status: 200,
-        body: { items: items.map(({ sentAt, ...item }) => ({ ...item, sentAt: sentAt.toISOString() })), next },
+        body: { items: items.map(({ sentAt, ...item }) => ({ ...item, sentAt: sentAt.toISOString() })), cursor },
       };
     },
   }),
@@ -59,11 +60,14 @@ export const userOperations: readonly Operation[] = [
     path: '/v1/users/{id}/discounts',
     summary: 'The discounts a user was granted',
     responses: { 200: { description: 'One page.', body: pageOf(discount, 'DiscountPage') } },
-    async handle({ principal: { tenant }, params: { id: userId }, query: { limit, after } }, { inbox }) {
-      const { items, next } = await inbox.listDiscounts({ tenant, userId, limit, after });
+    async handle({ principal: { tenant }, params: { id: userId }, query: { limit, cursor: after } }, { inbox }) {
+      const { items, next: cursor } = await inbox.listDiscounts({ tenant, userId, limit, after });
       return {
         status: 200,
-        body: { items: items.map(({ grantedAt, ...item }) => ({ ...item, grantedAt: grantedAt.toISOString() })), next },
+        body: {
+          items: items.map(({ grantedAt, ...item }) => ({ ...item, grantedAt: grantedAt.toISOString() })),
+          cursor,
+        },
       };
     },
   }),

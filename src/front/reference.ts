@@ -1,0 +1,27 @@
+import { readFile } from 'node:fs/promises';
+import type { ReferenceTexts } from './rendering.ts';
+
+export type ReferenceFile = keyof ReferenceTexts;
+
+const isSource = import.meta.url.endsWith('.ts');
+
+/** What `npm run build` rendered. */
+const builtFolder = new URL('../../reference/', import.meta.url);
+
+const sourceFile = new URL('../../openapi.yaml', import.meta.url);
+
+/**
+ * Gives a text of the reference: what the build rendered, or, where the program runs from its sources, what is rendered
+ * when the first text is asked for. Rejects where the build is not whole.
+ */
+export function createReference(): (file: ReferenceFile) => Promise<string> {
+  if (!isSource) return (file) => readFile(new URL(file, builtFolder), 'utf8');
+  let rendered: Promise<ReferenceTexts> | undefined;
+  return async (file) => (await (rendered ??= renderSource()))[file];
+}
+
+async function renderSource(): Promise<ReferenceTexts> {
+  // The build leaves the renderer out.
+  const { renderReference } = await import('./rendering.ts');
+  return renderReference(await readFile(sourceFile, 'utf8'));
+}
