@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Item, ItemAnswer } from '../operations/item.ts';
 import { type ItemRequest, type Operation, usualMaxBodyBytes } from '../operations/operation.ts';
@@ -30,16 +30,23 @@ export interface Items {
 }
 
 interface ItemsOptions {
+  readonly app: FastifyInstance;
   readonly servedOf: (operation: Operation) => Served;
   readonly metrics: Pick<Metrics, 'observeRequest'>;
 }
 
 /** Runs items of all operations that `servedOf` knows. */
-export function createItems(options: ItemsOptions): Items {
+export function createItems({ app, ...options }: ItemsOptions): Items {
+  let isClosing = false;
+  app.addHook('preClose', (done) => {
+    isClosing = true;
+    done();
+  });
+  const asking = { ...options, isClosing: () => isClosing };
   const prepare: Items['prepare'] = (item, reply, signal) =>
     'fault' in item
       ? unreadable(item.fault, reply.request)
-      : prepareItem(look(item.asked, item.bytes, reply.request), { reply, signal }, options);
+      : prepareItem(look(item.asked, item.bytes, reply.request), { ...asking, reply, signal });
   return {
     prepare,
     run: (asked, reply, signal) => prepare({ asked, bytes: 0 }, reply, signal).run(),
@@ -83,12 +90,14 @@ function refuseTooLarge({ operation, body }: ItemRequest, bytes: number): void {
   if (Buffer.byteLength(JSON.stringify(body)) > maxBodyBytes) throw new Problem('body-too-large');
 }
 
-interface Asking {
+interface Asking extends Omit<ItemsOptions, 'app'> {
   readonly reply: FastifyReply;
   readonly signal: AbortSignal;
+  /** True once the app closes: no item is begun any more. */
+  readonly isClosing: () => boolean;
 }
 
-function prepareItem(looked: Looked, asking: Asking, { servedOf, metrics }: ItemsOptions): Item {
+function prepareItem(looked: Looked, asking: Asking): Item {
   const { asked, instance } = looked;
   const { operation } = asked;
   const { request } = asking.reply;
@@ -97,24 +106,31 @@ function prepareItem(looked: Looked, asking: Asking, { servedOf, metrics }: Item
     refuse: (problem) => counted(refusalOf(problem, pathOfItem(asked)), request),
     async run() {
       const beganAtMs = performance.now();
-      const answer = await ask(looked, asking, servedOf(operation)).catch((error: unknown) => {
+      const answer = await ask(looked, asking).catch((error: unknown) => {
         const met = toProblem(error, request);
         const problem = asked.explain?.(met) ?? met;
         logCause(problem, request);
         return refusalOf(problem, pathOfItem(asked));
       });
       const seconds = (performance.now() - beganAtMs) / 1_000;
-      metrics.observeRequest({ method: operation.method, route: operation.path, status: answer.status, seconds });
+      asking.metrics.observeRequest({
+        method: operation.method,
+        route: operation.path,
+        status: answer.status,
+        seconds,
+      });
       return counted(answer, request);
     },
   };
 }
 
 /** What guards do for a request that comes alone, in their order, and then its handler. */
-async function ask(looked: Looked, { reply, signal }: Asking, { answer, textOf }: Served): Promise<ItemAnswer> {
+async function ask(looked: Looked, { reply, signal, servedOf, isClosing }: Asking): Promise<ItemAnswer> {
   const { call, fault } = looked;
   const { operation } = looked.asked;
+  const { answer, textOf } = servedOf(operation);
   const { limitItem, principal } = factsOf(reply.request.raw);
+  if (isClosing()) throw new Problem('overloaded');
   if (limitItem === undefined) throw new Error('no guard limits the items of this route');
   limitItem(operation.cost);
   requirePermission(principal, operation.permission);

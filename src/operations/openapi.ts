@@ -13,6 +13,7 @@ import {
 } from './openapi-examples.ts';
 import { problemHeaders, requestHeaders, responseHeaders } from './openapi-headers.ts';
 import { dependenciesOf, type Operation, perItem, type ResponseDeclaration } from './operation.ts';
+import type { TagDescriptions } from './tags.ts';
 
 /** Problems that every operation can have. */
 const commonProblems: readonly ProblemCode[] = [
@@ -51,7 +52,12 @@ const problemBody = z
   .meta({ id: 'Problem', description: 'RFC 9457, with the retry verdict as extension members.' });
 
 /** The OpenAPI 3.1 document of a list of operations. An operation without examples is shown without. */
-export function renderOpenApi(operations: readonly Operation[], version: string, examples: Examples = noExamples) {
+export function renderOpenApi(
+  operations: readonly Operation[],
+  version: string,
+  examples: Examples = noExamples,
+  tags: TagDescriptions = {},
+) {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
   const shown = new Set<ProblemCode>();
   for (const operation of operations) {
@@ -73,7 +79,7 @@ export function renderOpenApi(operations: readonly Operation[], version: string,
     security: [{ token: [] }],
     tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({
       name,
-      description: `Everything about ${name}.`,
+      ...(tags[name] ?? { description: `Everything about ${name}.` }),
     })),
     paths: paths,
     components: {
