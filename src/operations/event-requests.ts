@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { permissionOf, type ProcessDefinition } from '../definition/definition.ts';
 import type { EventDeclaration, EventFacts } from '../definition/events.ts';
 import { eventKeyOf } from '../orchestration/identity.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ProcessDefinition } from '../definition/definition.ts';
 import { answerInOrder, batchTimes, itemAnswer, maxBatchBytes, maxItems } from './batch.ts';
 import { type CloudEvent, cloudEvent, cloudEventHeaders, cloudEventOf } from './cloud-events.ts';
-import { knownEventsOf, type KnownEvent, requestOf } from './event-requests.ts';
+import { type KnownEvent, knownEventsOf, requestOf } from './event-requests.ts';
 import { defineOperation, type Operation, perItem } from './operation.ts';
 
 /** Events of CloudEvents 1.0.2 as starts and actions. Alone, an event is answered as the operation that it stands for. */
