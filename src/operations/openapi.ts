@@ -96,14 +96,20 @@ function toOperationObject(
       : {
           requestBody: {
             required: operation.bodyIsOptional !== true,
-            content: {
-              'application/json': { schema: operation.body, ...requestExamplesOf(operation, examples) },
-              ...(operation.items === undefined ? {} : { 'application/x-ndjson': { schema: lines } }),
-            },
+            content: requestContentOf(operation, operation.body, examples),
           },
         }),
     responses: { ...answersOf(operation, examples), ...problemsOf(operation, examples, shows) },
   };
+}
+
+function requestContentOf({ items, ...operation }: Operation, body: z.ZodType, examples: Examples) {
+  const ofType = (type: string) => requestExamplesOf(operation, examples, type);
+  const content = items?.events?.content ?? {
+    'application/json': body,
+    ...(items === undefined ? {} : { 'application/x-ndjson': lines }),
+  };
+  return Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema, ...ofType(type) }]));
 }
 
 const whoMay = ({ permission }: Operation): string =>
@@ -113,10 +119,11 @@ const whoMay = ({ permission }: Operation): string =>
 
 const lines = z.string().describe('One element of the array on each line.');
 
-function requestHeadersOf({ understands = [], requires = [] }: Operation): z.ZodObject {
+function requestHeadersOf({ understands = [], requires = [], items }: Operation): z.ZodObject {
   const optional = understands.map((feature) => requestHeaders[feature]);
   const required = requires.map((feature) => requestHeaders[feature]);
   return z.object({
+    ...items?.events?.headers.shape,
     ...Object.fromEntries(optional.map(({ name, schema }) => [name, schema])),
     ...Object.fromEntries(required.map(({ name, schema }) => [name, schema.unwrap() as z.ZodType])),
   });
