@@ -23,6 +23,8 @@ export interface Request {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Of the body; `application/json` unless told. */
+  readonly contentType?: string;
   /** How long Portico may hold its answer, in milliseconds. */
   readonly waitMs?: number;
   /** No attempt begins later than this after the first, in milliseconds, where the client allows that long at all. */
@@ -50,7 +52,7 @@ export function createRequests(options: PorticoOptions) {
       ...request.headers,
       Accept: 'application/json, application/problem+json',
       Authorization: `Bearer ${token}`,
-      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...(body === undefined ? {} : { 'Content-Type': request.contentType ?? 'application/json' }),
       ...(waitSeconds === 0 ? {} : { Prefer: `wait=${waitSeconds}` }),
     };
     return within({ signal: request.signal, limitMs, onLate }, (signal) =>
