@@ -135,7 +135,9 @@ function resultOf(requests: Requests, row: Row) {
     const endsAtMs = performance.now() + timeoutMs;
     const leftMs = () => Math.max(0, endsAtMs - performance.now());
     for (;;) {
-      const [totalMs, waitMs] = [leftMs(), Math.min(longestWaitMs, leftMs())];
+      const totalMs = leftMs();
+      // Portico holds answers for whole seconds: none that are not left.
+      const waitMs = Math.min(longestWaitMs, Math.floor(totalMs / 1_000) * 1_000);
       const incoming = await requests.send({
         ...{ method: row.method, path, waitMs, totalMs, signal },
         isRepeatable: true,
@@ -143,7 +145,7 @@ function resultOf(requests: Requests, row: Row) {
       if (incoming.status === 200 || leftMs() === 0) return answerOf(incoming);
       // Where too many wait already, or the instance is interrupted, the answer comes at once.
       const isHeld = incoming.headers.has('preference-applied');
-      if (!isHeld) await pause(Math.min(leftMs(), shortestPollMs * (1 + Math.random())), signal);
+      if (!isHeld) await pause(Math.ceil(Math.min(leftMs(), shortestPollMs * (1 + Math.random()))), signal);
     }
   };
 }

@@ -113,6 +113,12 @@ describe('imports', () => {
     ).toEqual([]);
   });
 
+  it('the client uses nothing but itself, so that it runs wherever it is installed', () => {
+    const imports = sourcesIn('client/src').flatMap(importsOf);
+    expect(imports.length).toBeGreaterThan(10);
+    expect(imports.filter(({ target }) => !target.startsWith('client/src/')).map(show)).toEqual([]);
+  });
+
   it('a process that only serves HTTP never loads the native addon', () => {
     const seen = new Set<string>();
     const reach = (file: string): string[] => {
