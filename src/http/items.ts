@@ -70,6 +70,7 @@ interface Looked {
 function look(asked: ItemRequest, bytes: number, request: FastifyRequest): Looked {
   const { operation } = asked;
   try {
+    if (asked.fault !== undefined) throw asked.fault;
     refuseTooLarge(asked, bytes);
     const { traceparent } = request.headers;
     const headers = { 'idempotency-key': asked.idempotencyKey, traceparent };
@@ -106,7 +107,8 @@ function prepareItem(looked: Looked, asking: Asking): Item {
     async run() {
       const beganAtMs = performance.now();
       const answer = await ask(looked, asking).catch((error: unknown) => {
-        const problem = toProblem(error, request);
+        const met = toProblem(error, request);
+        const problem = asked.explain?.(met) ?? met;
         logCause(problem, request);
         return refusalOf(problem, pathOfItem(asked));
       });
