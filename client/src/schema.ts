@@ -925,6 +925,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start and change instances by what has happened elsewhere, told as CloudEvents
+         * @description Needs a token. Each item needs the permission of its own operation.
+         */
+        post: operations["sendEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1215,6 +1235,128 @@ export interface components {
             /** @description As the body of the operation. */
             body?: unknown;
         };
+        /** @description What has happened, in the JSON format of CloudEvents 1.0.2. */
+        CloudEvent: components["schemas"]["PorticoTransferRequestedEvent"] | components["schemas"]["PorticoTransferWithdrawnEvent"] | components["schemas"]["PorticoUserCreatedEvent"];
+        /** @description Money is to be moved */
+        PorticoTransferRequestedEvent: {
+            /** @constant */
+            specversion: "1.0";
+            /** @description Unique within the source. The same source and id are the same event. */
+            id: string;
+            /**
+             * Format: uri-reference
+             * @description Who says it.
+             */
+            source: string;
+            /** @constant */
+            type: "portico.transfer.requested";
+            /** @description What it happened to. */
+            subject?: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            time?: string;
+            /** @description The media type of the data: JSON, which is also meant where it is left out. */
+            datacontenttype?: string;
+            /**
+             * Format: uri
+             * @description Names the schema of the data. It is not looked at.
+             */
+            dataschema?: string;
+            data: components["schemas"]["TransferRequestedData"];
+        } & {
+            [key: string]: unknown;
+        };
+        TransferRequestedData: {
+            /** @description The business key: one transfer for each, for ever. */
+            transferId: string;
+            /** @description The account that pays. */
+            from: string;
+            /** @description The account that receives, of the same currency. */
+            to: string;
+            amount: components["schemas"]["Amount"];
+            /** @description What the parties read. */
+            reference?: string;
+            /** @description On whose behalf the caller asks; may not approve the transfer. */
+            requestedBy?: string;
+        };
+        /** @description The request is withdrawn: the transfer is cancelled while the money can still be returned */
+        PorticoTransferWithdrawnEvent: {
+            /** @constant */
+            specversion: "1.0";
+            /** @description Unique within the source. The same source and id are the same event. */
+            id: string;
+            /**
+             * Format: uri-reference
+             * @description Who says it.
+             */
+            source: string;
+            /** @constant */
+            type: "portico.transfer.withdrawn";
+            /** @description What it happened to. */
+            subject?: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            time?: string;
+            /** @description The media type of the data: JSON, which is also meant where it is left out. */
+            datacontenttype?: string;
+            /**
+             * Format: uri
+             * @description Names the schema of the data. It is not looked at.
+             */
+            dataschema?: string;
+            data: components["schemas"]["TransferWithdrawnData"];
+        } & {
+            [key: string]: unknown;
+        };
+        TransferWithdrawnData: {
+            transferId: string;
+        };
+        /** @description A user was created, and is welcomed */
+        PorticoUserCreatedEvent: {
+            /** @constant */
+            specversion: "1.0";
+            /** @description Unique within the source. The same source and id are the same event. */
+            id: string;
+            /**
+             * Format: uri-reference
+             * @description Who says it.
+             */
+            source: string;
+            /** @constant */
+            type: "portico.user.created";
+            /** @description What it happened to. */
+            subject?: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            time?: string;
+            /** @description The media type of the data: JSON, which is also meant where it is left out. */
+            datacontenttype?: string;
+            /**
+             * Format: uri
+             * @description Names the schema of the data. It is not looked at.
+             */
+            dataschema?: string;
+            data: components["schemas"]["UserCreatedData"];
+        } & {
+            [key: string]: unknown;
+        };
+        UserCreatedData: {
+            /** @description The business key: one grant for each user. */
+            userId: string;
+            name: string;
+            /**
+             * Format: date
+             * @description Adults get one discount more.
+             */
+            birthDate?: string;
+            locale?: string;
+        };
         __schema0: unknown;
         __schema1: unknown;
         TransfersV1WithResult: {
@@ -1402,7 +1544,7 @@ export interface components {
             /** @description The path of the request. */
             instance: string;
             /** @enum {string} */
-            code: "malformed-request" | "invalid-request" | "invalid-key" | "invalid-cursor" | "unauthenticated" | "forbidden" | "second-person-required" | "not-found" | "method-not-allowed" | "request-timeout" | "action-not-allowed" | "too-late" | "account-conflict" | "endpoint-conflict" | "account-unknown" | "account-frozen" | "currency-differs" | "release-conflict" | "precondition-failed" | "body-too-large" | "uri-too-long" | "unsupported-media-type" | "idempotency-mismatch" | "not-configured" | "target-not-allowed" | "limit-reached" | "rate-limited" | "headers-too-large" | "internal" | "action-failed" | "overloaded" | "held-back" | "orchestration-unavailable" | "database-unavailable" | "keys-unavailable" | "orchestration-timeout" | "outcome-unknown";
+            code: "malformed-request" | "invalid-request" | "invalid-key" | "invalid-cursor" | "unauthenticated" | "forbidden" | "second-person-required" | "not-found" | "method-not-allowed" | "request-timeout" | "action-not-allowed" | "too-late" | "account-conflict" | "endpoint-conflict" | "account-unknown" | "account-frozen" | "currency-differs" | "release-conflict" | "precondition-failed" | "body-too-large" | "uri-too-long" | "unsupported-media-type" | "idempotency-mismatch" | "unknown-event-type" | "not-configured" | "target-not-allowed" | "limit-reached" | "rate-limited" | "headers-too-large" | "internal" | "action-failed" | "overloaded" | "held-back" | "orchestration-unavailable" | "database-unavailable" | "keys-unavailable" | "orchestration-timeout" | "outcome-unknown";
             errors?: {
                 pointer?: string;
                 parameter?: string;
@@ -4483,6 +4625,57 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["BatchAnswer"][];
                     "application/x-ndjson": string;
+                };
+            };
+        };
+    };
+    sendEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description In binary mode: `specversion`, percent-encoded. */
+                "ce-specversion"?: "1.0";
+                /** @description In binary mode: `id`, percent-encoded. */
+                "ce-id"?: string;
+                /** @description In binary mode: `source`, percent-encoded. */
+                "ce-source"?: string;
+                /** @description In binary mode: `type`, percent-encoded. */
+                "ce-type"?: string;
+                /** @description In binary mode: `subject`, percent-encoded. */
+                "ce-subject"?: string;
+                /** @description In binary mode: `time`, percent-encoded. */
+                "ce-time"?: string;
+                /** @description In binary mode: `dataschema`, percent-encoded. */
+                "ce-dataschema"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/cloudevents+json": components["schemas"]["CloudEvent"];
+                "application/cloudevents-batch+json": components["schemas"]["CloudEvent"][];
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description An answer for each event of a batch. Of an event alone, that the instance has ended: after a start with `Location` and `Idempotency-Status`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchAnswer"][] | components["schemas"]["TransfersV1WithResult"] | components["schemas"]["TransfersV1CancelAnswerWithResult"] | components["schemas"]["UserGrantsV1WithResult"];
+                };
+            };
+            /** @description Of an event alone: the instance runs. After a start with `Location` and `Idempotency-Status`. */
+            202: {
+                headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransfersV1"] | components["schemas"]["TransfersV1CancelAnswer"] | components["schemas"]["UserGrantsV1"];
                 };
             };
         };
