@@ -10,6 +10,7 @@ COPY scripts scripts
 COPY activities activities
 COPY workflows workflows
 COPY src src
+COPY relay relay
 RUN npm run build
 
 FROM ${NODE_IMAGE} AS dependencies
@@ -41,5 +42,6 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.ADMIN_PORT || 9090}/livez`, { signal: AbortSignal.timeout(2000) }).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Writes nothing: run it with a read-only root file system. Without TEMPORAL_ADDRESS and DATABASE_URL it says so and ends.
+# `node dist/relay/main.js` is the relay of a service's outbox, which needs neither of them: docs/outbox.md.
 # Before the first start and before each new release: `node dist/src/main.js migrate`, with DATABASE_OWNER_URL as well.
 CMD ["node", "dist/src/main.js"]

@@ -55,7 +55,7 @@ const oneName = [
 ];
 
 export default defineConfig(
-  globalIgnores(['dist', 'coverage', '.portico*', 'node_modules']),
+  globalIgnores(['dist', 'client/dist', 'coverage', '.portico*', 'node_modules', 'client/src/{operations,schema}.ts']),
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {
@@ -101,8 +101,8 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/**/*.ts', 'activities/**/*.ts', 'workflows/**/*.ts'],
-    ignores: ['src/config/**'],
+    files: ['src/**/*.ts', 'activities/**/*.ts', 'workflows/**/*.ts', 'relay/**/*.ts'],
+    ignores: ['src/config/**', 'relay/main.ts'],
     rules: {
       'no-restricted-imports': [
         'error',
@@ -111,6 +111,22 @@ export default defineConfig(
       'no-restricted-properties': [
         'error',
         { object: 'process', property: 'env', message: 'Only src/config/ reads the environment.' },
+      ],
+    },
+  },
+  {
+    files: ['relay/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^(?!node:|pg$|pino$|prom-client$|\\./|\\.\\./client/)',
+              message: 'The relay runs beside any service: it imports client/, pg, pino, prom-client and itself.',
+            },
+          ],
+        },
       ],
     },
   },

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type BuildOptions, type Metafile } from 'esbuild';
 import { leaner } from './leaner.ts';
@@ -11,7 +11,7 @@ const threadFile = 'node_modules/@temporalio/worker/lib/workflow/workflow-worker
 /**
  * Makes one file of all modules of the program, and one of those of a thread in which workflows run, with what starts
  * them: `main.js` and `workflow-thread.js` in `<output>/src`. Native addons stay in `node_modules`, two folders above.
- * Resolves to what the two consist of.
+ * Resolves to what the two consist of. Beside them it makes the relay, `<output>/relay/main.js`.
  */
 export async function buildProgram(output: string): Promise<readonly Metafile[]> {
   const folder = join(output, 'src');
@@ -30,6 +30,16 @@ export async function buildProgram(output: string): Promise<readonly Metafile[]>
     outdir: folder,
     format: 'esm',
   });
+  await build({
+    ...shared,
+    entryPoints: ['relay/main.ts'],
+    outfile: join(output, 'relay/main.js'),
+    format: 'esm',
+    // Its three packages are beside it, as they are for the program.
+    packages: 'external',
+    minifyWhitespace: true,
+  });
+  cpSync(join(project, 'relay/schema.sql'), join(output, 'relay/schema.sql'));
   return programs;
 }
 

@@ -63,7 +63,7 @@ const allowedRooms: Record<string, readonly string[]> = {
     'src/problems.ts',
   ],
   // What it says about itself, as pages: it knows no request.
-  'src/front': ['src/problem-table.ts'],
+  'src/front': ['src/operations/tags.ts', 'src/problem-table.ts'],
   'src/http': [
     'src/front',
     'src/operations',
@@ -85,6 +85,8 @@ const allowedRooms: Record<string, readonly string[]> = {
   activities: ['src/problems.ts', 'src/catalog', 'src/definition', 'src/orchestration/identity.ts'],
   workflows: [],
   'src/program': [],
+  // Beside any service: nothing of Portico but the client.
+  relay: ['client'],
 };
 
 describe('imports', () => {
@@ -98,9 +100,17 @@ describe('imports', () => {
     expect(wrong.map(show)).toEqual([]);
   });
 
-  it('nothing that the image runs knows of npm start, not even a type', () => {
+  it('nothing of Portico knows of npm start or of the relay, not even a type', () => {
     const wrong = ['src', 'activities', 'workflows'].flatMap(sourcesIn).flatMap(importsOf);
-    expect(wrong.filter(({ target }) => target.startsWith('local/')).map(show)).toEqual([]);
+    expect(wrong.filter(({ target }) => /^(local|relay)\//.test(target)).map(show)).toEqual([]);
+  });
+
+  it('the relay uses nothing but the client, three packages and Node.js', () => {
+    const wrong = sourcesIn('relay').flatMap(importsOf);
+    expect(wrong.length).toBeGreaterThan(10);
+    expect(
+      wrong.filter(({ target }) => !/^(relay\/|client\/|node:|(pg|pino|prom-client)$)/.test(target)).map(show),
+    ).toEqual([]);
   });
 
   it('a process that only serves HTTP never loads the native addon', () => {

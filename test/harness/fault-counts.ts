@@ -56,6 +56,10 @@ const least = {
     duplicates: 14,
     mismatches: 14,
   },
+  // `hit` are rows that a killed relay held, `duplicates` rows that were sent again.
+  'kills of relays': { kills: 5, hit: 3, duplicates: 20, '503': 3, hang: 3, reset: 3, long: 3, redirect: 3 },
+  // `hit` are kills while a row was held or a grant was running.
+  'kills around an outbox': { committed: 30, 'rolled back': 10, kills: 5, hit: 3, 'sent again': 1 },
 } as const;
 
 type Suite = keyof typeof least;

@@ -4,6 +4,7 @@ import { loadBugs } from './load-bugs.ts';
 import { moneyBugs } from './money-bugs.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { queueBugs } from './queue-bugs.ts';
+import { relayBugs } from './relay-bugs.ts';
 import { scheduleBugs } from './schedule-bugs.ts';
 import { taskBugs } from './task-bugs.ts';
 import { workflowBugs } from './workflow-bugs.ts';
@@ -18,4 +19,5 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...scheduleBugs,
   ...taskBugs,
   ...deliveryBugs,
+  ...relayBugs,
 ];

@@ -124,4 +124,15 @@ export const edgeBugs: readonly PlantedBug[] = [
     ],
     caughtBy: ['test/http/body-order.test.ts', 'is never asked about'],
   },
+  {
+    name: 'any origin may read the answers',
+    edits: [
+      {
+        file: 'src/http/cross-origin.ts',
+        find: 'origin === undefined || !allowed.has(origin)',
+        put: 'origin === undefined',
+      },
+    ],
+    caughtBy: ['test/http/cross-origin.test.ts', 'is told nothing'],
+  },
 ];
