@@ -92,13 +92,19 @@ export const problems = {
   'uri-too-long': { status: 414, title: 'A part of the address is too long', retryable: false, effect: 'none' },
   'unsupported-media-type': {
     status: 415,
-    title: 'The body must be application/json without content coding',
+    title: 'The media type or the content coding of the body is not taken here',
     retryable: false,
     effect: 'none',
   },
   'idempotency-mismatch': {
     status: 422,
     title: 'The key was used before with another payload',
+    retryable: false,
+    effect: 'none',
+  },
+  'unknown-event-type': {
+    status: 422,
+    title: 'No process takes events of this type',
     retryable: false,
     effect: 'none',
   },

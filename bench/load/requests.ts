@@ -29,10 +29,24 @@ export const knownKey = ({ prefix, knownKeys }: RequestContext, index: number): 
 
 const path = '/v1/user-grants';
 
+/** How many starts a batch has. */
+export const batchSize = 50;
+
 /** Each kind of request, as text for the wire, with the status that its answer must have. */
 export const kinds = {
   /** May be shed: on a machine that others keep busy that is no failure, and none of the rate. */
   start: (context: RequestContext, index: number) => ({ ...grant(context, freshKey(context, index)), or: [429, 503] }),
+  /** As many starts by one request. */
+  batch: (context: RequestContext, index: number) => ({
+    ...post({
+      ...{ token: context.token, status: 200, path: '/v1/batch' },
+      body: Array.from({ length: batchSize }, (_, n) => ({
+        operation: 'startUserGrant',
+        body: grantOf(`${freshKey(context, index)}-${n}`),
+      })),
+    }),
+    or: [503],
+  }),
   /** A start that waits for its result. */
   result: (context: RequestContext, index: number) =>
     post({ ...context, status: 200, body: grantOf(freshKey(context, index)), headers: ['prefer: wait=20'] }),

@@ -72,6 +72,9 @@ export const gates: readonly Gate[] = [
   cost('15-latency', 'start to end of a transfer by one commit ÷ step by step', 0.6, 0.35),
   cost('15-events', 'history events of a transfer ÷ step by step', 0.6, 0.35),
   cost('15-tasks', 'workflow tasks of a transfer ÷ step by step', 0.6, 0.35),
+  cost('16-cpu', 'CPU of a start in a batch of 50 ÷ alone', 0.8, 0.6, 0.95),
+  ratio('16-rate', 'starts a second in batches of 50 ÷ alone', 1.1, 1.4),
+  count('16-rpc', 'RPCs of a fresh start in a batch', 1),
   cost('15-writes', 'writing transactions of a transfer ÷ step by step', 0.5, 0.5),
 ];
 

@@ -2,6 +2,7 @@ import type { Bench } from '../method/bench.ts';
 import type { SuiteResult } from '../method/report.ts';
 import type { ServerName } from '../servers/temporal.ts';
 import { accounts } from './accounts.ts';
+import { batch } from './batch.ts';
 import { depth } from './depth.ts';
 import { duplicates } from './duplicates.ts';
 import { eager } from './eager.ts';
@@ -28,6 +29,7 @@ interface Suite {
 /** The suites by name. */
 export const suites: Readonly<Record<string, Suite>> = {
   accounts: { run: accounts, servers: ['dev', 'cluster'] },
+  batch: { run: batch, servers: ['fake', 'dev', 'cluster'] },
   depth: { run: depth, servers: ['dev', 'cluster'] },
   eager: { run: eager, servers: ['dev', 'cluster'] },
   history: { run: history, servers: ['dev', 'cluster'] },

@@ -607,4 +607,15 @@ export const operations = {
     lists: false,
     waits: false,
   },
+  sendEvents: {
+    method: 'POST',
+    path: '/v1/events',
+    resource: 'events',
+    call: 'send',
+    key: 'none',
+    body: 'needed',
+    query: false,
+    lists: false,
+    waits: false,
+  },
 } as const;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type * as workflows from '../../workflows/transfers.ts';
 import { defineProcess } from '../definition/define-process.ts';
+import { actionOn, startOn } from '../definition/events.ts';
 import { accountId, actor, amount, bookedAmount, businessKey, personId } from '../definition/fields.ts';
 import { transferSettings } from './transfer-settings.ts';
 
@@ -15,6 +16,12 @@ export const transferInput = z
   })
   .refine((input) => input.from !== input.to, { path: ['to'], message: 'must be another account than `from`' })
   .meta({ id: 'TransferInput' });
+
+/** Of a service that asks for transfers. What else it tells of them is for others. */
+const transferRequested = z.object(transferInput.shape).meta({ id: 'TransferRequestedData' });
+const transferWithdrawn = z
+  .object({ transferId: businessKey.describe('The transfer that is called off.') })
+  .meta({ id: 'TransferWithdrawnData' });
 
 const ended = { transferId: businessKey, amount: bookedAmount };
 
@@ -117,6 +124,29 @@ export const transfersV1 = defineProcess<typeof workflows>()({
   input: transferInput,
   output: transferOutput,
   labels: { from: 'from', to: 'to' },
+  events: [
+    startOn({
+      type: 'portico.transfer.requested',
+      summary: 'Money is to be moved',
+      data: transferRequested,
+      starts: ({ transferId, from, to, amount: asked, reference, requestedBy }) => ({
+        transferId,
+        from,
+        to,
+        amount: asked,
+        reference,
+        requestedBy,
+      }),
+    }),
+    actionOn({
+      type: 'portico.transfer.withdrawn',
+      summary: 'The request is withdrawn: the transfer is cancelled while the money can still be returned',
+      data: transferWithdrawn,
+      action: 'cancel',
+      id: ({ transferId }) => transferId,
+      body: () => ({}),
+    }),
+  ],
   settings: transferSettings,
   steps: {
     opening: {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type * as workflows from '../../workflows/user-grants.ts';
 import { defineProcess } from '../definition/define-process.ts';
+import { startOn } from '../definition/events.ts';
 import { businessKey, calendarDate } from '../definition/fields.ts';
 
 export const userGrantInput = z
@@ -14,6 +15,9 @@ export const userGrantInput = z
       .optional(),
   })
   .meta({ id: 'UserGrantInput' });
+
+/** Of a service that keeps users. What else it tells of them is for others. */
+const userCreated = z.object(userGrantInput.shape).meta({ id: 'UserCreatedData' });
 
 const givenBefore =
   'The kinds known to have been given before the cancel. The step that the cancel met may have been given as well.';
@@ -56,6 +60,14 @@ export const userGrantsV1 = defineProcess<typeof workflows>()({
   key: { from: 'body', field: 'userId' },
   input: userGrantInput,
   output: userGrantOutput,
+  events: [
+    startOn({
+      type: 'portico.user.created',
+      summary: 'A user was created, and is welcomed',
+      data: userCreated,
+      starts: ({ userId, name, birthDate, locale }) => ({ userId, name, birthDate, locale }),
+    }),
+  ],
   steps: {
     congratulating: { label: 'Sending the push message', next: ['congratulating-adult', 'granting', 'end'] },
     'congratulating-adult': { label: 'Granting what adults get', next: ['granting', 'end'] },

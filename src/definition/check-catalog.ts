@@ -20,6 +20,11 @@ export function checkCatalog(catalog: readonly ProcessDefinition[]): void {
     ...duplicatesOf(catalog, 'the process', ({ name, version }) => `${name} version ${version}`),
     ...duplicatesOf(catalog, 'the address', ({ collection, version }) => `/v${version}/${collection}`),
     ...duplicatesOf(catalog, 'the resource', ({ singular, version }) => `${singular} version ${version}`),
+    ...duplicatesOf(
+      catalog.flatMap(({ events }) => events),
+      'the event type',
+      ({ type }) => type,
+    ),
     ...settingFaultsIn(catalog),
     ...catalog.flatMap((definition) =>
       faultsOf(definition).map((fault) => `process ${definition.name} version ${definition.version}: ${fault}`),
@@ -71,6 +76,7 @@ function faultsOf(definition: ProcessDefinition): string[] {
       : []),
     ...permanentRowFaultsOf(definition),
     ...detailFaultsOf(definition),
+    ...eventFaultsOf(definition),
     ...steps.flatMap(([step, { actions = [] }]) =>
       actions
         .filter((action) => !Object.hasOwn(definition.actions, action))
@@ -106,6 +112,17 @@ const detailFaultsOf = ({ details, prepare }: ProcessDefinition): string[] => [
   ...Object.keys(details?.shape ?? {})
     .filter((name) => reservedFields.has(name))
     .map((name) => `the detail ${name} is a field of every instance`),
+];
+
+const eventFaultsOf = ({ actions, events }: ProcessDefinition): string[] => [
+  ...events
+    .filter(({ type }) => !/^[\x21-\x7e]{1,255}$/.test(type))
+    .map(({ type }) => `the event type ${JSON.stringify(type)} is not 1 to 255 visible ASCII characters`),
+  ...events.flatMap((event) =>
+    'action' in event && !Object.hasOwn(actions, event.action)
+      ? [`the event ${event.type} is the unknown action ${event.action}`]
+      : [],
+  ),
 ];
 
 function isOptional(definition: ProcessDefinition, field: string): boolean {

@@ -2,8 +2,9 @@ import type { QueryDefinition, UpdateDefinition } from '@temporalio/common';
 import { z } from 'zod';
 import type { ProcessDefinition, StepDefinition } from './definition.ts';
 import type { ActionAnswer, ActionCall, Envelope } from './envelope.ts';
+import type { ActionEvent, EventDeclaration, StartEvent } from './events.ts';
 
-type Defaulted = 'implementations' | 'actions' | 'views' | 'labels' | 'settings';
+type Defaulted = 'implementations' | 'actions' | 'views' | 'events' | 'labels' | 'settings';
 
 /** A definition as its file writes it. {@link defineProcess} fills in empty lists. */
 export type ProcessDraft = Omit<ProcessDefinition, Defaulted> & Partial<Pick<ProcessDefinition, Defaulted>>;
@@ -73,6 +74,33 @@ type CheckViews<M, V> = {
     : V[K];
 };
 
+type KeysOf<T> = T extends unknown ? keyof T : never;
+
+/** A body with an unknown field is assignable, and each event would be refused. */
+type CheckBody<Given, Taken, Fits> = Given extends Taken
+  ? Exclude<KeysOf<Given>, KeysOf<Taken>> extends never
+    ? Fits
+    : Disagree<'an event maps to an unknown field', KeysOf<Taken>, Exclude<KeysOf<Given>, KeysOf<Taken>>>
+  : Disagree<'an event maps to something else than is taken', Taken, Given>;
+
+type CheckEvent<D extends ProcessDraft, E> =
+  E extends StartEvent<infer Input>
+    ? CheckBody<Input, z.input<D['input']>, E>
+    : E extends ActionEvent<infer Action, infer Body>
+      ? D extends { actions: infer Actions }
+        ? Action extends keyof Actions
+          ? Actions[Action] extends { input: infer Schema }
+            ? CheckBody<Body, z.input<Schema>, E>
+            : never
+          : Disagree<'an event is an undeclared action', keyof Actions, Action>
+        : Disagree<'an event is an undeclared action', never, Action>
+      : E;
+
+/** Events taken over from another definition were checked there. */
+type CheckEvents<D extends ProcessDraft> = D extends { events: infer Events }
+  ? { events: { [K in keyof Events]: EventDeclaration extends Events[K] ? Events[K] : CheckEvent<D, Events[K]> } }
+  : unknown;
+
 /** Holds a second implementation to the contract of the first: same input, same result. */
 type CheckImplementations<M, W, D> = D extends { implementations: readonly { workflow: infer Second }[] }
   ? Second extends keyof M
@@ -109,6 +137,7 @@ type Checked<M, D extends ProcessDraft> = {
 } & (D extends { actions: infer A } ? { actions: CheckActions<M, A> } : unknown) &
   (D extends { details: infer S } ? { details: CheckDetails<M, D['workflow'], S> } : unknown) &
   (D extends { views: infer V } ? { views: CheckViews<M, V> } : unknown) &
+  CheckEvents<D> &
   CheckImplementations<M, D['workflow'], D>;
 
 /**
@@ -119,6 +148,14 @@ type Checked<M, D extends ProcessDraft> = {
 export const defineProcess =
   <M>() =>
   <const D extends ProcessDraft>(draft: D & Checked<M, D>): ProcessDefinition =>
-    Object.freeze({ implementations: [], actions: {}, views: {}, labels: {}, settings: noSettings, ...(draft as D) });
+    Object.freeze({
+      implementations: [],
+      actions: {},
+      views: {},
+      events: [],
+      labels: {},
+      settings: noSettings,
+      ...(draft as D),
+    });
 
 const noSettings = z.object({});

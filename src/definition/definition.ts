@@ -4,6 +4,7 @@ import type { Webhooks } from '../adapters/webhooks/webhooks.ts';
 import type { SettingsOf, SettingsSchema } from '../config/process-settings.ts';
 import type { ProblemCode } from '../problems.ts';
 import type { Actor } from './envelope.ts';
+import type { EventDeclaration } from './events.ts';
 
 /** A step that an instance may be in. Every instance begins in the first step of its definition. */
 export interface StepDefinition {
@@ -116,6 +117,8 @@ export interface ProcessDefinition {
   readonly steps: Readonly<Record<string, StepDefinition>>;
   readonly actions: Readonly<Record<string, ActionDefinition>>;
   readonly views: Readonly<Record<string, ViewDefinition>>;
+  /** The events that start an instance or are an action on one. */
+  readonly events: readonly EventDeclaration[];
   /** Filters of lists: their names, and the input fields they compare, as in `{ from: 'from' }`. */
   readonly labels: Readonly<Record<string, string>>;
   /**

@@ -1,13 +1,27 @@
 /** What the reference reads of an OpenAPI document. The rest of the document it leaves alone. */
 export interface OpenApiDocument {
   readonly info: { readonly title: string; readonly version: string; readonly description?: string };
-  readonly tags: readonly { readonly name: string; readonly description?: string }[];
+  readonly tags: readonly TagObject[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, OperationObject>>>>;
   readonly components: {
     readonly schemas: Readonly<Record<string, SchemaObject>>;
     readonly headers?: Readonly<Record<string, HeaderObject>>;
     readonly examples?: Readonly<Record<string, Example>>;
   };
+}
+
+export interface TagObject {
+  readonly name: string;
+  readonly description?: string;
+  /** Of a process: where its instances may stand. */
+  readonly 'x-steps'?: readonly {
+    readonly name: string;
+    readonly label: string;
+    readonly waitsFor?: string;
+    readonly actions?: readonly string[];
+  }[];
+  /** Of a process: how its instances end. */
+  readonly 'x-outcomes'?: readonly string[];
 }
 
 export interface OperationObject {

@@ -1,40 +1,36 @@
-import { type ListedOperation, type OpenApiDocument, operationsIn } from './document.ts';
-import { type Html, html, linkTo, prose } from './html.ts';
-import { commonCodesOf, exampleOf, methodTag, operationPart, problemId } from './operations.ts';
+import { type ListedOperation, type OpenApiDocument, operationsIn, type TagObject } from './document.ts';
+import { type Content, type Html, html, linkTo, prose } from './html.ts';
+import {
+  commonCodesOf,
+  exampleOf,
+  methodTag,
+  operationPart,
+  type ProblemDescriptions,
+  problemId,
+  type Told,
+} from './operations.ts';
 import { pageOf } from './page.ts';
 import { schemaId, schemaTable } from './schemas.ts';
 
-/** What is told of a problem beside its recorded example. */
-export interface ProblemDescription {
-  readonly status: number;
-  readonly title: string;
-  readonly retryable: boolean;
-  readonly effect: string;
-}
-
-export type ProblemDescriptions = Readonly<Record<string, ProblemDescription>>;
-
 interface Chapter {
-  readonly name: string;
-  readonly description: string;
+  readonly tag: TagObject;
   readonly operations: readonly ListedOperation[];
 }
 
 /** The reference as one page of HTML, which needs no script: everything in the document, and what each problem means. */
 export function referencePage(document: OpenApiDocument, problems: ProblemDescriptions): string {
   const operations = operationsIn(document);
-  const common = commonCodesOf(operations);
-  const chapters = document.tags.map(({ name, description = '' }) => ({
-    name,
-    description,
-    operations: operations.filter(({ operation }) => operation.tags[0] === name),
+  const told: Told = { document, problems, common: commonCodesOf(operations) };
+  const chapters = document.tags.map((tag) => ({
+    tag,
+    operations: operations.filter(({ operation }) => operation.tags[0] === tag.name),
   }));
   const { title, version } = document.info;
   const body = html`<div class="page">
     ${contentsPart(chapters)}
     <main id="content">
-      ${introduction(document)} ${chapters.map((chapter) => chapterPart(chapter, document, common))}
-      ${problemsPart(document, problems, common)} ${schemasPart(document)}
+      ${introduction(document)} ${chapters.map((chapter) => chapterPart(chapter, told))} ${problemsPart(told)}
+      ${schemasPart(document)}
     </main>
   </div>`;
   return pageOf({ title: `${title} ${version}: reference`, body }).markup;
@@ -45,7 +41,7 @@ const contentsPart = (chapters: readonly Chapter[]): Html =>
     <ul>
       <li>${linkTo('content', 'Start here')}</li>
       ${chapters.map(
-        ({ name, operations }) =>
+        ({ tag: { name }, operations }) =>
           html`<li>
             ${linkTo(name, name)}
             <ul>
@@ -90,28 +86,56 @@ const introduction = ({ info }: OpenApiDocument): Html =>
     </ul>
     <p>In the examples <code>$PORTICO</code> is the address of this service and <code>$TOKEN</code> your token.</p>`;
 
-const chapterPart = (
-  { name, description, operations }: Chapter,
-  document: OpenApiDocument,
-  common: ReadonlySet<string>,
-) =>
-  html`<section id="${name}" aria-labelledby="${name}-title">
-    <h2 id="${name}-title">${linkTo(name, name)}</h2>
-    <p>${prose(description)}</p>
+const chapterPart = ({ tag, operations }: Chapter, told: Told) =>
+  html`<section id="${tag.name}" aria-labelledby="${tag.name}-title">
+    <h2 id="${tag.name}-title">${linkTo(tag.name, tag.name)}</h2>
+    <p>${prose(tag.description ?? '')}</p>
+    ${stepsPart(tag)}
     <ul class="list">
       ${operations.map(
         ({ method, path, operation }) =>
           html`<li>${methodTag(method)} <code>${path}</code> ${linkTo(operation.operationId, operation.summary)}</li>`,
       )}
     </ul>
-    ${operations.map((operation) => operationPart(operation, document, common))}
+    ${operations.map((operation) => operationPart(operation, told))}
   </section> `;
 
-function problemsPart(
-  { components }: OpenApiDocument,
-  problems: ProblemDescriptions,
-  common: ReadonlySet<string>,
-): Html {
+/** Where an instance may stand, and how it may end. */
+function stepsPart({ 'x-steps': steps = [], 'x-outcomes': outcomes = [] }: TagObject): Content {
+  if (steps.length === 0) return undefined;
+  return html`<details>
+    <summary>Steps and outcomes</summary>
+    <div class="wide">
+      <table class="fields">
+        <thead>
+          <tr>
+            <th scope="col">step</th>
+            <th scope="col">meaning</th>
+            <th scope="col">waits for</th>
+            <th scope="col">actions</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${steps.map(
+            ({ name, label, waitsFor, actions = [] }) =>
+              html`<tr>
+                <td><code>${name}</code></td>
+                <td>${label}</td>
+                <td>${waitsFor}</td>
+                <td>${codes(actions)}</td>
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+    <p>Outcomes: ${codes(outcomes)}.</p>
+  </details>`;
+}
+
+const codes = (names: readonly string[]): Html =>
+  html`${names.map((name, index) => html`${index === 0 ? '' : ', '}<code>${name}</code>`)}`;
+
+function problemsPart({ document: { components }, problems, common }: Told): Html {
   // What no operation can have is an example of the schema.
   const others = components.schemas['Problem']?.examples ?? [];
   const recorded = (code: string): unknown =>

@@ -10,14 +10,14 @@ const builtFolder = new URL('../../reference/', import.meta.url);
 
 const sourceFile = new URL('../../openapi.yaml', import.meta.url);
 
+let rendered: Promise<ReferenceTexts> | undefined;
+
 /**
  * Gives a text of the reference: what the build rendered, or, where the program runs from its sources, what is rendered
  * when the first text is asked for. Rejects where the build is not whole.
  */
-export function createReference(): (file: ReferenceFile) => Promise<string> {
-  if (!isSource) return (file) => readFile(new URL(file, builtFolder), 'utf8');
-  let rendered: Promise<ReferenceTexts> | undefined;
-  return async (file) => (await (rendered ??= renderSource()))[file];
+export async function readReference(file: ReferenceFile): Promise<string> {
+  return isSource ? (await (rendered ??= renderSource()))[file] : readFile(new URL(file, builtFolder), 'utf8');
 }
 
 async function renderSource(): Promise<ReferenceTexts> {

@@ -86,13 +86,13 @@ export function schemaTable(schema: SchemaObject): Html {
     <p>${typeOf(schema)} ${limitsOf(schema)}</p>`;
 }
 
-export function fieldTable(fields: readonly Field[]): Html {
+export function fieldTable(fields: readonly Field[], head = 'field'): Html {
   if (fields.length === 0) return html`<p>An empty object.</p>`;
   return html`<div class="wide">
     <table class="fields">
       <thead>
         <tr>
-          <th scope="col">field</th>
+          <th scope="col">${head}</th>
           <th scope="col">type</th>
           <th scope="col">meaning</th>
         </tr>

@@ -1,5 +1,6 @@
 import type { Operation } from '../operations/operation.ts';
-import { html } from './html.ts';
+import { tagDescriptions } from '../operations/tags.ts';
+import { type Html, html, prose } from './html.ts';
 import { pageOf } from './page.ts';
 
 /** What Portico serves, for a program that knows its address alone. */
@@ -15,6 +16,7 @@ export interface ServiceIndex {
 
 interface IndexedResource {
   readonly name: string;
+  readonly summary?: string;
   /** The path that the paths of all its operations begin with. */
   readonly path: string;
   /** Present where the resource is a process: what starts an instance. */
@@ -23,7 +25,6 @@ interface IndexedResource {
     readonly href: string;
     readonly method: string;
     readonly permission: string;
-    readonly summary: string;
   };
 }
 
@@ -50,9 +51,11 @@ export function indexOf(operations: readonly Operation[], version: string): Serv
 function resourceOf(name: string, operations: readonly Operation[]): IndexedResource {
   const start = operations.find(({ cost, process: processName }) => cost === 'start' && processName !== undefined);
   const path = /^(\/[^/{]+)+/.exec(operations[0]?.path ?? '')?.[0] ?? '/';
-  if (start === undefined) return { name, path };
-  const { operationId, path: href, method, permission, summary } = start;
-  return { name, path, start: { operationId, href, method, permission, summary } };
+  const summary = tagDescriptions[name]?.description;
+  const resource = { name, ...(summary === undefined ? {} : { summary }), path };
+  if (start === undefined) return resource;
+  const { operationId, path: href, method, permission } = start;
+  return { ...resource, start: { operationId, href, method, permission } };
 }
 
 /** The same as one page for people. */
@@ -73,25 +76,18 @@ export function indexPage({ name, version, description, links, resources }: Serv
         <thead>
           <tr>
             <th scope="col">resource</th>
-            <th scope="col">what starts one</th>
+            <th scope="col">what it is</th>
+            <th scope="col">started by</th>
           </tr>
         </thead>
         <tbody>
           ${resources.map(
-            (resource) =>
+            ({ name: resource, path, summary, start }) =>
               html`<tr>
+                <td>${linkInto(links.docs.href, resource, path)}</td>
+                <td>${prose(summary ?? '')}</td>
                 <td>
-                  <a href="${links.docs.href}#${encodeURIComponent(resource.name)}"><code>${resource.path}</code></a>
-                </td>
-                <td>
-                  ${
-                    resource.start === undefined
-                      ? undefined
-                      : html`${resource.start.summary}:
-                          <a href="${links.docs.href}#${encodeURIComponent(resource.start.operationId)}"
-                            ><code>${resource.start.operationId}</code></a
-                          >`
-                  }
+                  ${start === undefined ? undefined : linkInto(links.docs.href, start.operationId, start.operationId)}
                 </td>
               </tr> `,
           )}
@@ -101,3 +97,6 @@ export function indexPage({ name, version, description, links, resources }: Serv
   </main>`;
   return pageOf({ title: `${name} ${version}`, body }).markup;
 }
+
+const linkInto = (page: string, id: string, text: string): Html =>
+  html`<a href="${page}#${encodeURIComponent(id)}"><code>${text}</code></a>`;

@@ -6,7 +6,6 @@ export const style = `
 --link:#7db7ff;--get:#63d19b;--post:#7db7ff;--put:#f0b35e;--delete:#ff8f87;--mark:#4a3d10}}
 *{box-sizing:border-box}
 html{scroll-padding-top:1rem}
-@media (prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}
 body{margin:0;background:var(--back);color:var(--text);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;
 overflow-wrap:break-word}
 a{color:var(--link);text-decoration-thickness:1px;text-underline-offset:.15em}
@@ -29,7 +28,7 @@ p{margin:.5rem 0}
 article{margin:2rem 0;padding-top:2rem;border-top:1px solid var(--line)}
 .path{margin:.25rem 0 .75rem;display:flex;gap:.6rem;align-items:baseline;flex-wrap:wrap}
 .method{font:700 .75rem/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;border:1px solid;border-radius:4px;
-padding:0 .45em;min-width:4.2em;text-align:center;display:inline-block}
+padding:0 .45em;min-width:5em;text-align:center;display:inline-block}
 .GET{color:var(--get)}.POST{color:var(--post)}.PUT,.PATCH{color:var(--put)}.DELETE{color:var(--delete)}
 dl{margin:.5rem 0;display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem}
 dt{color:var(--soft)}dd{margin:0;min-width:0}
@@ -38,6 +37,7 @@ table{border-collapse:collapse;width:100%;font-size:.925rem}
 th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}
 th{color:var(--soft);font-weight:600}
 td:first-child{white-space:nowrap}
+.fields th:nth-child(1){width:26%}.fields th:nth-child(2){width:32%}
 .needed{color:var(--delete);font-size:.8rem;white-space:nowrap}
 details{margin:.4rem 0}
 summary{cursor:pointer;color:var(--link)}

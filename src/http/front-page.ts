@@ -1,11 +1,7 @@
-import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ReferenceFile } from '../front/reference.ts';
+import type { Page, PageName } from '../front/pages.ts';
 import type { Operation } from '../operations/operation.ts';
 import { preferredType, takesGzip } from './accept.ts';
-import { jsonType } from './answers.ts';
 import { parseTagCondition } from './entity-tags.ts';
 import { anyPermission, publicPermission } from './route-config.ts';
 
@@ -15,22 +11,6 @@ export interface FrontPageOptions {
   readonly operations: readonly Operation[];
   readonly version: string;
 }
-
-/** A text with what its answers carry. */
-interface Page {
-  readonly text: Buffer;
-  readonly compressed: Buffer;
-  /** Without quotes. */
-  readonly tag: string;
-  readonly mediaType: string;
-  /** The policy of an HTML page: its own style, its own icon and nothing else. */
-  readonly policy?: string;
-}
-
-const htmlType = 'text/html; charset=utf-8';
-
-/** Registered in 2024 (RFC 9512). */
-const yamlType = 'application/yaml';
 
 const links = [
   '</openapi.json>; rel="service-desc"; type="application/json"',
@@ -52,9 +32,11 @@ export function serveFrontPage(app: FastifyInstance, { readers, operations, vers
     pageFor: (request: FastifyRequest, reply: FastifyReply) => PageName,
   ) =>
     app.get(url, { config: { operationId, permission, cost: 'read' } }, async (request, reply) => {
+      const page = await load(pageFor(request, reply));
+      // A page that cannot be made is a problem, which nobody keeps.
       reply.header('Cache-Control', caching);
       addVary(reply, 'Accept-Encoding');
-      return send(request, reply, await load(pageFor(request, reply)));
+      return send(request, reply, page);
     });
   serve('/', 'getIndex', ({ headers }, reply) => {
     addVary(reply, 'Accept');
@@ -67,50 +49,18 @@ export function serveFrontPage(app: FastifyInstance, { readers, operations, vers
   serve('/openapi.yaml', 'getOpenApiYaml', () => 'openapi.yaml');
 }
 
-type PageName = ReferenceFile | 'index.html' | 'index.json';
-
-const mediaTypes: Readonly<Record<PageName, string>> = {
-  'index.html': htmlType,
-  'docs.html': htmlType,
-  'index.json': jsonType,
-  'openapi.json': jsonType,
-  'openapi.yaml': yamlType,
-};
-
 /** Gives each page, made when it is first asked for. A page that could not be made is made anew for the next request. */
 function createPages(operations: readonly Operation[], version: string): (name: PageName) => Promise<Page> {
   const pages = new Map<PageName, Promise<Page>>();
-  const textOf = async (name: PageName): Promise<string> => {
-    const { createTexts } = await import('../front/texts.ts');
-    return (texts ??= createTexts(operations, version))(name);
-  };
-  let texts: ((name: PageName) => Promise<string>) | undefined;
   return (name) => {
     const known = pages.get(name);
     if (known !== undefined) return known;
-    const made = textOf(name).then((text) => pageOf(text, mediaTypes[name]));
+    // What makes pages is loaded with the first.
+    const made = import('../front/pages.ts').then(({ makePage }) => makePage(name, operations, version));
     made.catch(() => pages.delete(name));
     pages.set(name, made);
     return made;
   };
-}
-
-async function pageOf(text: string, mediaType: string): Promise<Page> {
-  const bytes = Buffer.from(text);
-  return {
-    text: bytes,
-    compressed: await promisify(gzip)(bytes),
-    tag: createHash('sha256').update(bytes).digest('base64url').slice(0, 22),
-    mediaType,
-    ...(mediaType === htmlType ? { policy: policyFor(text) } : {}),
-  };
-}
-
-function policyFor(page: string): string {
-  const [, style = ''] = /<style>([^<]*)<\/style>/.exec(page) ?? [];
-  const hash = createHash('sha256').update(style).digest('base64');
-  const allowed = `style-src 'sha256-${hash}'; img-src data:`;
-  return `default-src 'none'; ${allowed}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 }
 
 /** A strong tag names the bytes, and so the coding too. */

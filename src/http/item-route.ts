@@ -1,14 +1,15 @@
 import { setMaxListeners } from 'node:events';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../observability/metrics.ts';
 import type { ItemAnswer } from '../operations/item.ts';
 import type { ItemsDeclaration, Operation, Services } from '../operations/operation.ts';
-import { Problem } from '../problems.ts';
 import { jsonType } from './answers.ts';
 import { controlOf } from './caller-signal.ts';
 import { toCall } from './calls.ts';
+import { acceptEvents } from './event-bodies.ts';
 import { acceptItems, linesType } from './item-bodies.ts';
 import type { Items, ReadItem } from './items.ts';
+import { malformed } from './json-body.ts';
 import type { createStreams } from './streams.ts';
 
 interface ItemRouteOptions {
@@ -30,7 +31,7 @@ export function registerItemRoute(
   const { maxBodyBytes } = operation;
   // A scope of its own: no other route reads bodies this way.
   void app.register((scope, _options, done) => {
-    acceptItems(scope, operation.items);
+    const readNothing = acceptBodies(scope, operation.items);
     scope.route({
       method: operation.method,
       url: operation.path,
@@ -42,16 +43,17 @@ export function registerItemRoute(
       },
       ...(maxBodyBytes === undefined ? {} : { bodyLimit: maxBodyBytes }),
       handler: async (request, reply) => {
-        const read = request.body as readonly ReadItem[] | undefined;
-        if (read === undefined) throw new Problem('malformed-request', { detail: 'There is no body.' });
-        metrics.observeBatch(read.length);
+        const read = (request.body as ReadItem | readonly ReadItem[] | undefined) ?? readNothing(request);
+        const isBatch = isArray(read);
+        if (isBatch) metrics.observeBatch(read.length);
         const control = controlOf(reply);
         // Each item listens while it is under way.
         setMaxListeners(0, control.signal);
         const call = toCall(operation, request, 0);
         call.signal = control.signal;
-        call.items = read.map((item) => items.prepare(item, reply, control.signal));
+        call.items = (isBatch ? read : [read]).map((item) => items.prepare(item, reply, control.signal));
         const { status, items: answers = [] } = await operation.handle(call, services);
+        if (!isBatch) return sendOne(reply, answers);
         reply.code(status);
         if (request.mediaType !== linesType) return sendArray(reply, answers);
         const stream = linesOf(answers);
@@ -60,6 +62,30 @@ export function registerItemRoute(
     });
     done();
   });
+}
+
+/** Returns what reads a request without a body. */
+function acceptBodies(scope: FastifyInstance, declaration: ItemsDeclaration): (request: FastifyRequest) => ReadItem {
+  if (declaration.events !== undefined) return acceptEvents(scope, declaration);
+  acceptItems(scope, declaration);
+  return () => {
+    throw malformed('There is no body.');
+  };
+}
+
+const isArray: (read: ReadItem | readonly ReadItem[]) => read is readonly ReadItem[] = Array.isArray;
+
+/** The answer of an item that came alone, as its operation gives it. */
+async function sendOne(reply: FastifyReply, [answered]: readonly Promise<ItemAnswer>[]): Promise<FastifyReply> {
+  if (answered === undefined) throw new Error('an item has no answer');
+  const { status, headers, text } = await answered;
+  // A problem brings its own media type. Without a serializer Fastify would add a charset to that.
+  const type = { 'Content-Type': jsonType, ...headers };
+  return reply
+    .code(status)
+    .headers(type)
+    .serializer((value: string) => value)
+    .send(text);
 }
 
 const sendArray = async (reply: FastifyReply, answers: readonly Promise<ItemAnswer>[]): Promise<FastifyReply> =>

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Item, ItemAnswer } from '../operations/item.ts';
 import { type ItemRequest, type Operation, usualMaxBodyBytes } from '../operations/operation.ts';
@@ -10,6 +10,7 @@ import { createCall, type MutableCall } from './calls.ts';
 import { logCause, renderProblem, toProblem } from './error-handler.ts';
 import { factsOf } from './request-facts.ts';
 import { carriedBy } from './request-headers.ts';
+import { callerGone } from './request-log.ts';
 import { pathOf } from './request-target.ts';
 
 /** An operation as its route serves it: items take the same gate, limits and schemas. */
@@ -30,16 +31,23 @@ export interface Items {
 }
 
 interface ItemsOptions {
+  readonly app: FastifyInstance;
   readonly servedOf: (operation: Operation) => Served;
   readonly metrics: Pick<Metrics, 'observeRequest'>;
 }
 
 /** Runs items of all operations that `servedOf` knows. */
-export function createItems(options: ItemsOptions): Items {
+export function createItems({ app, ...options }: ItemsOptions): Items {
+  let isClosing = false;
+  app.addHook('preClose', (done) => {
+    isClosing = true;
+    done();
+  });
+  const asking = { ...options, isClosing: () => isClosing };
   const prepare: Items['prepare'] = (item, reply, signal) =>
     'fault' in item
       ? unreadable(item.fault, reply.request)
-      : prepareItem(look(item.asked, item.bytes, reply.request), { reply, signal }, options);
+      : prepareItem(look(item.asked, item.bytes, reply.request), { ...asking, reply, signal });
   return {
     prepare,
     run: (asked, reply, signal) => prepare({ asked, bytes: 0 }, reply, signal).run(),
@@ -63,6 +71,7 @@ interface Looked {
 function look(asked: ItemRequest, bytes: number, request: FastifyRequest): Looked {
   const { operation } = asked;
   try {
+    if (asked.fault !== undefined) throw asked.fault;
     refuseTooLarge(asked, bytes);
     const { traceparent } = request.headers;
     const headers = { 'idempotency-key': asked.idempotencyKey, traceparent };
@@ -82,12 +91,14 @@ function refuseTooLarge({ operation, body }: ItemRequest, bytes: number): void {
   if (Buffer.byteLength(JSON.stringify(body)) > maxBodyBytes) throw new Problem('body-too-large');
 }
 
-interface Asking {
+interface Asking extends Omit<ItemsOptions, 'app'> {
   readonly reply: FastifyReply;
   readonly signal: AbortSignal;
+  /** True once the app closes: no item is begun any more. */
+  readonly isClosing: () => boolean;
 }
 
-function prepareItem(looked: Looked, asking: Asking, { servedOf, metrics }: ItemsOptions): Item {
+function prepareItem(looked: Looked, asking: Asking): Item {
   const { asked, instance } = looked;
   const { operation } = asked;
   const { request } = asking.reply;
@@ -96,23 +107,27 @@ function prepareItem(looked: Looked, asking: Asking, { servedOf, metrics }: Item
     refuse: (problem) => counted(refusalOf(problem, pathOfItem(asked)), request),
     async run() {
       const beganAtMs = performance.now();
-      const answer = await ask(looked, asking, servedOf(operation)).catch((error: unknown) => {
-        const problem = toProblem(error, request);
+      const answer = await ask(looked, asking).catch((error: unknown) => {
+        const met = toProblem(error, request);
+        const problem = asked.explain?.(met) ?? met;
         logCause(problem, request);
         return refusalOf(problem, pathOfItem(asked));
       });
-      const seconds = (performance.now() - beganAtMs) / 1_000;
-      metrics.observeRequest({ method: operation.method, route: operation.path, status: answer.status, seconds });
+      const { method, path: route } = operation;
+      const status = asking.signal.aborted ? callerGone : answer.status;
+      asking.metrics.observeRequest({ method, route, status, seconds: (performance.now() - beganAtMs) / 1_000 });
       return counted(answer, request);
     },
   };
 }
 
 /** What guards do for a request that comes alone, in their order, and then its handler. */
-async function ask(looked: Looked, { reply, signal }: Asking, { answer, textOf }: Served): Promise<ItemAnswer> {
+async function ask(looked: Looked, { reply, signal, servedOf, isClosing }: Asking): Promise<ItemAnswer> {
   const { call, fault } = looked;
   const { operation } = looked.asked;
+  const { answer, textOf } = servedOf(operation);
   const { limitItem, principal } = factsOf(reply.request.raw);
+  if (isClosing()) throw new Problem('overloaded');
   if (limitItem === undefined) throw new Error('no guard limits the items of this route');
   limitItem(operation.cost);
   requirePermission(principal, operation.permission);

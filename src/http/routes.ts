@@ -31,7 +31,7 @@ export function registerRoutes(app: FastifyInstance, operations: readonly Operat
   const { admission, metrics, services } = options;
   const sendStream = createStreams(app);
   const served = new Map<Operation, Served>();
-  const items = createItems({ servedOf: (operation) => servedIn(served, operation), metrics });
+  const items = createItems({ app, servedOf: (operation) => servedIn(served, operation), metrics });
   for (const operation of operations) {
     if (takesItems(operation)) {
       registerItemRoute(app, operation, { items, sendStream, services, metrics });

@@ -12,7 +12,13 @@ export const batchTimeMs = 15_000;
  */
 const sideBySide = 16;
 
-const maxItems = 100;
+/** How long and how many items of one batch are asked. */
+export const batchTimes = { batchTimeMs, sideBySide };
+
+export const maxItems = 100;
+
+/** In bytes, how long all items together may be. */
+export const maxBatchBytes = 262_144;
 
 /** Operations of processes that an item may name: starts and actions. */
 const itemOperationsOf = (operations: readonly Operation[]): Operation[] =>
@@ -25,7 +31,7 @@ const itemOperationsOf = (operations: readonly Operation[]): Operation[] =>
   );
 
 /** Starts and actions of all processes, many in one request. */
-export function batchOperationOf(operations: readonly Operation[], times = { batchTimeMs, sideBySide }): Operation {
+export function batchOperationOf(operations: readonly Operation[], times = batchTimes): Operation {
   const known = itemOperationsOf(operations);
   const byId = new Map(known.map((operation) => [operation.operationId, operation]));
   const item = itemSchemaOf(known);
@@ -39,7 +45,7 @@ export function batchOperationOf(operations: readonly Operation[], times = { bat
     cost: 'action',
     dependsOn: [],
     body: z.array(item).max(maxItems),
-    maxBodyBytes: 262_144,
+    maxBodyBytes: maxBatchBytes,
     items: {
       max: maxItems,
       schema: item,
@@ -68,7 +74,7 @@ const itemSchemaOf = (known: readonly Operation[]) =>
     })
     .meta({ id: 'BatchItem', description: 'One request, as the operation takes it alone.' });
 
-const itemAnswer = z
+export const itemAnswer = z
   .object({
     status: z.int().describe('As the operation answers alone.'),
     idempotencyStatus: z.enum(['created', 'joined', 'replayed']).optional(),
@@ -103,7 +109,7 @@ interface Limits {
  * Gives an answer for each item, in their order. Items about one instance run one after the other. After one that may end
  * better the next time, those behind it are held back, so that the same batch again keeps the order too.
  */
-function answerInOrder(items: readonly Item[], { signal, ...limits }: Limits): Promise<ItemAnswer>[] {
+export function answerInOrder(items: readonly Item[], { signal, ...limits }: Limits): Promise<ItemAnswer>[] {
   const { answers, queues } = queuesOf(items);
   const endsAtMs = performance.now() + limits.batchTimeMs;
   const isOver = () => signal.aborted || performance.now() >= endsAtMs;

@@ -2,6 +2,7 @@ import { catalog } from '../catalog/index.ts';
 import type { ProcessDefinition } from '../definition/definition.ts';
 import { actionOperationsOf, viewOperationsOf } from './actions.ts';
 import { batchOperationOf } from './batch.ts';
+import { eventsOperationOf } from './events.ts';
 import { holdOperationsOf } from './holds.ts';
 import { listOperationOf } from './list.ts';
 import { type Operation, perItem } from './operation.ts';
@@ -37,7 +38,7 @@ export const operationsOf = (definition: ProcessDefinition): Operation[] => [
 /** Everything Portico serves: one list for the routes and for the OpenAPI document. */
 export function operationsWith(definitions: readonly ProcessDefinition[]): Operation[] {
   const ofProcesses = definitions.flatMap(operationsOf);
-  return [...ofProcesses, ...resources, batchOperationOf(ofProcesses)];
+  return [...ofProcesses, ...resources, batchOperationOf(ofProcesses), eventsOperationOf(definitions, ofProcesses)];
 }
 
 export const operations = operationsWith(catalog);

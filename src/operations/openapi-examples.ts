@@ -5,6 +5,7 @@ import type { Operation } from './operation.ts';
 
 /** One request and its answer, as they went over the wire. */
 const exchange = z.strictObject({
+  type: z.string().optional().describe('The media type of the request, where it is another than application/json.'),
   request: z.unknown().optional().describe('The body; absent where there was none.'),
   status: z.int(),
   answer: z.unknown().optional().describe('The body; absent where there was none.'),
@@ -35,11 +36,17 @@ type Named = Record<string, { readonly value: unknown }>;
 const asMember = (named: readonly (readonly [name: string, value: unknown])[]): { examples?: Named } =>
   named.length === 0 ? {} : { examples: Object.fromEntries(named.map(([name, value]) => [name, { value }])) };
 
-/** The examples of a request body, each body once. */
-export function requestExamplesOf(operation: Operation, { exchanges }: Examples) {
+/** The examples of a request body of this media type, each body once. */
+export function requestExamplesOf(
+  operation: Pick<Operation, 'method' | 'path'>,
+  { exchanges }: Examples,
+  mediaType: string,
+) {
   const sent = Object.entries(exchanges[exampleKeyOf(operation)] ?? {}).filter(
-    ([, { request }], index, all) =>
-      request !== undefined && all.findIndex(([, other]) => isDeepStrictEqual(other.request, request)) === index,
+    ([, { type = 'application/json', request }], index, all) =>
+      request !== undefined &&
+      type === mediaType &&
+      all.findIndex(([, other]) => isDeepStrictEqual(other.request, request)) === index,
   );
   return asMember(sent.map(([name, { request }]) => [name, request]));
 }

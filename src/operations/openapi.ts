@@ -12,7 +12,9 @@ import {
   requestExamplesOf,
 } from './openapi-examples.ts';
 import { problemHeaders, requestHeaders, responseHeaders } from './openapi-headers.ts';
+import { problemBody } from './openapi-problem.ts';
 import { dependenciesOf, type Operation, perItem, type ResponseDeclaration } from './operation.ts';
+import type { TagDescriptions } from './tags.ts';
 
 /** Problems that every operation can have. */
 const commonProblems: readonly ProblemCode[] = [
@@ -30,28 +32,13 @@ const commonProblems: readonly ProblemCode[] = [
 // A body is read wherever there may be one, also where none is asked for.
 const bodyProblems: readonly ProblemCode[] = ['body-too-large', 'unsupported-media-type'];
 
-const problemBody = z
-  .object({
-    type: z.string().describe('A URN that ends in the code.'),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string().optional(),
-    instance: z.string().describe('The path of the request.'),
-    code: z.enum(Object.keys(problems)),
-    errors: z
-      .array(z.object({ pointer: z.string().optional(), parameter: z.string().optional(), message: z.string() }))
-      .optional(),
-    retryable: z.boolean().describe('Whether the same request, with the same key, can end better.'),
-    effect: z
-      .enum(['none', 'unknown', 'applied'])
-      .meta({ 'x-closed': true })
-      .describe('What this request did: nothing, perhaps something (repeat it to learn), or what it asked for.'),
-    retryAfterMs: z.int().optional().describe('How long to wait before the next try, in milliseconds.'),
-  })
-  .meta({ id: 'Problem', description: 'RFC 9457, with the retry verdict as extension members.' });
-
 /** The OpenAPI 3.1 document of a list of operations. An operation without examples is shown without. */
-export function renderOpenApi(operations: readonly Operation[], version: string, examples: Examples = noExamples) {
+export function renderOpenApi(
+  operations: readonly Operation[],
+  version: string,
+  examples: Examples = noExamples,
+  tags: TagDescriptions = {},
+) {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
   const shown = new Set<ProblemCode>();
   for (const operation of operations) {
@@ -73,7 +60,7 @@ export function renderOpenApi(operations: readonly Operation[], version: string,
     security: [{ token: [] }],
     tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({
       name,
-      description: `Everything about ${name}.`,
+      ...(tags[name] ?? { description: `Everything about ${name}.` }),
     })),
     paths: paths,
     components: {
@@ -109,14 +96,20 @@ function toOperationObject(
       : {
           requestBody: {
             required: operation.bodyIsOptional !== true,
-            content: {
-              'application/json': { schema: operation.body, ...requestExamplesOf(operation, examples) },
-              ...(operation.items === undefined ? {} : { 'application/x-ndjson': { schema: lines } }),
-            },
+            content: requestContentOf(operation, operation.body, examples),
           },
         }),
     responses: { ...answersOf(operation, examples), ...problemsOf(operation, examples, shows) },
   };
+}
+
+function requestContentOf({ items, ...operation }: Operation, body: z.ZodType, examples: Examples) {
+  const ofType = (type: string) => requestExamplesOf(operation, examples, type);
+  const content = items?.events?.content ?? {
+    'application/json': body,
+    ...(items === undefined ? {} : { 'application/x-ndjson': lines }),
+  };
+  return Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema, ...ofType(type) }]));
 }
 
 const whoMay = ({ permission }: Operation): string =>
@@ -126,10 +119,11 @@ const whoMay = ({ permission }: Operation): string =>
 
 const lines = z.string().describe('One element of the array on each line.');
 
-function requestHeadersOf({ understands = [], requires = [] }: Operation): z.ZodObject {
+function requestHeadersOf({ understands = [], requires = [], items }: Operation): z.ZodObject {
   const optional = understands.map((feature) => requestHeaders[feature]);
   const required = requires.map((feature) => requestHeaders[feature]);
   return z.object({
+    ...items?.events?.headers.shape,
     ...Object.fromEntries(optional.map(({ name, schema }) => [name, schema])),
     ...Object.fromEntries(required.map(({ name, schema }) => [name, schema.unwrap() as z.ZodType])),
   });

@@ -4,7 +4,7 @@ import type { SettingsOf } from '../config/process-settings.ts';
 import type { ProcessDefinition } from '../definition/definition.ts';
 import type { PermanentRowsByName } from '../definition/permanent-row.ts';
 import type { Gateway } from '../orchestration/gateway.ts';
-import type { ProblemCode } from '../problems.ts';
+import type { Problem, ProblemCode } from '../problems.ts';
 import type { Principal } from '../tokens/authentication.ts';
 import type { Carried, RequestFeature } from './carried.ts';
 import type { Item, ItemAnswer } from './item.ts';
@@ -108,7 +108,17 @@ export interface ItemsDeclaration {
   /** Parses one item, which has been found to be an object. */
   readonly schema: z.ZodType;
   /** What an item asks for that fits the schema. Throws a problem where it asks for nothing that there is. */
-  readonly requestOf: (item: never) => ItemRequest;
+  readonly requestOf: (item: never, sent: SentItem) => ItemRequest;
+  /** Given where items are CloudEvents: in their media types, and one may come alone. What the document shows of requests. */
+  readonly events?: { readonly content: Readonly<Record<string, z.ZodType>>; readonly headers: z.ZodObject };
+}
+
+/** How an item came. */
+export interface SentItem {
+  /** Who sent it; undefined in an operation that is public. */
+  readonly principal: Principal | undefined;
+  /** How long its text is. */
+  readonly bytes: number;
 }
 
 /** One item as a request of its own. */
@@ -117,6 +127,10 @@ export interface ItemRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly body: unknown;
   readonly idempotencyKey?: string | undefined;
+  /** What was found wrong with it before. It is told when the item is asked, to those who may ask. */
+  readonly fault?: Problem | undefined;
+  /** Puts a problem in terms of what was sent: where its errors point. */
+  readonly explain?: ((problem: Problem) => Problem) | undefined;
 }
 
 /**

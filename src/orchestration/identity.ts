@@ -57,6 +57,12 @@ export const fingerprintInRequestId = (requestId: string): string | undefined =>
 /** The instance id of a key that is free text or personal data. */
 export const hashedKey = (key: string): string => `h.${digestOf(['key', key], 'base64url')}`;
 
+/**
+ * The idempotency key of an event. Two events are the same where source and id are (CloudEvents 1.0.2); as JSON the two
+ * cannot run into each other.
+ */
+export const eventKeyOf = (source: string, id: string): string => `e.${digestOf(['e1', source, id], 'base64url')}`;
+
 /** Digest of who asks and what: the same `Idempotency-Key` with another digest is a mismatch. */
 export const actionFingerprintOf = (call: { actor: Actor; body: unknown }): string =>
   digestOf(['a1', call.actor.iss, call.actor.sub, call.body], 'base64url');

@@ -216,6 +216,11 @@ const cases: Record<ProblemCode, Case> = {
       [await portico.post('/v1/transfers', transfer, { headers: { 'content-encoding': 'gzip' } }), '/v1/transfers'],
     ];
   },
+  'unknown-event-type': async () => {
+    const event = { specversion: '1.0', id: '1', source: '/a', type: 'portico.user.deleted', data: {} };
+    const headers = { 'content-type': 'application/cloudevents+json' };
+    return one('/v1/events', portico.post('/v1/events', event, { headers }));
+  },
   'idempotency-mismatch': async () => {
     const userId = unique('user');
     await portico.post('/v1/user-grants', { userId, name: 'Ann' });

@@ -70,8 +70,18 @@ export function createCaller({ key, issuer, audience, tenant, permissions, unlis
     const body: unknown = text === '' ? undefined : JSON.parse(text);
     const [pathname = ''] = path.split('?');
     const contentType = headers.get('content-type') ?? '';
+    const requestType = given.headers?.['content-type'];
     if (!unlisted.includes(pathname.split('/')[2] ?? '')) {
-      checkAgainstOpenApi({ method, path: pathname, requestBody: given.body, status, contentType, headers, body });
+      checkAgainstOpenApi({
+        method,
+        path: pathname,
+        requestType,
+        requestBody: given.body,
+        status,
+        contentType,
+        headers,
+        body,
+      });
     }
     return { status, headers, body } satisfies Reply as Reply;
   }

@@ -7,6 +7,8 @@ interface Exchange {
   readonly method: string;
   /** Path without query. */
   readonly path: string;
+  /** Its media type is application/json unless told otherwise. */
+  readonly requestType?: string | undefined;
   readonly requestBody?: unknown;
   readonly status: number;
   readonly contentType: string;
@@ -85,11 +87,12 @@ export function checkAgainstOpenApi(exchange: Exchange): void {
     if (header.required && exchange.headers?.has(name) === false) throw new Error(`${where} lacks the header ${name}`);
   }
   const { requestBody } = operation;
+  const requestType = exchange.requestType?.split(';')[0] ?? 'application/json';
   // A body that is not required may be absent.
   const hasBody = requestBody?.required === true || exchange.requestBody !== undefined;
   if (exchange.status < 300 && requestBody !== undefined && hasBody) {
     check(
-      validatorAt(...at, 'requestBody', 'content', 'application/json', 'schema'),
+      validatorAt(...at, 'requestBody', 'content', requestType, 'schema'),
       exchange.requestBody,
       `the request of ${where}`,
     );

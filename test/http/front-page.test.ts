@@ -32,16 +32,20 @@ describe('the index', () => {
     expect(index).toMatchObject({ name: 'Portico', version: '1.2.3' });
     expect(index.resources).toContainEqual({
       name: 'transfers',
+      summary: expect.stringContaining('Move money between two accounts') as string,
       path: '/v1/transfers',
       start: {
         operationId: 'startTransfer',
         href: '/v1/transfers',
         method: 'POST',
         permission: 'transfers:start',
-        summary: 'Move money between two accounts, or leave both untouched',
       },
     });
-    expect(index.resources).toContainEqual({ name: 'accounts', path: '/v1/accounts' });
+    expect(index.resources).toContainEqual({
+      name: 'accounts',
+      summary: 'What transfers move money between, each of one currency.',
+      path: '/v1/accounts',
+    });
     for (const { href } of Object.values(index.links)) expect((await get(href)).status).toBe(200);
   });
 

@@ -107,6 +107,8 @@ describe('npm start', { timeout: 4 * startMs }, () => {
     expect(shown.stdout.trim().split('\n').at(-1)).toContain('"balance":{"minor":"101250"}');
     const ui = /Web UI is at (\S+)\./.exec(portico.printed())?.[1] ?? '';
     expect((await fetch(ui)).status).toBe(200);
+    const docs = /Read what it offers at (\S+)\./.exec(portico.printed())?.[1] ?? '';
+    expect((await fetch(docs)).headers.get('content-type')).toContain('text/html');
 
     portico.child.kill('SIGTERM');
     await expect.poll(() => portico.printed()).toContain('SIGTERM: stopping.');

@@ -24,11 +24,12 @@ describe('each operation', () => {
         const sent = exchanges.filter(([, { request }]) => request !== undefined);
         expect(sent.length, `${key} has no example of a request body`).toBeGreaterThan(0);
       }
-      for (const [name, { request, status, answer }] of exchanges) {
+      for (const [name, { type, request, status, answer }] of exchanges) {
         expect(status, `${key}, ${name}`).toBeLessThan(300);
         checkAgainstOpenApi({
           method: operation.method,
           path: operation.path,
+          requestType: type,
           requestBody: request,
           status,
           contentType: answer === undefined ? '' : 'application/json',

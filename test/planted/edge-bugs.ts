@@ -112,16 +112,27 @@ export const edgeBugs: readonly PlantedBug[] = [
         put: 'depth: 10_000,',
       },
       {
-        file: 'src/http/routes.ts',
-        find: "parsePart('body', operation.body, bodyOf(operation, request)),",
-        put: "flatEnough(parsePart('body', operation.body, bodyOf(operation, request))),",
+        file: 'src/http/calls.ts',
+        find: "parsePart('body', body, rawBody);",
+        put: "flatEnough(parsePart('body', body, rawBody));",
       },
       {
-        file: 'src/http/routes.ts',
-        find: 'const toCall = (',
-        put: "const flatEnough = (value: unknown): unknown => {\n  if (/\\[{33}/.test(JSON.stringify(value))) throw new Problem('malformed-request');\n  return value;\n};\n\nconst toCall = (",
+        file: 'src/http/calls.ts',
+        find: 'const noQuery = ',
+        put: "import { Problem } from '../problems.ts';\n\nconst flatEnough = (value: unknown): unknown => {\n  if (/\\[{33}/.test(JSON.stringify(value))) throw new Problem('malformed-request');\n  return value;\n};\n\nconst noQuery = ",
       },
     ],
     caughtBy: ['test/http/body-order.test.ts', 'is never asked about'],
+  },
+  {
+    name: 'any origin may read the answers',
+    edits: [
+      {
+        file: 'src/http/cross-origin.ts',
+        find: 'origin === undefined || !allowed.has(origin)',
+        put: 'origin === undefined',
+      },
+    ],
+    caughtBy: ['test/http/cross-origin.test.ts', 'is told nothing'],
   },
 ];

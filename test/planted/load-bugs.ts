@@ -6,6 +6,7 @@ const gateTest = 'test/overload/gate.test.ts';
 const limitTest = 'test/overload/latency-limit.test.ts';
 const turnsTest = 'test/http/turns.test.ts';
 const adminTest = 'test/contract/admin.test.ts';
+const batchTest = 'test/http/batch.test.ts';
 
 /** Bugs of how requests are admitted, and sent away. */
 export const loadBugs: readonly PlantedBug[] = [
@@ -78,14 +79,14 @@ export const loadBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a turn that took too long is never given back',
-    edits: [{ file: 'src/http/routes.ts', find: 'call.endTurn();', put: '' }],
+    edits: [{ file: 'src/http/answering.ts', find: 'call.endTurn();', put: '' }],
     caughtBy: [turnsTest, 'gives back the room of a handler that fails or takes too long'],
   },
   {
     name: 'a handler that fails keeps its turn',
     edits: [
-      { file: 'src/http/routes.ts', find: 'else turn.drop();', put: '' },
-      { file: 'src/http/routes.ts', find: 'call.endTurn();', put: '' },
+      { file: 'src/http/answering.ts', find: 'else turn.drop();', put: '' },
+      { file: 'src/http/answering.ts', find: 'call.endTurn();', put: '' },
     ],
     caughtBy: [turnsTest, 'gives back the room of a handler that fails or takes too long'],
   },
@@ -131,5 +132,37 @@ export const loadBugs: readonly PlantedBug[] = [
     name: 'success pays for no retry',
     edits: [{ file: 'src/orchestration/retry-budget.ts', find: 'const share = 0.1;', put: 'const share = 0;' }],
     caughtBy: ['test/orchestration/retry-budget.test.ts', 'lets a tenth of what succeeds be retried'],
+  },
+  {
+    name: 'a batch forgets which items are about one instance',
+    edits: [
+      {
+        file: 'src/operations/batch.ts',
+        find: 'if (instance !== undefined) byInstance.set(instance, queue);',
+        put: '',
+      },
+    ],
+    caughtBy: [batchTest, 'is kept for each instance'],
+  },
+  {
+    name: 'a batch goes on behind an item that has to come again',
+    edits: [{ file: 'src/operations/batch.ts', find: 'if (answer.isRetryable) failed = answer;', put: '' }],
+    caughtBy: [batchTest, 'holds back what follows a retryable problem'],
+  },
+  {
+    name: 'an item needs no permission',
+    edits: [{ file: 'src/http/items.ts', find: 'requirePermission(principal, operation.permission);', put: '' }],
+    caughtBy: [batchTest, 'needs its own permission'],
+  },
+  {
+    name: 'a batch costs the quota of one start',
+    edits: [
+      {
+        file: 'src/http/rate-limit.ts',
+        find: 'else facts.limitItem = (costOfItem) => byCost[costOfItem](principal);',
+        put: 'else { byCost.start(principal); facts.limitItem = () => undefined; }',
+      },
+    ],
+    caughtBy: [batchTest, 'costs its subject what it costs alone'],
   },
 ];

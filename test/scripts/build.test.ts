@@ -6,6 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { noticesOf } from '../../scripts/build/notices.ts';
 import { buildProgram, warmPrograms } from '../../scripts/build/program.ts';
+import { writeReference } from '../../scripts/build/reference.ts';
 import { compileProgram } from '../../src/program/code-cache.ts';
 import { transferOf } from '../fixtures/transfers.ts';
 import { createDevelopmentCaller } from '../harness/caller.ts';
@@ -28,6 +29,7 @@ beforeAll(async () => {
   notices = noticesOf(project, await buildProgram(output));
   cpSync(join(project, 'src/database/migrations'), join(output, 'src/database/migrations'), { recursive: true });
   cpSync((await sharedBundle(currentWorkflows)).codePath, join(output, 'workflow-bundle.js'));
+  writeReference(output);
   await warmPrograms(output);
 }, 120_000);
 afterEach(endPrograms);
@@ -36,10 +38,17 @@ afterAll(() => rmSync(output, { recursive: true }));
 /** Nobody listens there. */
 const nowhere = { TEMPORAL_ADDRESS: '127.0.0.1:1', DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
 
-const serving = () => {
+const serving = (settings: Readonly<Record<string, string>> = {}) => {
   const { environment } = createSecrets(output);
   const ports = { PORT: '0', ADMIN_PORT: '0' };
-  return startProgram([main], { ...nowhere, ...environment, ...ports, ROLE: 'api', PORTICO_DRAIN_DELAY: '0s' });
+  return startProgram([main], {
+    ...nowhere,
+    ...environment,
+    ...ports,
+    ROLE: 'api',
+    PORTICO_DRAIN_DELAY: '0s',
+    ...settings,
+  });
 };
 
 const command = (words: readonly string[], env: Readonly<Record<string, string>> = {}) =>
@@ -55,6 +64,39 @@ describe('a built program', () => {
     );
     expect(program.log()).toMatch(/ at .*\(src\/orchestration\/connection\.ts:\d+:\d+\)/);
     expect(program.log()).not.toContain('program.cjs');
+  });
+
+  it('shows the reference that was built, without the program that renders it', async () => {
+    const program = serving({ PORTICO_DOCS: 'public' });
+    const { url } = await program.addresses();
+    for (const path of ['/', '/docs', '/openapi.json', '/openapi.yaml']) {
+      const answer = await fetch(new URL(path, url), { headers: { Accept: 'text/html' } });
+      expect([path, answer.status]).toEqual([path, 200]);
+      if (path === '/docs') expect(await answer.text()).toContain('<article id="startTransfer"');
+    }
+    expect(readFileSync(file('program.cjs'), 'latin1')).not.toContain('Before the first request');
+  });
+
+  it('says 500 while a part of that is missing, for nobody to keep', async () => {
+    const docs = join(output, 'reference/docs.html');
+    const page = readFileSync(docs);
+    rmSync(docs);
+    const { url } = await serving({ PORTICO_DOCS: 'public' }).addresses();
+    const asking = () => fetch(new URL('/docs', url));
+    const broken = await asking();
+    expect([broken.status, broken.headers.get('cache-control')]).toEqual([500, 'no-store']);
+    writeFileSync(docs, page);
+    expect((await asking()).status).toBe(200);
+  });
+
+  it('shows nothing of that, and to no page, unless a setting says so', async () => {
+    const asking = (url: string) => fetch(new URL('/docs', url), { headers: { Origin: 'https://app.example' } });
+    const { url } = await serving().addresses();
+    const refused = await asking(url);
+    expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([404, null]);
+    const open = await serving({ PORTICO_DOCS: 'token', PORTICO_CORS_ORIGINS: 'https://app.example' }).addresses();
+    const allowed = await asking(open.url);
+    expect([allowed.status, allowed.headers.get('access-control-allow-origin')]).toEqual([401, 'https://app.example']);
   });
 
   it('has the relay beside it, with what it needs', () => {
