@@ -1313,7 +1313,6 @@ export interface components {
             [key: string]: unknown;
         };
         TransferWithdrawnData: {
-            /** @description The transfer that is called off. */
             transferId: string;
         };
         /** @description A user was created, and is welcomed */
@@ -4660,22 +4659,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description An answer for each event of a batch; or the event alone, and the instance has ended. */
+            /** @description An answer for each event of a batch. Of an event alone, that the instance has ended: after a start with `Location` and `Idempotency-Status`. */
             200: {
                 headers: {
-                    Location: components["headers"]["Location"];
-                    "Idempotency-Status": components["headers"]["IdempotencyStatus"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BatchAnswer"][] | components["schemas"]["TransfersV1WithResult"] | components["schemas"]["TransfersV1CancelAnswerWithResult"] | components["schemas"]["UserGrantsV1WithResult"];
                 };
             };
-            /** @description The event alone, and the instance runs. */
+            /** @description Of an event alone: the instance runs. After a start with `Location` and `Idempotency-Status`. */
             202: {
                 headers: {
-                    Location: components["headers"]["Location"];
-                    "Idempotency-Status": components["headers"]["IdempotencyStatus"];
                     "Retry-After": components["headers"]["RetryAfter"];
                     [name: string]: unknown;
                 };

@@ -17,12 +17,6 @@ export const transferInput = z
   .refine((input) => input.from !== input.to, { path: ['to'], message: 'must be another account than `from`' })
   .meta({ id: 'TransferInput' });
 
-/** Of a service that asks for transfers. What else it tells of them is for others. */
-const transferRequested = z.object(transferInput.shape).meta({ id: 'TransferRequestedData' });
-const transferWithdrawn = z
-  .object({ transferId: businessKey.describe('The transfer that is called off.') })
-  .meta({ id: 'TransferWithdrawnData' });
-
 const ended = { transferId: businessKey, amount: bookedAmount };
 
 /** Why a person or the ledger refused, before any money moved. */
@@ -128,20 +122,14 @@ export const transfersV1 = defineProcess<typeof workflows>()({
     startOn({
       type: 'portico.transfer.requested',
       summary: 'Money is to be moved',
-      data: transferRequested,
-      starts: ({ transferId, from, to, amount: asked, reference, requestedBy }) => ({
-        transferId,
-        from,
-        to,
-        amount: asked,
-        reference,
-        requestedBy,
-      }),
+      // What else the service tells of a transfer is for others.
+      data: z.object(transferInput.shape).meta({ id: 'TransferRequestedData' }),
+      starts: (data) => data,
     }),
     actionOn({
       type: 'portico.transfer.withdrawn',
       summary: 'The request is withdrawn: the transfer is cancelled while the money can still be returned',
-      data: transferWithdrawn,
+      data: z.object({ transferId: businessKey }).meta({ id: 'TransferWithdrawnData' }),
       action: 'cancel',
       id: ({ transferId }) => transferId,
       body: () => ({}),

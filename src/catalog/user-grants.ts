@@ -16,9 +16,6 @@ export const userGrantInput = z
   })
   .meta({ id: 'UserGrantInput' });
 
-/** Of a service that keeps users. What else it tells of them is for others. */
-const userCreated = z.object(userGrantInput.shape).meta({ id: 'UserCreatedData' });
-
 const givenBefore =
   'The kinds known to have been given before the cancel. The step that the cancel met may have been given as well.';
 
@@ -64,8 +61,9 @@ export const userGrantsV1 = defineProcess<typeof workflows>()({
     startOn({
       type: 'portico.user.created',
       summary: 'A user was created, and is welcomed',
-      data: userCreated,
-      starts: ({ userId, name, birthDate, locale }) => ({ userId, name, birthDate, locale }),
+      // What else the service tells of a user is for others.
+      data: z.object(userGrantInput.shape).meta({ id: 'UserCreatedData' }),
+      starts: (data) => data,
     }),
   ],
   steps: {

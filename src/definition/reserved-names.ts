@@ -6,7 +6,7 @@ const plannedVerbs = ['timeline', 'events', 'rerun', 'pause', 'resume', 'termina
 
 /** The resources that are no process: their names are those of addresses and of permissions. */
 export const reservedCollections: ReadonlySet<string> = new Set([
-  ...['accounts', 'batch', 'endpoints', 'per-item', 'schedule-previews', 'schedules', 'suspense', 'users'],
+  ...['accounts', 'batch', 'events', 'endpoints', 'per-item', 'schedule-previews', 'schedules', 'suspense', 'users'],
 ]);
 
 /** The filters that every list takes, beside the labels of its definition. */

@@ -55,7 +55,7 @@ function readBinary(reader: ItemReader, request: FastifyRequest, body: Buffer): 
   const datacontenttype = request.headers['content-type'];
   if (data === '') return reader.readValue(request, { ...attributes, datacontenttype }, 0, asOfHeaders);
   const event = (value: unknown) => ({ ...attributes, datacontenttype, data: value });
-  const item = reader.readText(request, data, body.length, { valueOf: event, tell: asOfHeaders });
+  const item = reader.readText(request, data, body.length, { whole: event, tell: asOfHeaders });
   if (item === 'no-json') throw malformed('The body is not JSON.');
   return item;
 }

@@ -11,7 +11,7 @@ export function attributesIn(rawHeaders: readonly string[]): Record<string, stri
     const field = rawHeaders[at]?.toLowerCase() ?? '';
     if (!field.startsWith('ce-')) continue;
     const name = field.slice(3);
-    const value = valueOf(rawHeaders[at + 1] ?? '');
+    const value = decoded(rawHeaders[at + 1] ?? '');
     const fault = attributes.has(name) ? 'must come once' : (reserved[name] ?? value.fault);
     if (fault !== undefined) errors.push({ parameter: field.slice(0, 128), message: fault });
     attributes.set(name, value.text);
@@ -30,7 +30,7 @@ const reserved: Readonly<Partial<Record<string, string>>> = {
 const quotedText = /^"((?:[^"\\]|\\.)*)"$/;
 
 /** The value without quotes, then percent-decoded once. What is no UTF-8 is a fault, an overlong form too. */
-function valueOf(raw: string): { text: string; fault?: string } {
+function decoded(raw: string): { text: string; fault?: string } {
   const trimmed = raw.trim();
   // Printable ASCII, and what stands between words.
   if (/[^\t\x20-\x7e]/.test(trimmed)) return { text: '', fault: 'must be percent-encoded outside of ASCII' };

@@ -74,7 +74,7 @@ type Tell = (problem: Problem) => Problem;
 
 /** What of an item is not in its text: the rest of its value, and how its problems are told. */
 interface Around {
-  readonly valueOf: (value: unknown) => unknown;
+  readonly whole: (value: unknown) => unknown;
   readonly tell: Tell;
 }
 
@@ -90,13 +90,13 @@ export function createReader(scope: FastifyInstance, { schema, requestOf }: Item
     request: FastifyRequest,
     text: string,
     bytes: number,
-    { valueOf, tell }: Around = asItCame,
+    { whole, tell }: Around = asItCame,
   ): ReadItem | 'no-json' {
     const fault = faultOfJson(text, limits);
     if (fault !== undefined) return { fault: malformed(detailOf[fault]) };
     let read: ReadItem | 'no-json' = 'no-json';
     void parse(request, text, (error, value: unknown) => {
-      if (error === null) read = readValue(request, valueOf(value), bytes, tell);
+      if (error === null) read = readValue(request, whole(value), bytes, tell);
       else if (isJson(text)) read = { fault: malformed('An object in the body has a member of a forbidden name.') };
     });
     return read;
@@ -117,7 +117,7 @@ export function createReader(scope: FastifyInstance, { schema, requestOf }: Item
 
 const asItIs = <Value>(value: Value): Value => value;
 
-const asItCame: Around = { valueOf: asItIs, tell: asItIs };
+const asItCame: Around = { whole: asItIs, tell: asItIs };
 
 function isJson(text: string): boolean {
   try {

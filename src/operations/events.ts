@@ -42,14 +42,15 @@ export function eventsOperationOf(
     },
     responses: {
       200: {
-        description: 'An answer for each event of a batch; or the event alone, and the instance has ended.',
+        description:
+          'An answer for each event of a batch. Of an event alone, that the instance has ended: after a start with ' +
+          '`Location` and `Idempotency-Status`.',
         body: z.union([z.array(itemAnswer), ...bodiesOf(all, 200)]),
-        headers: ['Location', 'Idempotency-Status'],
       },
       202: {
-        description: 'The event alone, and the instance runs.',
+        description: 'Of an event alone: the instance runs. After a start with `Location` and `Idempotency-Status`.',
         body: z.union(bodiesOf(all, 202)),
-        headers: ['Location', 'Idempotency-Status', 'Retry-After'],
+        headers: ['Retry-After'],
       },
     },
     problems: ['unknown-event-type', ...new Set(all.flatMap(({ operation }) => operation.problems)), 'outcome-unknown'],

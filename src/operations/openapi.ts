@@ -9,10 +9,10 @@ import {
   noExamples,
   otherProblemsOf,
   problemExamplesOf,
-  requestExamplesOf,
 } from './openapi-examples.ts';
-import { problemHeaders, requestHeaders, responseHeaders } from './openapi-headers.ts';
+import { problemHeaders, responseHeaders } from './openapi-headers.ts';
 import { problemBody } from './openapi-problem.ts';
+import { lines, requestContentOf, requestHeadersOf } from './openapi-requests.ts';
 import { dependenciesOf, type Operation, perItem, type ResponseDeclaration } from './operation.ts';
 import type { TagDescriptions } from './tags.ts';
 
@@ -103,31 +103,10 @@ function toOperationObject(
   };
 }
 
-function requestContentOf({ items, ...operation }: Operation, body: z.ZodType, examples: Examples) {
-  const ofType = (type: string) => requestExamplesOf(operation, examples, type);
-  const content = items?.events?.content ?? {
-    'application/json': body,
-    ...(items === undefined ? {} : { 'application/x-ndjson': lines }),
-  };
-  return Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema, ...ofType(type) }]));
-}
-
 const whoMay = ({ permission }: Operation): string =>
   permission === perItem
     ? 'Needs a token. Each item needs the permission of its own operation.'
     : `Needs the permission \`${permission}\`.`;
-
-const lines = z.string().describe('One element of the array on each line.');
-
-function requestHeadersOf({ understands = [], requires = [], items }: Operation): z.ZodObject {
-  const optional = understands.map((feature) => requestHeaders[feature]);
-  const required = requires.map((feature) => requestHeaders[feature]);
-  return z.object({
-    ...items?.events?.headers.shape,
-    ...Object.fromEntries(optional.map(({ name, schema }) => [name, schema])),
-    ...Object.fromEntries(required.map(({ name, schema }) => [name, schema.unwrap() as z.ZodType])),
-  });
-}
 
 const answersOf = (operation: Operation, examples: Examples) =>
   Object.fromEntries(

@@ -63,7 +63,7 @@ const allowedRooms: Record<string, readonly string[]> = {
     'src/problems.ts',
   ],
   // What it says about itself, as pages: it knows no request.
-  'src/front': ['src/operations/tags.ts', 'src/problem-table.ts'],
+  'src/front': ['src/problem-table.ts'],
   'src/http': [
     'src/front',
     'src/operations',

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { catalog } from '../../src/catalog/index.ts';
 import { secretText, share, wholeNumber } from '../../src/config/kinds.ts';
 import { checkCatalog } from '../../src/definition/check-catalog.ts';
+import { actionOn, startOn } from '../../src/definition/events.ts';
 import { probesV1 } from '../fixtures/probes.ts';
 
 const fault =
@@ -42,6 +43,17 @@ describe('the catalog', () => {
 
   it('takes a second version beside the first', () => {
     expect(fault(probesV1, { ...probesV1, version: 2 })).not.toThrow();
+  });
+
+  it('names an event type that two processes take, one that no producer can name, and an action that is unknown', () => {
+    const asked = startOn({ type: 'probe.asked', summary: 'x', data: z.unknown(), starts: () => ({ probeId: 'x' }) });
+    const stray = actionOn({ ...asked, type: 'probe gone', action: 'explode', id: () => 'x', body: () => ({}) });
+    const taken = fault({ ...probesV1, events: [asked] }, { ...probesV1, version: 2, events: [asked] });
+    expect(taken).toThrow('the event type probe.asked is declared twice');
+    const strange = fault({ ...probesV1, events: [stray] });
+    expect(strange).toThrow('the event type "probe gone" is not 1 to 255 visible ASCII characters');
+    expect(strange).toThrow('the event probe gone is the unknown action explode');
+    expect(fault({ ...probesV1, events: [asked] })).not.toThrow();
   });
 
   it('names a key field that the input lacks, and the fields there are', () => {
