@@ -55,7 +55,7 @@ const oneName = [
 ];
 
 export default defineConfig(
-  globalIgnores(['dist', 'coverage', '.portico*', 'node_modules']),
+  globalIgnores(['dist', 'client/dist', 'coverage', '.portico*', 'node_modules', 'client/src/{operations,schema}.ts']),
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parse, stringify } from 'yaml';
 import { findBreakingChanges } from './released/breaking-changes.ts';
 import type { Contract } from './released/contract.ts';
+import { reportOn } from './released/report.ts';
 import { contractOf } from './released/strip.ts';
 
 /**
@@ -21,14 +22,7 @@ else writeFileSync(released, header + stringify(present, { lineWidth: 0, aliasDu
 function check(): void {
   const findings = findBreakingChanges(read(released) as Contract, present as Contract);
   if (findings.length === 0) return;
-  for (const { rule, place, message } of findings) console.error(`${place}: ${message} (${rule})`);
-  console.error(
-    [
-      '',
-      `openapi.yaml breaks callers of openapi.released.yaml in ${findings.length} places. Change it so that they go on, or, where`,
-      'the break is meant: say in docs/upgrade.md what callers have to do, and run `npm run release:openapi`.',
-    ].join('\n'),
-  );
+  console.error(reportOn(findings));
   process.exitCode = 1;
 }
 

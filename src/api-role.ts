@@ -44,10 +44,7 @@ export async function startApiRole(options: ApiRoleOptions) {
     logger,
     metrics,
     authentication: {
-      issuer: jwt.issuer,
-      audience: jwt.audience,
-      algorithms: jwt.algorithms,
-      keys,
+      ...{ issuer: jwt.issuer, audience: jwt.audience, algorithms: jwt.algorithms, keys },
       defaultTenant: config.defaultTenant,
       permissions: [...permissionsOf(operations)],
     },

@@ -1,4 +1,4 @@
-import { type ProblemBody, PorticoProblem, PorticoUnreachable } from './errors.ts';
+import { PorticoProblem, PorticoUnreachable, type ProblemBody } from './errors.ts';
 
 /** The part of `fetch` that the client uses. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;

@@ -65,8 +65,7 @@ function rowOf(method: string, path: string, operation: DocumentedOperation): Cl
 function callOf(operationId: string, tag: string): string {
   const plural = pascal(tag);
   const noun = [plural, plural.replace(/s$/, '')].find((each) => operationId.includes(each));
-  const call = noun === undefined ? operationId : operationId.replace(noun, '');
-  return call === `${camel(tag)}` ? 'send' : call;
+  return noun === undefined ? operationId : operationId.replace(noun, '');
 }
 
 const pascal = (tag: string): string => tag.replaceAll(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase());

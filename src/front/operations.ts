@@ -78,7 +78,10 @@ function bodyPart(
   { components }: OpenApiDocument,
 ): Html {
   const parts = Object.entries(content).map(([mediaType, { schema }]) => {
-    const named = schema.$ref === undefined ? schema : components.schemas[nameIn(schema.$ref)];
+    if (schema.$ref === undefined)
+      return html`<p><code>${mediaType}</code></p>
+        ${schemaTable(schema)}`;
+    const named = components.schemas[nameIn(schema.$ref)];
     return html`<p><code>${mediaType}</code>: ${typeOf(schema)}</p>
       ${named === undefined ? undefined : schemaTable(named)}`;
   });
@@ -99,7 +102,7 @@ function requestPart({ method, path, operation }: ListedOperation): Html {
     ...(first === undefined ? [] : [`-H 'Content-Type: ${first.mediaType}'`, `-d ${quoted(textOf(first.value))}`]),
   ];
   return html`<h4>Request</h4>
-    ${first === undefined ? undefined : html`<p class="soft">With the recorded body ${first.name}:</p>`}
+    ${first === undefined ? undefined : html`<p class="soft">With the recorded body <code>${first.name}</code>:</p>`}
     <pre tabindex="0"><code>${lines.join(' \\\n  ')}</code></pre>
     ${others.map(({ name, value }) => exampleOf(`Body, recorded: ${name}`, value))}`;
 }

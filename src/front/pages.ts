@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Operation } from '../operations/operation.ts';
-import { readReference,type ReferenceFile } from './reference.ts';
+import { readReference, type ReferenceFile } from './reference.ts';
 import { indexOf, indexPage } from './service-index.ts';
 
 export type PageName = ReferenceFile | 'index.html' | 'index.json';

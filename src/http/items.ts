@@ -10,6 +10,7 @@ import { createCall, type MutableCall } from './calls.ts';
 import { logCause, renderProblem, toProblem } from './error-handler.ts';
 import { factsOf } from './request-facts.ts';
 import { carriedBy } from './request-headers.ts';
+import { callerGone } from './request-log.ts';
 import { pathOf } from './request-target.ts';
 
 /** An operation as its route serves it: items take the same gate, limits and schemas. */
@@ -112,13 +113,9 @@ function prepareItem(looked: Looked, asking: Asking): Item {
         logCause(problem, request);
         return refusalOf(problem, pathOfItem(asked));
       });
-      const seconds = (performance.now() - beganAtMs) / 1_000;
-      asking.metrics.observeRequest({
-        method: operation.method,
-        route: operation.path,
-        status: answer.status,
-        seconds,
-      });
+      const { method, path: route } = operation;
+      const status = asking.signal.aborted ? callerGone : answer.status;
+      asking.metrics.observeRequest({ method, route, status, seconds: (performance.now() - beganAtMs) / 1_000 });
       return counted(answer, request);
     },
   };

@@ -5,7 +5,7 @@ import { methods } from './methods.ts';
 import { factsOf, routeOf } from './request-facts.ts';
 
 /** The status that logs and metrics show where the caller went away before the answer was written. */
-const callerGone = 499;
+export const callerGone = 499;
 
 /** What is told of each request, and to whom. */
 export interface RequestObservers {

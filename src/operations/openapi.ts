@@ -11,6 +11,7 @@ import {
   problemExamplesOf,
 } from './openapi-examples.ts';
 import { problemHeaders, responseHeaders } from './openapi-headers.ts';
+import { problemBody } from './openapi-problem.ts';
 import { lines, requestContentOf, requestHeadersOf } from './openapi-requests.ts';
 import { dependenciesOf, type Operation, perItem, type ResponseDeclaration } from './operation.ts';
 import type { TagDescriptions } from './tags.ts';
@@ -30,26 +31,6 @@ const commonProblems: readonly ProblemCode[] = [
 ];
 // A body is read wherever there may be one, also where none is asked for.
 const bodyProblems: readonly ProblemCode[] = ['body-too-large', 'unsupported-media-type'];
-
-const problemBody = z
-  .object({
-    type: z.string().describe('A URN that ends in the code.'),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string().optional(),
-    instance: z.string().describe('The path of the request.'),
-    code: z.enum(Object.keys(problems)),
-    errors: z
-      .array(z.object({ pointer: z.string().optional(), parameter: z.string().optional(), message: z.string() }))
-      .optional(),
-    retryable: z.boolean().describe('Whether the same request, with the same key, can end better.'),
-    effect: z
-      .enum(['none', 'unknown', 'applied'])
-      .meta({ 'x-closed': true })
-      .describe('What this request did: nothing, perhaps something (repeat it to learn), or what it asked for.'),
-    retryAfterMs: z.int().optional().describe('How long to wait before the next try, in milliseconds.'),
-  })
-  .meta({ id: 'Problem', description: 'RFC 9457, with the retry verdict as extension members.' });
 
 /** The OpenAPI 3.1 document of a list of operations. An operation without examples is shown without. */
 export function renderOpenApi(

@@ -337,5 +337,7 @@ describe('lines', () => {
     await expect.poll(() => api.requestLines().length).toBe(1);
     await sleep(50);
     expect(signals).toHaveLength(16);
+    const gone499 = { route: '/v1/jobs', status: '499' };
+    expect(sumIn(await api.metrics.text(), 'portico_http_request_duration_seconds_count', gone499)).toBe(16);
   });
 });

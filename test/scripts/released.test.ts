@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { findBreakingChanges } from '../../scripts/released/breaking-changes.ts';
 import type { Contract, OperationContract, ParameterContract, Schema } from '../../scripts/released/contract.ts';
+import { reportOn } from '../../scripts/released/report.ts';
 import { contractOf } from '../../scripts/released/strip.ts';
 
 interface Parts {
@@ -214,6 +215,18 @@ describe('a breaking change', () => {
       'operation-removed: POST /things',
     ]);
     expect(rulesBetween({ ...document, paths: {} }, document)).toEqual([]);
+  });
+
+  it('is a part behind a reference, which nobody follows', () => {
+    const hidden = documentOf({ parameters: [{ $ref: '#/components/parameters/a' } as never] });
+    expect(rulesBetween(hidden, hidden)).toEqual([`unknown-keyword: ${post}`]);
+  });
+
+  it('is told with its place and its rule, and with the way to mean it', () => {
+    const [before, now] = [documentOf({ body: object({}) }), documentOf({ body: object({ a: text }, ['a']) })];
+    const [first, ...lines] = reportOn(findBreakingChanges(before, now)).split('\n');
+    expect(first).toBe('POST /things body a: the body must have it now (property-required)');
+    expect(lines.join(' ')).toMatch(/in 1 place\..*docs\/upgrade\.md.*`npm run release:openapi`/);
   });
 
   it('says what has changed', () => {
