@@ -64,7 +64,7 @@ export function createOutbox(options: {
   return {
     /**
      * Takes rows that are due and first of their key, the longest due first, for as long as the lease. `suspects` are
-     * those that were not answered twice in a row.
+     * those that no relay came to an end with, and those that were not answered twice in a row.
      */
     async claim({ limit, suspects }: { limit: number; suspects: boolean }): Promise<OutboxRow[]> {
       const text = suspects ? claimText.suspects : claimText.others;
@@ -127,7 +127,7 @@ function claimOf(table: string, deadLetters: 'pass' | 'block') {
     )
     update ${table} o set
       locked_by = $1, lease_until = now() + $2 * interval '1 ms', next_attempt_at = now() + $2 * interval '1 ms',
-      attempt = o.attempt + 1, started = o.started + 1, suspect = o.suspect or o.started > 0
+      attempt = o.attempt + 1, started = o.started + 1, suspect = true
     from head where o.id = head.id
     returning o.id, o.position, o.key, o.operation, o.instance_id as "instanceId", o.idempotency_key as "idempotencyKey",
       o.body::text as body, o.attempt, o.started, o.failures, head.next_attempt_at::text as "dueAt",

@@ -34,12 +34,14 @@ export async function exchange(fetchIt: Fetch, outgoing: Outgoing): Promise<Inco
     throw new PorticoUnreachable('Portico did not answer.', { cause: causeOf(error) });
   }
   const { status, headers } = response;
-  const type = (headers.get('content-type') ?? '').split(';')[0]?.trim();
+  const type = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
   const content = type === 'application/json' || type === 'application/problem+json' ? parsed(text) : undefined;
-  if (status >= 200 && status < 300 && (content !== undefined || text === ''))
-    return { status, headers, body: content };
-  if (type === 'application/problem+json' && isProblem(content))
+  // Without a body only 204 is Portico's: what stands between may answer 200 with nothing, and nothing was done then.
+  if (status === 204) return { status, headers, body: undefined };
+  if (response.ok && typeof content === 'object' && content !== null) return { status, headers, body: content };
+  if (type === 'application/problem+json' && isProblem(content)) {
     throw new PorticoProblem(content, retryAfterOf(headers));
+  }
   const retryAfterMs = retryAfterOf(headers);
   throw new PorticoUnreachable(`Something else than Portico answered with ${status}.`, {
     status,

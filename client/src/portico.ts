@@ -2,6 +2,7 @@ import { answerOf } from './answers.ts';
 import { createEvents, type Events } from './events.ts';
 import { operations } from './operations.ts';
 import { createRequests, type PorticoOptions, type Requests } from './requests.ts';
+import { pause } from './time.ts';
 import type { BatchAnswer, BatchItem, CallOptions, OperationId, Resources, ResultOptions } from './types.ts';
 
 export interface Portico extends Resources {
@@ -38,6 +39,9 @@ type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 /** The longest that Portico holds an answer. */
 const longestWaitMs = 25_000;
 
+/** How long to wait at least before asking again for an end, where Portico does not hold its answer. */
+const shortestPollMs = 1_000;
+
 /** A client of one Portico, with one tenant's tokens. Nothing is asked before the first call. */
 export function createPortico(options: PorticoOptions): Portico {
   const requests = createRequests(options);
@@ -73,11 +77,21 @@ function calling(requests: Requests, row: Row) {
 }
 
 /** An operation that needs a key has one of its own for each call, unless the caller gives another. */
-const ownKey = ({ key }: Row): string | undefined => (key === 'needed' ? crypto.randomUUID() : undefined);
+const ownKey = ({ key }: Row): string | undefined => (key === 'needed' ? randomKey() : undefined);
+
+/** 128 random bits. `randomUUID` is there for pages of secure origins alone. */
+const randomKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 /** Puts the first argument into the path, where it has a parameter. */
-const pathOf = ({ path }: Row, given: unknown[]): string =>
-  path.replaceAll(/\{\w+\}/g, () => encodeURIComponent(String(given.shift())));
+const pathOf = ({ path }: Row, given: unknown[]): string => path.replaceAll(/\{\w+\}/g, () => segmentOf(given.shift()));
+
+/** A segment of a path. An address would lose an empty one and one of dots: the request would be about something else. */
+function segmentOf(id: unknown): string {
+  if (typeof id !== 'string' || /^\.{0,2}$/.test(id))
+    throw new TypeError('an id is a text, and neither empty nor of dots');
+  return encodeURIComponent(id);
+}
 
 function queryText(query: Query | undefined): string {
   const pairs = Object.entries(query ?? {}).flatMap(([name, value]) =>
@@ -119,10 +133,19 @@ function resultOf(requests: Requests, row: Row) {
   return async (id: string, { timeoutMs, signal }: ResultOptions): Promise<unknown> => {
     const path = pathOf(row, [id]);
     const endsAtMs = performance.now() + timeoutMs;
+    const leftMs = () => Math.max(0, endsAtMs - performance.now());
     for (;;) {
-      const waitMs = Math.min(longestWaitMs, Math.max(0, endsAtMs - performance.now()));
-      const incoming = await requests.send({ method: row.method, path, waitMs, signal, isRepeatable: true });
-      if (incoming.status === 200 || performance.now() >= endsAtMs) return answerOf(incoming);
+      const totalMs = leftMs();
+      // Portico holds answers for whole seconds: none that are not left.
+      const waitMs = Math.min(longestWaitMs, Math.floor(totalMs / 1_000) * 1_000);
+      const incoming = await requests.send({
+        ...{ method: row.method, path, waitMs, totalMs, signal },
+        isRepeatable: true,
+      });
+      if (incoming.status === 200 || leftMs() === 0) return answerOf(incoming);
+      // Where too many wait already, or the instance is interrupted, the answer comes at once.
+      const isHeld = incoming.headers.has('preference-applied');
+      if (!isHeld) await pause(Math.ceil(Math.min(leftMs(), shortestPollMs * (1 + Math.random()))), signal);
     }
   };
 }

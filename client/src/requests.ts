@@ -1,6 +1,7 @@
 import { PorticoProblem, PorticoUnreachable } from './errors.ts';
-import { exchange, type Fetch, type Incoming, type Outgoing } from './exchange.ts';
+import { exchange, type Fetch, type Incoming } from './exchange.ts';
 import { createRetries, type RetryOptions } from './retry.ts';
+import { pause, unlessAborted, within } from './time.ts';
 import { createTokens, type TokenSource } from './tokens.ts';
 
 export interface PorticoOptions {
@@ -22,9 +23,12 @@ export interface Request {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Of the body; `application/json` unless told. */
   readonly contentType?: string;
   /** How long Portico may hold its answer, in milliseconds. */
   readonly waitMs?: number;
+  /** No attempt begins later than this after the first, in milliseconds, where the client allows that long at all. */
+  readonly totalMs?: number;
   /** Whether it means the same when it is sent twice. */
   readonly isRepeatable: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -36,41 +40,34 @@ export function createRequests(options: PorticoOptions) {
   // A browser's own `fetch` wants to be called as a function of the window.
   const fetchIt: Fetch = options.fetch ?? ((url, init) => fetch(url, init));
   const base = String(options.baseUrl).replace(/\/+$/, '');
-  const tokens = createTokens(options.token);
+  const tokens = createTokens(options.token, attemptMs);
   const retries = createRetries(options.retry ?? {});
 
-  async function attempt(request: Request, token: string): Promise<Incoming> {
-    const timeMs = attemptMs + (request.waitMs ?? 0);
-    const time = AbortSignal.timeout(timeMs);
-    const signal = request.signal === undefined ? time : AbortSignal.any([time, request.signal]);
+  function attempt(request: Request, token: string): Promise<Incoming> {
+    const waitSeconds = Math.ceil((request.waitMs ?? 0) / 1_000);
+    const limitMs = attemptMs + waitSeconds * 1_000;
+    const onLate = () => new PorticoUnreachable(`Portico did not answer within ${limitMs} ms.`);
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
-    const outgoing: Outgoing = {
-      ...{ method: request.method, url: base + request.path, body, signal },
-      headers: {
-        ...request.headers,
-        Accept: 'application/json, application/problem+json',
-        Authorization: `Bearer ${token}`,
-        ...(body === undefined ? {} : { 'Content-Type': request.contentType ?? 'application/json' }),
-        ...(request.waitMs ? { Prefer: `wait=${Math.ceil(request.waitMs / 1_000)}` } : {}),
-      },
+    const headers = {
+      ...request.headers,
+      Accept: 'application/json, application/problem+json',
+      Authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { 'Content-Type': request.contentType ?? 'application/json' }),
+      ...(waitSeconds === 0 ? {} : { Prefer: `wait=${waitSeconds}` }),
     };
-    try {
-      return await exchange(fetchIt, outgoing);
-    } catch (error) {
-      request.signal?.throwIfAborted();
-      if (!time.aborted || !(error instanceof PorticoUnreachable)) throw error;
-      throw new PorticoUnreachable(`Portico did not answer within ${timeMs} ms.`, { cause: error.cause });
-    }
+    return within({ signal: request.signal, limitMs, onLate }, (signal) =>
+      exchange(fetchIt, { method: request.method, url: base + request.path, headers, body, signal }),
+    );
   }
 
   /** One attempt; a token that is refused is renewed once. */
   async function attemptWithToken(request: Request): Promise<Incoming> {
-    const token = await tokens.get();
+    const token = await unlessAborted(tokens.get(), request.signal);
     try {
       return await attempt(request, token);
     } catch (error) {
       if (!(error instanceof PorticoProblem) || error.status !== 401) throw error;
-      return attempt(request, await tokens.renew(token));
+      return attempt(request, await unlessAborted(tokens.renew(token), request.signal));
     }
   }
 
@@ -83,7 +80,8 @@ export function createRequests(options: PorticoOptions) {
       try {
         return await attemptWithToken(request);
       } catch (error) {
-        const made = { attempt: number, sinceMs: performance.now() - beganAtMs, isRepeatable: request.isRepeatable };
+        const { isRepeatable, totalMs } = request;
+        const made = { attempt: number, sinceMs: performance.now() - beganAtMs, isRepeatable, totalMs };
         const pauseMs = request.signal?.aborted ? undefined : retries.pauseAfter(error, made);
         if (pauseMs === undefined) throw error;
         await pause(pauseMs, request.signal);
@@ -95,18 +93,3 @@ export function createRequests(options: PorticoOptions) {
 }
 
 export type Requests = ReturnType<typeof createRequests>;
-
-/** Resolves after so many milliseconds. Rejects with the reason of the signal. */
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
-}

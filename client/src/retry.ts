@@ -35,11 +35,11 @@ export function createRetries(options: RetryOptions | false) {
      */
     pauseAfter(
       failure: unknown,
-      made: { attempt: number; sinceMs: number; isRepeatable: boolean },
+      made: { attempt: number; sinceMs: number; isRepeatable: boolean; totalMs?: number | undefined },
     ): number | undefined {
       if (made.attempt >= attempts || !mayRepeat(failure, made.isRepeatable)) return undefined;
       const pauseMs = pauseOf(failure, Math.min(maxMs, baseMs * 2 ** (made.attempt - 1)));
-      if (made.sinceMs + pauseMs > totalMs || left < 1) return undefined;
+      if (made.sinceMs + pauseMs > Math.min(totalMs, made.totalMs ?? totalMs) || left < 1) return undefined;
       left -= 1;
       return pauseMs;
     },
@@ -52,8 +52,12 @@ function mayRepeat(failure: unknown, isRepeatable: boolean): boolean {
   if (failure instanceof PorticoProblem) {
     return failure.retry.retryable && (isRepeatable || failure.retry.effect === 'none');
   }
-  return failure instanceof PorticoUnreachable && isRepeatable;
+  return failure instanceof PorticoUnreachable && isRepeatable && mayPass(failure.status);
 }
+
+/** Whether something else than Portico may answer otherwise soon. A page that was not found, or a redirect, stays. */
+const mayPass = (status: number | undefined): boolean =>
+  status === undefined || status >= 500 || status === 408 || status === 429;
 
 /** What was asked for, and a part of the client's own pause on top: those who are sent away together come back apart. */
 function pauseOf(failure: unknown, ownMs: number): number {

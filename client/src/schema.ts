@@ -1035,7 +1035,7 @@ export interface components {
              * @description How long one attempt may take in all.
              * @default PT15S
              */
-            timeout: string;
+            timeout?: string;
         } | {
             /** @description An endpoint of `/v1/endpoints`. */
             endpoint: string;
@@ -1043,7 +1043,7 @@ export interface components {
              * @description How long one attempt may take in all.
              * @default PT15S
              */
-            timeout: string;
+            timeout?: string;
         };
         DelayedTaskQueue: {
             name: string;
@@ -1095,17 +1095,17 @@ export interface components {
              * @default skip
              * @enum {string}
              */
-            overlap: "skip" | "buffer-one" | "buffer-all" | "cancel-other" | "allow-all";
+            overlap?: "skip" | "buffer-one" | "buffer-all" | "cancel-other" | "allow-all";
             /**
              * @description How late a firing may begin after an outage; later ones are not made up.
              * @default 3600
              */
-            catchUpSeconds: number;
+            catchUpSeconds?: number;
             /**
              * @description Pauses the schedule when nothing could be started, or when an instance failed. Not offered with `allow-all`.
              * @default false
              */
-            pauseOnFailure: boolean;
+            pauseOnFailure?: boolean;
         };
         /** @description The union of all times that its members name. */
         ScheduleSpec: {
@@ -1113,22 +1113,22 @@ export interface components {
              * @description Of cron texts and calendars. A local time that the clock skips does not fire. For one that comes twice the preview tells.
              * @default UTC
              */
-            zone: string;
+            zone?: string;
             /**
              * @description Where both a day of the month and a day of the week are given, both must match.
              * @default []
              */
-            cron: string[];
+            cron?: string[];
             /** @default [] */
-            calendars: components["schemas"]["ScheduleCalendar"][];
+            calendars?: components["schemas"]["ScheduleCalendar"][];
             /** @default [] */
-            intervals: {
+            intervals?: {
                 everySeconds: number;
                 /**
                  * @description Moves the multiples of `everySeconds` since 1970.
                  * @default 0
                  */
-                offsetSeconds: number;
+                offsetSeconds?: number;
             }[];
             /**
              * Format: date-time
@@ -1144,7 +1144,7 @@ export interface components {
              * @description Each firing is late by up to so much, at random.
              * @default 0
              */
-            jitterSeconds: number;
+            jitterSeconds?: number;
         };
         /** @description Local times that match all fields: `*`, values, ranges `1-5`, steps `*\/2`, with commas between them. Hour, minute and second are 0 where they are left out, the others any. */
         ScheduleCalendar: {
@@ -1174,17 +1174,17 @@ export interface components {
              * @default skip
              * @enum {string}
              */
-            overlap: "skip" | "buffer-one" | "buffer-all" | "cancel-other" | "allow-all";
+            overlap?: "skip" | "buffer-one" | "buffer-all" | "cancel-other" | "allow-all";
             /**
              * @description How late a firing may begin after an outage; later ones are not made up.
              * @default 3600
              */
-            catchUpSeconds: number;
+            catchUpSeconds?: number;
             /**
              * @description Pauses the schedule when nothing could be started, or when an instance failed. Not offered with `allow-all`.
              * @default false
              */
-            pauseOnFailure: boolean;
+            pauseOnFailure?: boolean;
         };
         SchedulePause: {
             /** @description Why, for those who ask later. */
@@ -1206,7 +1206,7 @@ export interface components {
              * @default buffer-all
              * @enum {string}
              */
-            overlap: "buffer-all" | "allow-all";
+            overlap?: "buffer-all" | "allow-all";
         };
         SchedulePreviewInput: {
             spec: components["schemas"]["ScheduleSpec"];

@@ -131,8 +131,13 @@ type BatchOperation = schemas['sendBatch']['requestBody']['content']['applicatio
 export type BatchItem = {
   [Id in BatchOperation]: {
     readonly operation: Id;
-    readonly idempotencyKey?: string;
-  } & (PathOf<Id> extends [] ? unknown : { readonly id: string }) &
+  } & (Table[Id]['key'] extends 'needed'
+    ? {
+        /** Yours to keep: a batch that is sent again means the same only with the same keys. */
+        readonly idempotencyKey: string;
+      }
+    : { readonly idempotencyKey?: string | undefined }) &
+    (PathOf<Id> extends [] ? unknown : { readonly id: string }) &
     (Table[Id]['body'] extends 'needed' ? { readonly body: BodyOf<Id> } : { readonly body?: BodyOf<Id> });
 }[BatchOperation];
 

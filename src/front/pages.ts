@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Operation } from '../operations/operation.ts';
+import type { OpenApiDocument } from './document.ts';
 import { readReference, type ReferenceFile } from './reference.ts';
 import { indexOf, indexPage } from './service-index.ts';
 
@@ -45,9 +46,10 @@ export async function makePage(name: PageName, operations: readonly Operation[],
 }
 
 async function textOf(name: PageName, operations: readonly Operation[], version: string): Promise<string> {
-  if (name === 'index.json') return JSON.stringify(indexOf(operations, version));
-  if (name === 'index.html') return indexPage(indexOf(operations, version));
-  return readReference(name);
+  if (name !== 'index.json' && name !== 'index.html') return readReference(name);
+  const { tags } = JSON.parse(await readReference('openapi.json')) as Pick<OpenApiDocument, 'tags'>;
+  const index = indexOf(operations, version, tags);
+  return name === 'index.json' ? JSON.stringify(index) : indexPage(index);
 }
 
 function policyFor(page: string): string {

@@ -1,5 +1,5 @@
 import type { Operation } from '../operations/operation.ts';
-import { tagDescriptions } from '../operations/tags.ts';
+import type { TagObject } from './document.ts';
 import { type Html, html, prose } from './html.ts';
 import { pageOf } from './page.ts';
 
@@ -28,7 +28,8 @@ interface IndexedResource {
   };
 }
 
-export function indexOf(operations: readonly Operation[], version: string): ServiceIndex {
+/** The index of these operations; what their resources are is told by the tags of the document. */
+export function indexOf(operations: readonly Operation[], version: string, tags: readonly TagObject[]): ServiceIndex {
   const names = [...new Set(operations.map(({ tag }) => tag))];
   return {
     name: 'Portico',
@@ -42,16 +43,16 @@ export function indexOf(operations: readonly Operation[], version: string): Serv
     resources: names.map((name) =>
       resourceOf(
         name,
+        tags.find((tag) => tag.name === name)?.description,
         operations.filter(({ tag }) => tag === name),
       ),
     ),
   };
 }
 
-function resourceOf(name: string, operations: readonly Operation[]): IndexedResource {
+function resourceOf(name: string, summary: string | undefined, operations: readonly Operation[]): IndexedResource {
   const start = operations.find(({ cost, process: processName }) => cost === 'start' && processName !== undefined);
   const path = /^(\/[^/{]+)+/.exec(operations[0]?.path ?? '')?.[0] ?? '/';
-  const summary = tagDescriptions[name]?.description;
   const resource = { name, ...(summary === undefined ? {} : { summary }), path };
   if (start === undefined) return resource;
   const { operationId, path: href, method, permission } = start;

@@ -10,6 +10,7 @@ import { answerPreflights, crossOriginFor } from './cross-origin.ts';
 import { noticeForwarding } from './forwarding.ts';
 import { type Guard, passAll } from './guards.ts';
 import { refuseWrongHost } from './host-header.ts';
+import { limitItemBodies } from './item-room.ts';
 import { acceptOnlyJson, inviteBody } from './json-body.ts';
 import { type Pressure, shedUnderPressure } from './pressure.ts';
 import { createRateLimits, type RateLimits } from './rate-limit.ts';
@@ -86,6 +87,7 @@ async function createGuards(app: FastifyInstance, options: AppOptions): Promise<
     permit,
     refuseRepeatedParameters,
     refuseWithoutRoom,
+    limitItemBodies(),
     inviteBody,
   ];
 }

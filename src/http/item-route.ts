@@ -8,7 +8,7 @@ import { controlOf } from './caller-signal.ts';
 import { toCall } from './calls.ts';
 import { acceptEvents } from './event-bodies.ts';
 import { acceptItems, linesType } from './item-bodies.ts';
-import type { Items, ReadItem } from './items.ts';
+import { type Items, limitItem, type ReadItem } from './items.ts';
 import { malformed } from './json-body.ts';
 import type { createStreams } from './streams.ts';
 
@@ -46,6 +46,7 @@ export function registerItemRoute(
         const read = (request.body as ReadItem | readonly ReadItem[] | undefined) ?? readNothing(request);
         const isBatch = isArray(read);
         if (isBatch) metrics.observeBatch(read.length);
+        if (isBatch && read.length === 0) limitItem(request, operation.cost);
         const control = controlOf(reply);
         // Each item listens while it is under way.
         setMaxListeners(0, control.signal);

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Item, ItemAnswer } from '../operations/item.ts';
-import { type ItemRequest, type Operation, usualMaxBodyBytes } from '../operations/operation.ts';
+import { type Cost, type ItemRequest, type Operation, usualMaxBodyBytes } from '../operations/operation.ts';
 import { Problem } from '../problems.ts';
 import { requirePermission } from '../tokens/authentication.ts';
 import type { Answering } from './answering.ts';
@@ -54,10 +54,25 @@ export function createItems({ app, ...options }: ItemsOptions): Items {
   };
 }
 
-/** An item that asks no operation: it costs the address alone. */
+/** An item that asks no operation: it costs an action. */
 function unreadable(fault: Problem, request: FastifyRequest): Item {
   const refuse = (problem: Problem) => counted(refusalOf(problem, pathOf(request.url)), request);
-  return { instance: undefined, refuse, run: () => Promise.resolve(refuse(fault)) };
+  const run = () => {
+    try {
+      limitItem(request, 'action');
+      return refuse(fault);
+    } catch (error) {
+      return refuse(toProblem(error, request));
+    }
+  };
+  return { instance: undefined, refuse, run: () => Promise.resolve(run()) };
+}
+
+/** Counts what one item costs whoever asks. Throws `rate-limited`. */
+export function limitItem(request: FastifyRequest, cost: Cost): void {
+  const limit = factsOf(request.raw).limitItem;
+  if (limit === undefined) throw new Error('no guard limits the items of this route');
+  limit(cost);
 }
 
 /** An item that names an operation. What is wrong with the rest is told when it is asked, to those who may ask. */
@@ -126,10 +141,9 @@ async function ask(looked: Looked, { reply, signal, servedOf, isClosing }: Askin
   const { call, fault } = looked;
   const { operation } = looked.asked;
   const { answer, textOf } = servedOf(operation);
-  const { limitItem, principal } = factsOf(reply.request.raw);
+  const { principal } = factsOf(reply.request.raw);
   if (isClosing()) throw new Problem('overloaded');
-  if (limitItem === undefined) throw new Error('no guard limits the items of this route');
-  limitItem(operation.cost);
+  limitItem(reply.request, operation.cost);
   requirePermission(principal, operation.permission);
   if (call === undefined) throw fault;
   const control = new AbortController();

@@ -36,9 +36,12 @@ export async function shedUnderPressure(
   });
   return (request) => {
     if (!app.isUnderPressure()) return;
-    const { cost } = routeOf(request).config;
+    const { cost, takesItems = false } = routeOf(request).config;
     const isDear = cost === 'start' || cost === 'action';
-    if (isDear && !isFarBeyond(limits, app.memoryUsage())) return;
+    const usage = app.memoryUsage();
+    // Bodies of many items take memory, and may be sent again whole.
+    const takesTooMuch = takesItems && limits.rssBytes > 0 && usage.rssBytes > limits.rssBytes;
+    if (isDear && !takesTooMuch && !isFarBeyond(limits, usage)) return;
     // Jitter, so that those who were refused together do not come back together.
     throw new Problem('overloaded', { retryAfterMs: 1_000 + Math.round(Math.random() * 2_000) });
   };

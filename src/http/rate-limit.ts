@@ -40,8 +40,14 @@ export function createRateLimits(
       const facts = factsOf(request.raw);
       const { principal } = facts;
       if (cost === undefined || principal === undefined) return;
-      if (takesItems !== true) byCost[cost](principal, reply);
-      else facts.limitItem = (costOfItem) => byCost[costOfItem](principal);
+      if (takesItems !== true) {
+        byCost[cost].pass(principal, reply);
+        return;
+      }
+      // Before the body is read, which costs more than all the refusals of its items.
+      const leftMs = Math.min(byCost.start.exhaustedMs(principal), byCost.action.exhaustedMs(principal));
+      if (leftMs > 0) throw new Problem('rate-limited', { retryAfterMs: leftMs });
+      facts.limitItem = (costOfItem) => byCost[costOfItem].pass(principal);
     },
     unlessRefusedOften: createRefusalLimit(log, limits.refusals, addressOf),
   };
@@ -59,18 +65,31 @@ function createAddressLimit(perSecond: number, addressOf: (request: FastifyReque
   };
 }
 
-/** The limit of one cost. An item has no reply of its own to carry headers. */
-function createSubjectLimit(perSecond: number): (principal: Principal, reply?: FastifyReply) => void {
-  if (perSecond === 0) return () => undefined;
-  const { max, count } = counterOf(perSecond);
-  return (principal, reply) => {
-    const { isExceeded, remaining, leftMs } = count(subjectOf(principal));
-    if (reply !== undefined) {
-      reply.header('RateLimit-Limit', max);
-      reply.header('RateLimit-Remaining', remaining);
-      reply.header('RateLimit-Reset', Math.ceil(leftMs / 1_000));
-    }
-    if (isExceeded) throw new Problem('rate-limited', { retryAfterMs: leftMs });
+/** The limit of one cost. */
+interface SubjectLimit {
+  /** Counts one, or throws `rate-limited`. An item has no reply of its own to carry headers. */
+  readonly pass: (principal: Principal, reply?: FastifyReply) => void;
+  /** For how long nothing passes any more, in milliseconds; 0 where something does. Counts nothing. */
+  readonly exhaustedMs: (principal: Principal) => number;
+}
+
+function createSubjectLimit(perSecond: number): SubjectLimit {
+  if (perSecond === 0) return { pass: () => undefined, exhaustedMs: () => 0 };
+  const { max, count, look } = counterOf(perSecond);
+  return {
+    pass(principal, reply) {
+      const { isExceeded, remaining, leftMs } = count(subjectOf(principal));
+      if (reply !== undefined) {
+        reply.header('RateLimit-Limit', max);
+        reply.header('RateLimit-Remaining', remaining);
+        reply.header('RateLimit-Reset', Math.ceil(leftMs / 1_000));
+      }
+      if (isExceeded) throw new Problem('rate-limited', { retryAfterMs: leftMs });
+    },
+    exhaustedMs(principal) {
+      const { remaining, leftMs } = look(subjectOf(principal));
+      return remaining === 0 ? leftMs : 0;
+    },
   };
 }
 

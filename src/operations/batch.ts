@@ -4,7 +4,7 @@ import type { Item, ItemAnswer } from './item.ts';
 import { defineOperation, type ItemRequest, type Operation, perItem } from './operation.ts';
 
 /** In milliseconds, how long items of a batch are begun. What is left then is held back. */
-export const batchTimeMs = 15_000;
+export const batchTimeMs = 8_000;
 
 /**
  * How many instances of one batch are asked at once: half of the requests that an operation may always have under way, so
@@ -67,7 +67,12 @@ export function batchOperationOf(operations: readonly Operation[], times = batch
 const itemSchemaOf = (known: readonly Operation[]) =>
   z
     .strictObject({
-      operation: z.enum(known.map(({ operationId }) => operationId)).describe('Which operation is asked.'),
+      operation: z
+        .enum(
+          known.map(({ operationId }) => operationId),
+          { error: 'must be the id of a start or an action of a process' },
+        )
+        .describe('Which operation is asked.'),
       id: z.string().optional().describe('The instance that an action is about. A start has none.'),
       idempotencyKey: z.string().optional().describe('As the `Idempotency-Key` header of the operation.'),
       body: z.unknown().optional().describe('As the body of the operation.'),

@@ -63,7 +63,7 @@ const allowedRooms: Record<string, readonly string[]> = {
     'src/problems.ts',
   ],
   // What it says about itself, as pages: it knows no request.
-  'src/front': ['src/operations/tags.ts', 'src/problem-table.ts'],
+  'src/front': ['src/problem-table.ts'],
   'src/http': [
     'src/front',
     'src/operations',
@@ -111,6 +111,12 @@ describe('imports', () => {
     expect(
       wrong.filter(({ target }) => !/^(relay\/|client\/|node:|(pg|pino|prom-client)$)/.test(target)).map(show),
     ).toEqual([]);
+  });
+
+  it('the client uses nothing but itself, so that it runs wherever it is installed', () => {
+    const imports = sourcesIn('client/src').flatMap(importsOf);
+    expect(imports.length).toBeGreaterThan(10);
+    expect(imports.filter(({ target }) => !target.startsWith('client/src/')).map(show)).toEqual([]);
   });
 
   it('a process that only serves HTTP never loads the native addon', () => {

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Answer } from '../../src/operations/operation.ts';
@@ -226,6 +227,30 @@ describe('a batch as a whole', () => {
   });
 });
 
+describe('the bodies of batches', () => {
+  it('have 32 MiB together, from their heads until they are answered', async () => {
+    const api = await start();
+    const head = [
+      ...['POST /v1/batch HTTP/1.1', 'Host: x', `Authorization: ${api.authorizationOf({})}`],
+      ...['Content-Type: application/json', 'Content-Length: 262144', '', '['],
+    ].join('\r\n');
+    const sockets = Array.from({ length: 128 }, () => connect(api.port, '127.0.0.1').on('error', () => undefined));
+    for (const socket of sockets) socket.write(head);
+    await expect.poll(async () => (await api.post([])).status).toBe(503);
+    const single = await api.send('/v1/jobs', { ...jsonPost({ id: 'x', n: 1 }) });
+    expect(single.status).toBe(200);
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(async () => (await api.post([])).status).toBe(200);
+  });
+
+  it('are not taken where memory is short, while starts still are', async () => {
+    const pressure = { maxEventLoopDelayMs: 0, maxEventLoopUtilization: 0 };
+    const api = await start(done, { pressure: { ...pressure, maxRssBytes: 0.98 * process.memoryUsage().rss } });
+    await expect.poll(async () => (await api.post([startJob('x')])).status, { timeout: 5_000 }).toBe(503);
+    expect((await api.send('/v1/jobs', { ...jsonPost({ id: 'x', n: 1 }) })).status).toBe(200);
+  });
+});
+
 describe('each item', () => {
   it('needs its own permission, and the batch a token', async () => {
     const tried: string[] = [];
@@ -262,6 +287,25 @@ describe('each item', () => {
     const bad = { operation: 'startJob', body: {} };
     expect(codesOf(await api.batch(Array(10).fill(bad)))).toEqual(Array(10).fill('invalid-request'));
     expect(codesOf(await api.batch([startJob('a')]))).toEqual(['rate-limited']);
+  });
+
+  it('that cannot be read costs an action, and so does a batch without any', async () => {
+    const api = await start(done, { rateLimits: { ...noLimits, action: 1 } });
+    expect(codesOf(await api.batch(Array(9).fill({})))).toEqual(Array(9).fill('invalid-request'));
+    expect(await api.batch([])).toEqual([]);
+    expect(codesOf(await api.batch([{}, pokeJob('a'), startJob('b')]))).toEqual(['rate-limited', 'rate-limited', 200]);
+    expect((await api.post([])).status).toBe(429);
+  });
+
+  it('is not even read once its subject has used up starts and actions', async () => {
+    const api = await start(done, { rateLimits: { ...noLimits, start: 1, action: 1 } });
+    await api.batch(Array.from({ length: 10 }, (_, n) => startJob(`j-${n}`)));
+    expect(codesOf(await api.batch([startJob('a'), pokeJob('a')]))).toEqual(['rate-limited', 'held-back']);
+    await api.batch(Array.from({ length: 10 }, (_, n) => pokeJob(`j-${n}`)));
+    const refused = await api.post('no JSON');
+    expect(refused.status).toBe(429);
+    expect(await refused.json()).toMatchObject({ code: 'rate-limited', retryable: true, effect: 'none' });
+    expect((await api.post([], { claims: { sub: 'bob' } })).status).toBe(200);
   });
 
   it('takes a turn of its own, and is shed where there is none', async () => {

@@ -159,8 +159,8 @@ export const loadBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/http/rate-limit.ts',
-        find: 'else facts.limitItem = (costOfItem) => byCost[costOfItem](principal);',
-        put: 'else { byCost.start(principal); facts.limitItem = () => undefined; }',
+        find: 'facts.limitItem = (costOfItem) => byCost[costOfItem].pass(principal);',
+        put: 'byCost.start.pass(principal); facts.limitItem = () => undefined;',
       },
     ],
     caughtBy: [batchTest, 'costs its subject what it costs alone'],

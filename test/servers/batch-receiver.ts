@@ -40,6 +40,7 @@ export async function startBatchReceiver(options: ReceiverOptions = {}) {
   const effects = new Map<number, number>();
   const highest = new Map<string, number>();
   const open = new Map<number, number>();
+  const since = new Map<number, number>();
   const findings: string[] = [];
   let requests = 0;
 
@@ -62,10 +63,13 @@ export async function startBatchReceiver(options: ReceiverOptions = {}) {
     const letGo = () => {
       if (isHeld) for (const { body } of items) open.set(body.n ?? 0, (open.get(body.n ?? 0) ?? 0) - 1);
       isHeld = false;
+      request.socket.removeListener('end', letGo);
     };
+    // Of a sender that was killed the request may come after the end of its connection; Node.js leaves its own half open.
+    const { socket } = request;
     response.on('close', letGo);
-    // Of a sender that was killed the request may arrive after the end of its connection.
-    if (response.destroyed) letGo();
+    socket.once('end', letGo);
+    if (response.destroyed || socket.readableEnded) letGo();
     const fault = options.faultFor?.(items);
     const answers = fault === undefined || fault.isApplied ? items.map(apply) : [];
     // What has its answer, or will have none, is held no longer: the sender may be faster than the end of a connection.
@@ -79,7 +83,10 @@ export async function startBatchReceiver(options: ReceiverOptions = {}) {
 
   function note({ body: { key = '', n = 0 } }: BatchItem, items: number): void {
     arrivals.push({ n, atMs: performance.now(), items });
-    if ((open.get(n) ?? 0) > 0) findings.push(`${n} is held twice`);
+    if ((open.get(n) ?? 0) > 0) {
+      findings.push(`${n} is held twice, first since ${Math.round(performance.now() - (since.get(n) ?? 0))} ms`);
+    }
+    since.set(n, performance.now());
     open.set(n, (open.get(n) ?? 0) + 1);
     const latest = highest.get(key) ?? 0;
     if (n < latest) findings.push(`${n} of ${key} came after ${latest}`);
