@@ -2,7 +2,7 @@ import { describeLocalSettings } from '../local/settings.ts';
 import { catalog } from '../src/catalog/index.ts';
 import { describeAllSettings } from '../src/config/all-settings.ts';
 import type { SettingDescription } from '../src/config/settings.ts';
-import { outcomesOf, type ProcessDefinition } from '../src/definition/definition.ts';
+import { outcomesOf, permissionOf, type ProcessDefinition } from '../src/definition/definition.ts';
 import { operations } from '../src/operations/index.ts';
 import { perItem } from '../src/operations/operation.ts';
 import { collectionPathOf } from '../src/operations/representation.ts';
@@ -29,6 +29,17 @@ export const renderTables = (): Readonly<Record<string, string>> => ({
       permission === perItem ? 'that of each item' : code(permission),
       summary,
     ]),
+  ),
+  events: table(
+    ['type', 'what it is', 'stands for', 'permission'],
+    catalog.flatMap((definition) =>
+      definition.events.map((event) => [
+        code(event.type),
+        event.summary,
+        code(`POST ${collectionPathOf(definition)}${'action' in event ? `/{id}/${event.action}` : ''}`),
+        code(permissionOf(definition, 'action' in event ? event.action : 'start')),
+      ]),
+    ),
   ),
   problems: table(
     ['status', 'code', 'meaning', 'retryable', 'effect'],
@@ -65,7 +76,13 @@ const detailsOf = (definition: ProcessDefinition): string =>
       ]),
     ),
     `Outcomes: ${outcomesOf(definition).map(code).join(', ')}. Effects: ${definition.effects}.`,
+    eventsOf(definition),
     renderStates(definition),
   ]
     .filter((part) => part !== '')
     .join('\n\n');
+
+const eventsOf = ({ events }: ProcessDefinition): string =>
+  events.length === 0
+    ? ''
+    : `Events: ${events.map((event) => `${code(event.type)} ${'action' in event ? `is ${code(event.action)}` : 'starts it'}`).join(', ')}.`;

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import { permissionOf, type ProcessDefinition } from '../definition/definition.ts';
+import type { ProcessDefinition } from '../definition/definition.ts';
 import type { EventDeclaration, EventFacts } from '../definition/events.ts';
 import { eventKeyOf } from '../orchestration/identity.ts';
 import { Problem, type ProblemError } from '../problems.ts';
@@ -153,7 +153,3 @@ const valueAt = (value: unknown, pointer: string): unknown =>
     .reduce<unknown>((inner, name) => (isObject(inner) && Object.hasOwn(inner, name) ? inner[name] : undefined), value);
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-
-/** What a token must grant for an event: that of the start or the action. */
-export const permissionOfEvent = (definition: ProcessDefinition, event: EventDeclaration): string =>
-  permissionOf(definition, 'action' in event ? event.action : 'start');

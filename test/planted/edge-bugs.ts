@@ -125,6 +125,29 @@ export const edgeBugs: readonly PlantedBug[] = [
     caughtBy: ['test/http/body-order.test.ts', 'is never asked about'],
   },
   {
+    name: 'an event is told from another by its id alone',
+    edits: [
+      { file: 'src/orchestration/identity.ts', find: "digestOf(['e1', source, id]", put: "digestOf(['e1', '', id]" },
+    ],
+    caughtBy: ['test/contract/events.test.ts', 'has the digest of source and id as its key'],
+  },
+  {
+    name: 'the source of an event names the tenant',
+    edits: [
+      {
+        file: 'src/operations/event-requests.ts',
+        find: "    params: 'action' in event",
+        put: "    ...{ tenant: source.split('/').at(-1) },\n    params: 'action' in event",
+      },
+      {
+        file: 'src/http/items.ts',
+        find: 'carriedBy(headers, operation, 0), factsOf(request.raw).principal);',
+        put: "carriedBy(headers, operation, 0), Object.assign({}, factsOf(request.raw).principal, 'tenant' in asked && asked.tenant ? { tenant: asked.tenant } : {}));",
+      },
+    ],
+    caughtBy: ['test/contract/events.test.ts', 'another tenant reaches other'],
+  },
+  {
     name: 'any origin may read the answers',
     edits: [
       {
