@@ -10,6 +10,7 @@ COPY scripts scripts
 COPY activities activities
 COPY workflows workflows
 COPY src src
+COPY client client
 COPY relay relay
 RUN npm run build
 

@@ -65,6 +65,8 @@ function judgeSent(rows: readonly OutboxRow[], sent: Sent, turn: Turn, options: 
       const ended = all((row) => ({ ...unanswered(row, options.longestMs), ...waitMs }));
       return { ended, result: { kind: 'failed', reason: sent.reason, askedMs: 0 } };
     }
+    case 'tokenless':
+      return { ended: all(() => released(turn)), result: { kind: 'pause', reason: 'unauthorized' } };
     case 'strange':
       return { ended: all(() => released(turn)), result: { kind: 'pause', reason: 'not-a-problem' } };
     case 'refused':

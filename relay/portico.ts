@@ -1,58 +1,58 @@
-import { boundedText } from './bounded-fetch.ts';
-import { isProblem } from './outcome.ts';
+import { type BatchItem, createPortico, PorticoProblem, PorticoUnreachable } from '../client/src/index.ts';
 import type { Item, ItemAnswer, Send, Sent } from './sender.ts';
 import type { TokenSource } from './token.ts';
 
-/** Above what a hundred answers take. */
-const mostBytes = 4_194_304;
+/** More than any limit that the relay is given. */
+const longestMs = 60_000;
 
-/** Sends batches to a Portico: one request each, and one more with a renewed token after a 401. */
+/**
+ * Sends batches to a Portico through its client: one request each, and one more with a renewed token after a 401. How
+ * long a request may take is the signal's alone.
+ */
 export function createSend(options: {
   readonly url: string;
   readonly token: TokenSource;
   readonly onRequest: (seconds: number, answered: boolean) => void;
 }): Send {
-  const endpoint = new URL('v1/batch', options.url.endsWith('/') ? options.url : `${options.url}/`);
+  const tokenFaults = new WeakSet<Error>();
+  async function token(asked: { readonly renew: boolean }): Promise<string> {
+    try {
+      return await options.token(asked);
+    } catch (cause) {
+      const fault = new Error('there is no token', { cause });
+      tokenFaults.add(fault);
+      throw fault;
+    }
+  }
 
-  async function once(body: string, signal: AbortSignal, renew: boolean): Promise<Sent> {
-    const token = await options.token({ renew });
-    const response = await fetch(endpoint, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body,
-      // A token goes to nobody but the configured address.
-      redirect: 'manual',
-      signal,
-    });
-    return sentOf(response.status, parsed(await boundedText(response, mostBytes)));
+  // A client keeps its token until a 401. Each request has its own, so that one with more rights is taken at once.
+  const client = () => createPortico({ baseUrl: options.url, retry: false, attemptMs: longestMs, token });
+
+  function sentOf(error: unknown): Sent {
+    if (error instanceof PorticoProblem) {
+      const retryAfterMs = error.retry.retryAfterMs === undefined ? {} : { retryAfterMs: error.retry.retryAfterMs };
+      return { kind: 'refused', status: error.status, problem: { ...error.problem, ...retryAfterMs } };
+    }
+    if (error instanceof Error && tokenFaults.has(error)) return { kind: 'tokenless', reason: error.message };
+    if (error instanceof PorticoUnreachable && error.status !== undefined) {
+      return { kind: 'strange', status: error.status };
+    }
+    return { kind: 'unanswered', reason: error instanceof Error ? error.message : 'unknown' };
   }
 
   return async (items: readonly Item[], signal) => {
     const startedAt = performance.now();
-    const told = (sent: Sent): Sent => {
-      options.onRequest((performance.now() - startedAt) / 1_000, sent.kind !== 'unanswered');
-      return sent;
-    };
+    let sent: Sent;
     try {
-      const body = JSON.stringify(items);
-      const sent = await once(body, signal, false);
-      return told(sent.kind === 'refused' && sent.status === 401 ? await once(body, signal, true) : sent);
+      // The table may name operations of a later Portico than the client's.
+      const answers: unknown = await client().batch(items as readonly BatchItem[], { signal });
+      sent = Array.isArray(answers)
+        ? { kind: 'answers', answers: answers as ItemAnswer[] }
+        : { kind: 'strange', status: 200 };
     } catch (error) {
-      return told({ kind: 'unanswered', reason: error instanceof Error ? error.message : 'unknown' });
+      sent = sentOf(error);
     }
+    options.onRequest((performance.now() - startedAt) / 1_000, ['answers', 'refused', 'strange'].includes(sent.kind));
+    return sent;
   };
-}
-
-function sentOf(status: number, body: unknown): Sent {
-  if (status === 200 && Array.isArray(body)) return { kind: 'answers', answers: body as ItemAnswer[] };
-  if (isProblem(body)) return { kind: 'refused', status, problem: body };
-  return { kind: 'strange', status };
-}
-
-function parsed(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
 }

@@ -24,6 +24,8 @@ export type Sent =
   | { readonly kind: 'refused'; readonly status: number; readonly problem: Readonly<Record<string, unknown>> }
   /** Somebody answered, and not as Portico does. */
   | { readonly kind: 'strange'; readonly status: number }
+  /** Nothing was sent: the token source failed. */
+  | { readonly kind: 'tokenless'; readonly reason: string }
   /** No answer: whether the items had an effect is unknown. */
   | { readonly kind: 'unanswered'; readonly reason: string };
 

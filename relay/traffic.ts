@@ -58,7 +58,7 @@ export function createTraffic(options: {
 
     /** Nothing was due. Where the relay is paused nothing waits for it, and the next row will show. */
     nothing({ kind, isProbe }: Turn): void {
-      if (pause !== undefined && isProbe) resume();
+      if (pause?.by === kind && isProbe) resume();
       else if (isProbe) brakes[kind].keep();
     },
 
@@ -71,7 +71,7 @@ export function createTraffic(options: {
     answered({ kind, isProbe }: Turn): void {
       if (kind === 'others') width = Math.min(width * 2, batch);
       if (pause === undefined) brakes[kind].release();
-      else if (isProbe) resume();
+      else if (pause.by === kind && isProbe) resume();
     },
 
     /** No answer, or a refusal that passes. */

@@ -1,4 +1,5 @@
 export { PorticoProblem, PorticoUnreachable, type ProblemBody, type ProblemCode, type RetryVerdict } from './errors.ts';
+export type { CloudEvent, Events } from './events.ts';
 export { createPortico, type Portico } from './portico.ts';
 export type { PorticoOptions } from './requests.ts';
 export type { RetryOptions } from './retry.ts';

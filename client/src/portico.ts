@@ -1,4 +1,5 @@
-import type { Incoming } from './exchange.ts';
+import { answerOf } from './answers.ts';
+import { createEvents, type Events } from './events.ts';
 import { operations } from './operations.ts';
 import { createRequests, type PorticoOptions, type Requests } from './requests.ts';
 import type { BatchAnswer, BatchItem, CallOptions, OperationId, Resources, ResultOptions } from './types.ts';
@@ -9,6 +10,7 @@ export interface Portico extends Resources {
    * a problem, and nothing is thrown for it. What was interrupted may be sent again whole.
    */
   batch(items: readonly BatchItem[], options?: CallOptions): Promise<readonly BatchAnswer[]>;
+  readonly events: Events;
 }
 
 /** One row of the table, as far as it is read here. */
@@ -48,7 +50,7 @@ export function createPortico(options: PorticoOptions): Portico {
   }
   const { batch, ...named } = resources;
   // The table has the calls that the type says: both are made of one document.
-  return { ...named, batch: batch?.['send'] } as unknown as Portico;
+  return { ...named, batch: batch?.['send'], events: createEvents(requests) } as unknown as Portico;
 }
 
 /** A function that takes the path's parameter, the body or the query, and the options, as far as the operation has them. */
@@ -79,17 +81,9 @@ const pathOf = ({ path }: Row, given: unknown[]): string =>
 
 function queryText(query: Query | undefined): string {
   const pairs = Object.entries(query ?? {}).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, String(value)]],
+    value === undefined ? [] : [[name, String(value)] as [string, string]],
   );
   return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`;
-}
-
-/** The body, with what only the headers say. */
-function answerOf({ headers, body }: Incoming): unknown {
-  if (Array.isArray(body) || typeof body !== 'object' || body === null) return body;
-  const idempotencyStatus = headers.get('idempotency-status');
-  const etag = headers.get('etag');
-  return { ...body, ...(idempotencyStatus === null ? {} : { idempotencyStatus }), ...(etag === null ? {} : { etag }) };
 }
 
 interface Page {

@@ -111,6 +111,31 @@ describe.skipIf(postgresSkipReason() !== undefined)('a relay', () => {
     await finished(2);
   });
 
+  it('pauses while there is no token, and takes a new one without being started again', async () => {
+    let token = '';
+    const portico = await receiver({
+      refusal: ({ headers }) =>
+        headers.authorization === 'Bearer good' ? undefined : problemOf(403, 'forbidden', false),
+    });
+    await outbox.write({});
+    const relay = outbox.relay(
+      { url: portico.url, token: () => (token === '' ? Promise.reject(new Error('none')) : Promise.resolve(token)) },
+      { longestProbeMs: 300 },
+    );
+    await until(
+      () => relay.health(),
+      ({ paused }) => paused === 'unauthorized',
+    );
+    token = 'weak';
+    await until(
+      () => relay.health(),
+      ({ paused }) => paused === 'forbidden',
+    );
+    token = 'good';
+    await finished(1);
+    expect(await outbox.rows()).toMatchObject([{ status: 'done', failures: 0 }]);
+  });
+
   it('obeys the verdict of each row', async () => {
     const seen = new Map<number, number>();
     const portico = await receiver({
@@ -163,7 +188,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('a relay', () => {
       items.some(({ body }) => body.n === 7) ? { how: 'hang', isApplied: false } : undefined;
     const portico = await receiver({ faultFor });
     for (let n = 1; n <= 300; n += 1) await outbox.write({ key: `k${n}`, n });
-    outbox.relay(portico, { httpLimitMs: 250, leaseMs: 3_000, longestMs: 1_000, longestProbeMs: 500 });
+    outbox.relay(portico, { httpLimitMs: 250, leaseMs: 3_000, longestMs: 500, longestProbeMs: 300 });
     await finished(299);
     await until(
       () => portico.arrivals.filter(({ n }) => n === 7).length,
