@@ -11,6 +11,7 @@ import { defaults, type RelayOptions } from './options.ts';
 import { createOutbox } from './outbox.ts';
 import type { PauseReason } from './outcome.ts';
 import { createSend } from './portico.ts';
+import { serverLimits } from './server-limits.ts';
 import { createTraffic } from './traffic.ts';
 import { createWake, listen, reasonOf } from './wake.ts';
 
@@ -119,6 +120,7 @@ function openPool(url: string, max: number): pg.Pool {
     max,
     connectionTimeoutMillis: 5_000,
     query_timeout: 10_000,
+    ...serverLimits,
     keepAlive: true,
     application_name: 'outbox-relay',
   });

@@ -2,29 +2,34 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { channelIn } from './outbox.ts';
+import { serverLimits } from './server-limits.ts';
 
 export type Wake = ReturnType<typeof createWake>;
 
 /** Lets several wait for one sign. A sign that comes while nobody waits is not lost. */
 export function createWake() {
   let signs = 0;
-  let waiting: (() => void)[] = [];
+  const waiting = new Set<() => void>();
   return {
     signs: (): number => signs,
     sign(): void {
       signs += 1;
-      for (const go of waiting.splice(0)) go();
+      for (const go of waiting) go();
     },
     /** Resolves at the next sign after `seen`, after `ms`, or when `signal` aborts. */
-    async after(seen: number, ms: number, signal: AbortSignal): Promise<void> {
-      if (signs !== seen || signal.aborted) return;
-      const over = new AbortController();
-      await Promise.race([
-        new Promise<void>((resolve) => waiting.push(resolve)),
-        sleep(ms, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(() => undefined),
-      ]);
-      over.abort();
-      if (signs === seen) waiting = [];
+    after(seen: number, ms: number, signal: AbortSignal): Promise<void> {
+      if (signs !== seen || signal.aborted) return Promise.resolve();
+      return new Promise((resolve) => {
+        const go = () => {
+          clearTimeout(timer);
+          waiting.delete(go);
+          signal.removeEventListener('abort', go);
+          resolve();
+        };
+        const timer = setTimeout(go, ms);
+        waiting.add(go);
+        signal.addEventListener('abort', go);
+      });
     },
   };
 }
@@ -50,12 +55,13 @@ export async function listen(options: {
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
       application_name: 'outbox-relay-listen',
+      ...serverLimits,
     });
-    const lost = new Promise<void>((resolve) => {
-      client.on('error', () => resolve());
-      client.on('end', () => resolve());
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    let leave = (): void => undefined;
+    const lost = new Promise<void>((resolve) => (leave = resolve));
+    client.on('error', leave);
+    client.on('end', leave);
+    signal.addEventListener('abort', leave);
     client.on('notification', () => wake.sign());
     try {
       await client.connect();
@@ -69,6 +75,7 @@ export async function listen(options: {
       if (!wasLost) log.warn({ reason: reasonOf(error) }, 'cannot listen for new rows, and polls');
       wasLost = true;
     }
+    signal.removeEventListener('abort', leave);
     await client.end().catch(() => undefined);
     await sleep(everyMs, undefined, { signal }).catch(() => undefined);
   }

@@ -236,6 +236,26 @@ describe.skipIf(postgresSkipReason() !== undefined)('a relay', () => {
     expect(portico.open()).toEqual([]);
   });
 
+  it('leaves no claim behind that waits for a lock', async () => {
+    const portico = await receiver();
+    await outbox.write({});
+    const client = await outbox.pool.connect();
+    await client.query('begin');
+    await client.query('lock table service.outbox in access exclusive mode');
+    const relay = outbox.relay(portico);
+    const isTold = until(
+      () => relay.health(),
+      ({ database }) => database === '55P03',
+      { withinMs: 4_500 },
+    );
+    await isTold.finally(async () => {
+      await client.query('rollback');
+      client.release();
+    });
+    await finished(1);
+    expect(await outbox.rows()).toMatchObject([{ status: 'done', attempt: 1 }]);
+  });
+
   it('waits for its database and its table, and says so', async () => {
     const portico = await receiver();
     await outbox.query('alter schema service rename to elsewhere');
