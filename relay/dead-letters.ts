@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
+import { wakeOf } from './claim.ts';
 import { tableIn } from './outbox.ts';
 
 interface Place {
@@ -56,8 +57,12 @@ export const replayDead = (
 /** Deletes a dead row that nobody will send. Resolves to whether it was dead. */
 export const discardDead = (place: Place, id: string): Promise<boolean> =>
   connected(place, async (client) => {
-    const text = `delete from ${tableIn(place.schema)} where id = $1 and status = 'dead'`;
-    return (await client.query(text, [id])).rowCount === 1;
+    const table = tableIn(place.schema);
+    const text = `delete from ${table} where id = $1 and status = 'dead' returning key`;
+    const { rows } = await client.query<{ key: string }>(text, [id]);
+    const keys = rows.map(({ key }) => key);
+    await client.query(wakeOf(table, 'block').keys, [keys]);
+    return keys.length === 1;
   });
 
 async function connected<T>({ url }: Place, work: (client: pg.Client) => Promise<T>): Promise<T> {

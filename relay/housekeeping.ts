@@ -25,6 +25,8 @@ export async function runHousekeeping(
   while (!signal.aborted) {
     try {
       metrics.measured(await outbox.measure());
+      const missed = await outbox.wakeMissed();
+      if (missed > 0) log.info({ rows: missed }, 'rows wait no longer for one that is gone');
       if (performance.now() - removedAt >= removeEveryMs) {
         removedAt = performance.now();
         await removeOld(options);

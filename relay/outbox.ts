@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { claimOf, wakeOf } from './claim.ts';
 import type { Answered, Problem } from './outcome.ts';
 
 /** A row as a claim gives it out. */
@@ -22,6 +23,17 @@ export interface OutboxRow {
   readonly dueAt: string;
   /** Whether nobody had ended the claim before. */
   readonly isTakenOver: boolean;
+}
+
+interface Claim {
+  readonly limit: number;
+  readonly suspects: boolean;
+  readonly fresh?: boolean;
+}
+
+interface ClaimedRow extends OutboxRow {
+  readonly position: string;
+  readonly setAside: number;
 }
 
 /** What becomes of a claimed row. */
@@ -60,25 +72,53 @@ export function createOutbox(options: {
   const table = tableIn(schema);
   const claimText = claimOf(table, deadLetters);
   const endText = endOf(table);
+  const wakeText = wakeOf(table, deadLetters);
+
+  /** As long as rows are only set aside there may be others behind them. */
+  async function claimed(text: string, limit: number): Promise<ClaimedRow[]> {
+    for (;;) {
+      const { rows } = await pool.query<ClaimedRow>(text, [relayId, leaseMs, limit, limit + lookedAtBeside]);
+      const found = rows.filter(({ id }) => id !== null);
+      if (found.length > 0 || (rows[0]?.setAside ?? 0) === 0) return found;
+    }
+  }
 
   return {
     /**
      * Takes rows that are due and first of their key, the longest due first, for as long as the lease. `suspects` are
      * those that no relay came to an end with, or that were not answered; those for the second time come one by one.
+     * With `fresh` rows that have not failed come before all others.
      */
-    async claim({ limit, suspects }: { limit: number; suspects: boolean }): Promise<OutboxRow[]> {
-      const claim = (text: string, most: number) =>
-        pool.query<OutboxRow & { position: string }>(text, [relayId, leaseMs, most]);
-      let { rows } = await claim(suspects ? claimText.lost : claimText.others, limit);
-      if (suspects && rows.length === 0) ({ rows } = await claim(claimText.alone, 1));
-      return rows.sort((a, b) => Number(a.position) - Number(b.position));
+    async claim({ limit, suspects, fresh = false }: Claim): Promise<OutboxRow[]> {
+      const texts = suspects
+        ? [
+            { text: claimText.lost, limit },
+            { text: claimText.alone, limit: 1 },
+          ]
+        : [...(fresh ? [{ text: claimText.fresh, limit }] : []), { text: claimText.others, limit }];
+      for (const each of texts) {
+        const rows = await claimed(each.text, each.limit);
+        if (rows.length > 0) return rows.sort((a, b) => Number(a.position) - Number(b.position));
+      }
+      return [];
     },
 
     /** Writes what became of claimed rows. Answers the ids of those that were still held by this claim. */
     async end(ended: readonly EndedRow[]): Promise<ReadonlySet<string>> {
       if (ended.length === 0) return new Set();
       const { rows } = await pool.query<{ id: string }>(endText, [relayId, JSON.stringify(ended.map(recordOf))]);
+      // A statement of its own sees what was set aside until the rows had ended.
+      const keys = ended.flatMap(({ row, end: { kind } }) => (kind === 'done' || kind === 'dead' ? [row.key] : []));
+      if (keys.length > 0) await pool.query(wakeText.keys, [keys]).catch(() => undefined);
       return new Set(rows.map(({ id }) => id));
+    },
+
+    /**
+     * Makes rows due that are first of their key and were set aside behind one that is no more: deleted by hand, or ended
+     * by a relay that died before it could say so. Reads every pending row.
+     */
+    async wakeMissed(): Promise<number> {
+      return (await pool.query(wakeText.all)).rowCount ?? 0;
     },
 
     /** How much waits and how long, in seconds, and how much is dead. Reads every pending row. */
@@ -111,36 +151,8 @@ export const tableIn = (schema: string): string => `"${schema.replaceAll('"', '"
 /** What the trigger notifies. */
 export const channelIn = (schema: string): string => Array.from(`outbox:${schema}`).slice(0, 63).join('');
 
-/**
- * The order of a key is a subquery with a limit. The planner cannot make a join of it, so it is asked row by row from an
- * index, and the claim costs what it takes, not what the table holds. Being first stays true until the row is finished.
- */
-function claimOf(table: string, deadLetters: 'pass' | 'block') {
-  const isBefore = deadLetters === 'block' ? `e.status <> 'done'` : `e.status = 'pending'`;
-  const text = (isSuspect: string) => `
-    with head as (
-      select o.id, o.next_attempt_at, o.locked_by from ${table} o
-      where o.status = 'pending' and ${isSuspect} and o.next_attempt_at <= now()
-        and o.id = (
-          select e.id from ${table} e where e.key = o.key and ${isBefore} order by e.position limit 1)
-      order by o.next_attempt_at, o.position
-      limit $3
-      for update skip locked
-    )
-    update ${table} o set
-      locked_by = $1, lease_until = now() + $2 * interval '1 ms', next_attempt_at = now() + $2 * interval '1 ms',
-      attempt = o.attempt + 1, started = o.started + 1, suspect = true
-    from head where o.id = head.id
-    returning o.id, o.position, o.key, o.operation, o.instance_id as "instanceId", o.idempotency_key as "idempotencyKey",
-      o.body::text as body, o.attempt, o.started, o.failures, head.next_attempt_at::text as "dueAt",
-      head.locked_by is not null as "isTakenOver"`;
-  return {
-    others: text('not o.suspect'),
-    /** Lost once, as with a relay that was killed: hardly any of them is to blame. */
-    lost: text('o.suspect and o.started <= 1 and o.failures <= 1'),
-    alone: text('o.suspect and (o.started > 1 or o.failures > 1)'),
-  };
-}
+/** How many rows a claim may look at, beside those it takes, to set them aside behind the first of their key. */
+const lookedAtBeside = 500;
 
 /** A row is ended by the claim that holds it, and by no earlier one: that is what `locked_by` and `attempt` say. */
 const endOf = (table: string) => `

@@ -9,7 +9,7 @@ create table if not exists outbox (
   id bigint generated always as identity primary key,
 
   -- What the service writes.
-  key text not null check (key <> ''),
+  key text not null check (key <> '' and length(key) <= 512),
   operation text not null check (operation <> ''),
   instance_id text check (instance_id <> ''),
   idempotency_key text check (idempotency_key <> ''),
@@ -84,6 +84,7 @@ create or replace trigger outbox_wake after insert on outbox
 
 -- Makes a dead row pending again and answers whether it was dead. It becomes the last of its key, unless told to keep its
 -- position: then nothing later of the key may have been sent, as where dead rows block their key.
+-- A refused action had no effect and stays refused under its idempotency key, so it gets a new one.
 create or replace function outbox_replay(row_id bigint, keep_position boolean default false) returns boolean
   language plpgsql set search_path from current as $$
 declare
@@ -98,6 +99,11 @@ begin
   end if;
   update outbox set
     status = 'pending', finished_at = null, next_attempt_at = now(), started = 0, failures = 0, suspect = true,
+    idempotency_key = case
+      when instance_id is not null and problem->>'effect' = 'none' and problem->>'code' not like 'relay-%'
+      then gen_random_uuid()::text
+      else idempotency_key
+    end,
     position = case when keep_position then position else nextval('outbox_position_seq') end
   where id = row_id;
   perform pg_notify(left('outbox:' || current_schema(), 63), '');

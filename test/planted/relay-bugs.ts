@@ -22,16 +22,18 @@ export const relayBugs: readonly PlantedBug[] = [
     name: 'rows are claimed after the highest id that is done',
     edits: [
       {
-        file: 'relay/outbox.ts',
-        find: "where o.status = 'pending' and ${isSuspect}",
-        put: "where o.id > (select coalesce(max(id), 0) from ${table} where status = 'done') and o.status = 'pending' and ${isSuspect}",
+        file: 'relay/claim.ts',
+        find: "o.status = 'pending' and ${isSuspect}",
+        put: "o.id > (select coalesce(max(id), 0) from ${table} where status = 'done') and o.status = 'pending' and ${isSuspect}",
       },
     ],
     caughtBy: ['test/relay/outbox.test.ts', 'commits after one with a later id was done'],
   },
   {
     name: 'rows of one key are claimed together',
-    edits: [{ file: 'relay/outbox.ts', find: 'order by e.position limit 1)', put: 'and e.id = o.id limit 1)' }],
+    edits: [
+      { file: 'relay/claim.ts', find: 'join first on first.id = due.id', put: 'join first on first.key = due.key' },
+    ],
     caughtBy: ['test/relay/outbox.test.ts', 'gives out the first row of each key alone'],
   },
   {
@@ -61,5 +63,10 @@ export const relayBugs: readonly PlantedBug[] = [
     edits: [{ file: 'relay/outcome.ts', find: 'isSuspect: row.failures > 0,', put: 'isSuspect: false,' }],
     caughtBy: ['test/relay/relay.test.ts', 'is hardly held up by a row'],
     hangs: true,
+  },
+  {
+    name: 'the end of a row leaves the next of its key set aside',
+    edits: [{ file: 'relay/outbox.ts', find: 'if (keys.length > 0) await', put: 'if (keys.length < 0) await' }],
+    caughtBy: ['test/relay/outbox.test.ts', 'gives out the first row of each key alone'],
   },
 ];

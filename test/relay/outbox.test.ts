@@ -131,6 +131,8 @@ describe.skipIf(postgresSkipReason() !== undefined)('the outbox', () => {
     const [passing, blocking] = [outbox.statements('p'), outbox.statements('b', { deadLetters: 'block' })];
     await passing.end(dead(await passing.claim(others)));
     expect(await blocking.claim(others)).toEqual([]);
+    // Relays that are told otherwise than those before find what these have set aside.
+    await passing.wakeMissed();
     expect(numbers(await passing.claim(others))).toEqual([2]);
   });
 
@@ -150,6 +152,22 @@ describe.skipIf(postgresSkipReason() !== undefined)('the outbox', () => {
     expect(numbers(second)).toEqual([2]);
     await relay.end(done(second));
     expect(numbers(await relay.claim({ limit: 10, suspects: true }))).toEqual([1]);
+  });
+
+  it.each([
+    ['the refused action, under a new key', { instanceId: 'x' }, { code: 'action-not-allowed', effect: 'none' }, true],
+    ['the action that may have had its effect', { instanceId: 'x' }, { code: 'no', effect: 'unknown' }, false],
+    ['the action that nobody judged', { instanceId: 'x' }, { code: 'relay-never-finished', effect: 'none' }, false],
+    ['the refused start', {}, { code: 'not-configured', effect: 'none' }, false],
+  ])('replays %s', async (_, written, problem, isNew) => {
+    await outbox.write(written);
+    await outbox.query(`update service.outbox set idempotency_key = 'i'`);
+    const relay = outbox.statements('one');
+    const rows = await relay.claim(others);
+    await relay.end(rows.map((row) => ({ row, end: { kind: 'dead', problem } })));
+    await replayDead({ url: outbox.url, schema: outbox.schema }, { id: rows[0]?.id ?? '', deadLetters: 'pass' });
+    const [again] = await relay.claim(suspects);
+    expect(again?.idempotencyKey).toMatch(isNew ? /^[0-9a-f-]{36}$/ : /^i$/);
   });
 
   it('replays a dead row in its place where dead rows block their key, and forgets it when told', async () => {
@@ -181,23 +199,31 @@ describe.skipIf(postgresSkipReason() !== undefined)('the outbox', () => {
     expect((await outbox.rows()).map(({ n }) => n)).toEqual([3, 4]);
   });
 
+  /** How many pages a claim reads, after those that set rows aside. */
+  async function pagesOf(limit: number): Promise<number> {
+    let claim: [string, unknown[]] | undefined;
+    const query = (...given: [string, unknown[]]) => {
+      claim = given;
+      return Promise.resolve({ rows: [] });
+    };
+    const options = { pool: { query }, schema: 'service', relayId: 'x', leaseMs: 1, deadLetters: 'pass' } as const;
+    await createOutbox(options as never).claim({ limit, suspects: false });
+    const [text, values] = claim ?? ['', []];
+    const [explained] = await outbox.query<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(
+      `explain (analyze, buffers, format json) ${text}`,
+      values,
+    );
+    const plan = explained?.['QUERY PLAN'][0].Plan;
+    return (plan?.['Shared Hit Blocks'] ?? NaN) + (plan?.['Shared Read Blocks'] ?? NaN);
+  }
+
   it('claims at the cost of what it claims, whatever is finished', async () => {
     const limit = 40;
     for (let n = 1; n <= limit; n += 1) await outbox.write({ key: `k${n}`, n });
-    const pagesFor = async (): Promise<number> => {
-      const query = (text: string, values: unknown[]) =>
-        outbox.pool.query(`explain (analyze, buffers, format json) ${text}`, values);
-      const options = { pool: { query }, schema: 'service', relayId: 'x', leaseMs: 1, deadLetters: 'pass' } as const;
-      const [explained] = (await createOutbox(options as never).claim({ limit, suspects: false })) as unknown as {
-        'QUERY PLAN': { Plan: Record<string, number> }[];
-      }[];
-      const plan = explained?.['QUERY PLAN'][0]?.Plan;
-      await outbox.query(
-        'update service.outbox set locked_by = null, lease_until = null, next_attempt_at = now(), started = 0, suspect = false',
-      );
-      return (plan?.['Shared Hit Blocks'] ?? NaN) + (plan?.['Shared Read Blocks'] ?? NaN);
-    };
-    const before = await pagesFor();
+    const before = await pagesOf(limit);
+    await outbox.query(
+      'update service.outbox set locked_by = null, lease_until = null, next_attempt_at = now(), started = 0, suspect = false',
+    );
     await outbox.query(`alter table service.outbox disable trigger user`);
     await outbox.query(`insert into service.outbox (key, operation, position, status, finished_at)
       select 'd' || n, 'startThing', n, 'done', now() from generate_series(1, 100000) n`);
@@ -206,11 +232,56 @@ describe.skipIf(postgresSkipReason() !== undefined)('the outbox', () => {
     const [{ pages } = { pages: 0 }] = await outbox.query<{ pages: number }>(
       `select pg_relation_size('service.outbox')::int / 8192 as pages`,
     );
-    const after = await pagesFor();
+    const after = await pagesOf(limit);
     console.info(`a claim of ${limit} rows reads ${before} pages, and ${after} of ${pages} with 100,000 done rows`);
     expect(before).toBeGreaterThan(limit);
     expect(after).toBeLessThan(pages / 2);
     expect(after).toBeLessThan(5 * before);
+  });
+
+  it('claims at the cost of what it claims, whatever waits behind the first of a key', async () => {
+    await outbox.query(`insert into service.outbox (key, operation)
+      select 'long', 'startThing' from generate_series(1, 10000)`);
+    await outbox.query(`update service.outbox set next_attempt_at = now() + interval '1 h' where id = 1`);
+    await outbox.query('vacuum analyze service.outbox');
+    const relay = outbox.statements('one');
+    expect(await relay.claim(others)).toEqual([]);
+    expect(await outbox.query(`select from service.outbox where next_attempt_at < 'infinity'`)).toHaveLength(1);
+    await outbox.query('vacuum service.outbox');
+    await outbox.write({ key: 'other', n: 7 });
+    const pages = await pagesOf(10);
+    console.info(`a claim reads ${pages} pages with 9,999 rows that wait behind another`);
+    expect(pages).toBeLessThan(100);
+  });
+
+  it('finds what waits behind a row that is gone', async () => {
+    for (const n of [1, 2, 3]) await outbox.write({ n });
+    const relay = outbox.statements('one');
+    await relay.claim(others);
+    await outbox.query(`delete from service.outbox where body->>'n' = '1'`);
+    expect(await relay.claim(others)).toEqual([]);
+    expect(await relay.wakeMissed()).toBe(1);
+    expect(numbers(await relay.claim(others))).toEqual([2]);
+    expect(await relay.wakeMissed()).toBe(0);
+  });
+
+  it('never sets aside what waits for nobody, however ends and claims meet', async () => {
+    for (let n = 1; n <= 240; n += 1) await outbox.write({ key: `k${n % 4}`, n });
+    const seen: number[] = [];
+    const work = async (relay: ReturnType<TestOutbox['statements']>) => {
+      for (let isIdle = 0; isIdle < 40; isIdle += 1) {
+        const rows = await relay.claim({ limit: 2, suspects: false });
+        seen.push(...numbers(rows));
+        await relay.end(done(rows));
+        if (rows.length > 0) isIdle = 0;
+      }
+    };
+    await Promise.all(['one', 'two', 'three', 'four'].map((id) => work(outbox.statements(id))));
+    expect(seen).toHaveLength(240);
+    for (let key = 0; key < 4; key += 1) {
+      const ofKey = seen.filter((n) => n % 4 === key);
+      expect(ofKey).toEqual(ofKey.toSorted((a, b) => a - b));
+    }
   });
 
   it('has a schema that may be applied again and again, beside another', async () => {
