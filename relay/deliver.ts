@@ -1,6 +1,6 @@
 import type { EndedRow, OutboxRow, RowEnd } from './outbox.ts';
 import { outcomeOf, type PauseReason, relayProblem, unanswered } from './outcome.ts';
-import type { Item, Send, Sent } from './sender.ts';
+import type { ItemAnswer, ItemText, Send, Sent } from './sender.ts';
 import type { Turn } from './traffic.ts';
 
 export interface Delivery {
@@ -15,6 +15,7 @@ export interface Delivery {
 /** What the sending of a batch says about the next. */
 export type Result =
   | { readonly kind: 'answered' }
+  /** Nothing was sent, or nothing new was learnt. */
   | { readonly kind: 'unsent' }
   | { readonly kind: 'failed'; readonly reason: string; readonly askedMs: number }
   | { readonly kind: 'pause'; readonly reason: PauseReason };
@@ -46,13 +47,33 @@ export async function deliver(
     const ended = sentRows.map((row) => ({ row, end: released(turn) }));
     return { ended: [...unsendable, ...left, ...ended], result: { kind: 'unsent' } };
   }
-  const signal = AbortSignal.any([AbortSignal.timeout(limitMs), options.aborting]);
-  const sent = await options.send(
-    fitting.map(({ item }) => item),
-    signal,
+  const sent = await within(limitMs, options.aborting, (signal) =>
+    options.send(
+      fitting.map(({ item }) => item),
+      signal,
+    ),
   );
   const { ended, result } = judgeSent(sentRows, sent, turn, options);
   return { ended: [...unsendable, ...left, ...ended], result };
+}
+
+/** `work` with a signal that aborts after `limitMs` or with `aborting`, on which nothing stays: it may live for months. */
+async function within<T>(
+  limitMs: number,
+  aborting: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  const timer = setTimeout(stop, limitMs);
+  aborting.addEventListener('abort', stop);
+  if (aborting.aborted) stop();
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    aborting.removeEventListener('abort', stop);
+  }
 }
 
 function judgeSent(rows: readonly OutboxRow[], sent: Sent, turn: Turn, options: Delivery): Delivered {
@@ -65,8 +86,11 @@ function judgeSent(rows: readonly OutboxRow[], sent: Sent, turn: Turn, options: 
       const ended = all((row) => ({ ...unanswered(row, options.longestMs), ...waitMs }));
       return { ended, result: { kind: 'failed', reason: sent.reason, askedMs: 0 } };
     }
-    case 'tokenless':
-      return { ended: all(() => released(turn)), result: { kind: 'pause', reason: 'unauthorized' } };
+    case 'tokenless': {
+      const isOver = options.aborting.aborted;
+      const result = isOver ? ({ kind: 'unsent' } as const) : ({ kind: 'pause', reason: 'no-token' } as const);
+      return { ended: all(() => released(turn)), result };
+    }
     case 'strange':
       return { ended: all(() => released(turn)), result: { kind: 'pause', reason: 'not-a-problem' } };
     case 'refused':
@@ -92,17 +116,29 @@ function judgeAnswers(
   });
   const pause = outcomes.find((outcome) => outcome.kind === 'pause');
   if (pause !== undefined) return { ended, result: { kind: 'pause', reason: pause.reason } };
-  const waits = ended.map(({ end }) => end).filter((end) => end.kind === 'again');
-  if (waits.length < ended.length) return { ended, result: { kind: 'answered' } };
-  // Where nothing succeeds the fault is hardly the rows': the next ones wait as well, and are not tried one by one.
-  const reason = String(waits[0]?.problem?.['code']);
-  return { ended, result: { kind: 'failed', reason, askedMs: Math.min(...waits.map(({ waitMs }) => waitMs)) } };
+  return { ended, result: resultOf(rows, answers, turn) };
+}
+
+/** Refusals that say nothing about their item: Portico, or what it needs, is away for all. */
+const codesOfOutages: readonly unknown[] = [
+  'overloaded',
+  'orchestration-unavailable',
+  'orchestration-timeout',
+  'database-unavailable',
+  'outcome-unknown',
+];
+
+/** Each refused row waits by itself. The others wait with it only where all were refused for an outage. */
+function resultOf(rows: readonly OutboxRow[], answers: readonly ItemAnswer[], turn: Turn): Result {
+  const problems = answers.map(({ body }) => Object(body) as Readonly<Record<string, unknown>>);
+  if (!problems.every(({ code }) => codesOfOutages.includes(code))) return { kind: 'answered' };
+  // Of rows that failed before, another failure is no news: they must not hold up those that have not.
+  if (!turn.isProbe && rows.every(({ failures }) => failures > 0)) return { kind: 'unsent' };
+  const asked = problems.map(({ retryAfterMs }) => (typeof retryAfterMs === 'number' ? retryAfterMs : 0));
+  return { kind: 'failed', reason: String(problems[0]?.['code']), askedMs: Math.min(...asked) };
 }
 
 const noAnswer = { status: 0, body: undefined };
-
-/** Refusals of a whole request that one row may be to blame for. */
-const ofContent = [400, 413, 422];
 
 function judgeRefusal(rows: readonly OutboxRow[], sent: Sent & { kind: 'refused' }, turn: Turn): Delivered {
   const { status, problem } = sent;
@@ -113,10 +149,15 @@ function judgeRefusal(rows: readonly OutboxRow[], sent: Sent & { kind: 'refused'
     const askedMs = typeof problem['retryAfterMs'] === 'number' ? problem['retryAfterMs'] : 0;
     return { ended: all(released(turn)), result: { kind: 'failed', reason: String(problem['code']), askedMs } };
   }
-  if (!ofContent.includes(status)) return { ended: all(released(turn)), result: { kind: 'pause', reason: 'refused' } };
-  // One of them is to blame: each is sent alone, and then judged.
-  const end: RowEnd = rows.length > 1 ? { kind: 'released', isSuspect: true } : { kind: 'dead', problem };
-  return { ended: all(end), result: { kind: 'answered' } };
+  // Faults of items are answered item by item. Of the whole request only its size can be their fault.
+  if (status !== 413) return { ended: all(released(turn)), result: { kind: 'pause', reason: 'refused' } };
+  if (rows.length === 1) return { ended: all({ kind: 'dead', problem }), result: { kind: 'answered' } };
+  // So many failures have a row sent alone, and then judged.
+  const ended = rows.map((row): EndedRow => {
+    const failures = Math.max(row.failures, 2);
+    return { row, end: { kind: 'again', waitMs: 0, failures, isSuspect: true, problem } };
+  });
+  return { ended, result: { kind: 'answered' } };
 }
 
 const released = ({ kind }: Turn, problem?: Readonly<Record<string, unknown>>): RowEnd => ({
@@ -125,35 +166,18 @@ const released = ({ kind }: Turn, problem?: Readonly<Record<string, unknown>>): 
   ...(problem === undefined ? {} : { problem }),
 });
 
-function judge(row: OutboxRow, maxStarts: number): { readonly end?: RowEnd; readonly item?: Item } {
+function judge(row: OutboxRow, maxStarts: number): { readonly end?: RowEnd; readonly item?: ItemText } {
   if (row.started > maxStarts) {
     const problem = relayProblem('never-finished', 'A relay began with the row several times and never came to an end');
     return { end: { kind: 'dead', problem } };
   }
-  const body = bodyOf(row.body);
-  if (body === undefined) {
-    return {
-      end: { kind: 'dead', problem: relayProblem('unreadable', 'The body has a number that no caller can send') },
-    };
-  }
-  return {
-    item: {
-      operation: row.operation,
-      ...(row.instanceId === null ? {} : { id: row.instanceId }),
-      ...(row.idempotencyKey === null ? {} : { idempotencyKey: row.idempotencyKey }),
-      body: body.value,
-    },
-  };
-}
-
-/** Numbers that JSON has and JavaScript has not would be sent as null. */
-function bodyOf(text: string): { readonly value: unknown } | undefined {
-  const strange: number[] = [];
-  const value: unknown = JSON.parse(text, (_, member: unknown) => {
-    if (typeof member === 'number' && !Number.isFinite(member)) strange.push(member);
-    return member;
-  });
-  return strange.length === 0 ? { value } : undefined;
+  const { operation, instanceId, idempotencyKey, body } = row;
+  const named = [
+    ['operation', operation],
+    ['id', instanceId],
+    ['idempotencyKey', idempotencyKey],
+  ].flatMap(([name, value]) => (value === null ? [] : [`"${name}":${JSON.stringify(value)}`]));
+  return { item: `{${[...named, `"body":${body}`].join(',')}}` };
 }
 
 /** For a filter: keeps the first of a list until they are together longer than `most`, and always one. */

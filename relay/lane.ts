@@ -53,7 +53,9 @@ async function handleNext(turn: Turn, options: LaneOptions): Promise<boolean> {
 
 async function claimed(turn: Turn, { outbox, traffic, metrics, onDatabase }: LaneOptions): Promise<OutboxRow[]> {
   try {
-    const rows = await outbox.claim({ limit: turn.limit, suspects: turn.kind === 'suspects' });
+    // A probe with a row that fails for a reason of its own would tell nothing. A pause ends with the row it began at.
+    const fresh = turn.isProbe && traffic.paused() === undefined;
+    const rows = await outbox.claim({ limit: turn.limit, suspects: turn.kind === 'suspects', fresh });
     onDatabase(undefined);
     metrics.takenOver(rows.filter(({ isTakenOver }) => isTakenOver).length);
     if (rows.length === 0) traffic.nothing(turn);

@@ -4,7 +4,13 @@ import type { PauseReason } from './outcome.ts';
 
 export type RelayMetrics = ReturnType<typeof createMetrics>;
 
-const reasons = ['unauthorized', 'forbidden', 'not-a-problem', 'refused'] as const satisfies readonly PauseReason[];
+const reasons = [
+  'no-token',
+  'unauthorized',
+  'forbidden',
+  'not-a-problem',
+  'refused',
+] as const satisfies readonly PauseReason[];
 const results = ['done', 'dead', 'again', 'released'] as const satisfies readonly RowEnd['kind'][];
 
 /** The relay's metrics in a registry. Labels are closed lists. */

@@ -36,6 +36,11 @@ interface ClaimedRow extends OutboxRow {
   readonly setAside: number;
 }
 
+interface NothingClaimed {
+  readonly id: null;
+  readonly setAside: number;
+}
+
 /** What becomes of a claimed row. */
 export type RowEnd =
   | { readonly kind: 'done'; readonly answer: Answered }
@@ -58,8 +63,7 @@ export interface EndedRow {
 
 export type Outbox = ReturnType<typeof createOutbox>;
 
-/** The statements on the table. Each is a transaction of its own, so that none is open while HTTP is. */
-export function createOutbox(options: {
+interface OutboxOptions {
   readonly pool: pg.Pool;
   /** Double quotes are added here. */
   readonly schema: string;
@@ -67,41 +71,17 @@ export function createOutbox(options: {
   readonly relayId: string;
   readonly leaseMs: number;
   readonly deadLetters: 'pass' | 'block';
-}) {
-  const { pool, schema, relayId, leaseMs, deadLetters } = options;
+}
+
+/** The statements on the table. Each is a transaction of its own, so that none is open while HTTP is. */
+export function createOutbox(options: OutboxOptions) {
+  const { pool, schema, relayId, deadLetters } = options;
   const table = tableIn(schema);
-  const claimText = claimOf(table, deadLetters);
   const endText = endOf(table);
   const wakeText = wakeOf(table, deadLetters);
 
-  /** As long as rows are only set aside there may be others behind them. */
-  async function claimed(text: string, limit: number): Promise<ClaimedRow[]> {
-    for (;;) {
-      const { rows } = await pool.query<ClaimedRow>(text, [relayId, leaseMs, limit, limit + lookedAtBeside]);
-      const found = rows.filter(({ id }) => id !== null);
-      if (found.length > 0 || (rows[0]?.setAside ?? 0) === 0) return found;
-    }
-  }
-
   return {
-    /**
-     * Takes rows that are due and first of their key, the longest due first, for as long as the lease. `suspects` are
-     * those that no relay came to an end with, or that were not answered; those for the second time come one by one.
-     * With `fresh` rows that have not failed come before all others.
-     */
-    async claim({ limit, suspects, fresh = false }: Claim): Promise<OutboxRow[]> {
-      const texts = suspects
-        ? [
-            { text: claimText.lost, limit },
-            { text: claimText.alone, limit: 1 },
-          ]
-        : [...(fresh ? [{ text: claimText.fresh, limit }] : []), { text: claimText.others, limit }];
-      for (const each of texts) {
-        const rows = await claimed(each.text, each.limit);
-        if (rows.length > 0) return rows.sort((a, b) => Number(a.position) - Number(b.position));
-      }
-      return [];
-    },
+    claim: claimingIn(options),
 
     /** Writes what became of claimed rows. Answers the ids of those that were still held by this claim. */
     async end(ended: readonly EndedRow[]): Promise<ReadonlySet<string>> {
@@ -142,6 +122,39 @@ export function createOutbox(options: {
       );
       return rowCount ?? 0;
     },
+  };
+}
+
+/**
+ * Takes rows that are due and first of their key, the longest due first, for as long as the lease. `suspects` are those
+ * that no relay came to an end with, or that were not answered; those for the second time come one by one. With `fresh`
+ * rows that have not failed come before all others.
+ */
+function claimingIn({ pool, schema, relayId, leaseMs, deadLetters }: OutboxOptions) {
+  const { lost, alone, fresh: unfailed, others } = claimOf(tableIn(schema), deadLetters);
+
+  /** As long as rows are only set aside there may be others behind them. */
+  async function claimed(text: string, limit: number): Promise<ClaimedRow[]> {
+    for (;;) {
+      const values = [relayId, leaseMs, limit, limit + lookedAtBeside];
+      const { rows } = await pool.query<ClaimedRow | NothingClaimed>(text, values);
+      const found = rows.filter((row): row is ClaimedRow => row.id !== null);
+      if (found.length > 0 || (rows[0]?.setAside ?? 0) === 0) return found;
+    }
+  }
+
+  return async ({ limit, suspects, fresh = false }: Claim): Promise<OutboxRow[]> => {
+    const ways = suspects
+      ? [
+          { text: lost, most: limit },
+          { text: alone, most: 1 },
+        ]
+      : [...(fresh ? [unfailed] : []), others].map((text) => ({ text, most: limit }));
+    for (const { text, most } of ways) {
+      const rows = await claimed(text, most);
+      if (rows.length > 0) return rows.sort((a, b) => Number(a.position) - Number(b.position));
+    }
+    return [];
   };
 }
 

@@ -13,7 +13,7 @@ export interface Answered {
 export type Problem = Readonly<Record<string, unknown>>;
 
 /** Why the relay sends nothing. */
-export type PauseReason = 'unauthorized' | 'forbidden' | 'not-a-problem' | 'refused';
+export type PauseReason = 'no-token' | 'unauthorized' | 'forbidden' | 'not-a-problem' | 'refused';
 
 /** What an answer means for its row: an end, or that the relay has to pause and the row was not judged. */
 export type Outcome =
@@ -60,7 +60,7 @@ export const relayProblem = (code: string, title: string): Problem => ({
   title,
   code: `relay-${code}`,
   retryable: false,
-  effect: code === 'unreadable' ? 'none' : 'unknown',
+  effect: 'unknown',
 });
 
 const firstMs = 1_000;

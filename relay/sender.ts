@@ -1,10 +1,5 @@
-/** One item of a batch, as `POST /v1/batch` takes it. */
-export interface Item {
-  readonly operation: string;
-  readonly id?: string;
-  readonly idempotencyKey?: string;
-  readonly body: unknown;
-}
+/** One item of a batch, as `POST /v1/batch` takes it, as JSON. */
+export type ItemText = string;
 
 /** The answer to one item. */
 export interface ItemAnswer {
@@ -30,4 +25,4 @@ export type Sent =
   | { readonly kind: 'unanswered'; readonly reason: string };
 
 /** Sends a batch. Never rejects; ends when `signal` aborts at the latest. */
-export type Send = (items: readonly Item[], signal: AbortSignal) => Promise<Sent>;
+export type Send = (items: readonly ItemText[], signal: AbortSignal) => Promise<Sent>;
