@@ -64,11 +64,13 @@ export function createOutbox(options: {
   return {
     /**
      * Takes rows that are due and first of their key, the longest due first, for as long as the lease. `suspects` are
-     * those that no relay came to an end with, and those that were not answered twice in a row.
+     * those that no relay came to an end with, or that were not answered; those for the second time come one by one.
      */
     async claim({ limit, suspects }: { limit: number; suspects: boolean }): Promise<OutboxRow[]> {
-      const text = suspects ? claimText.suspects : claimText.others;
-      const { rows } = await pool.query<OutboxRow & { position: string }>(text, [relayId, leaseMs, limit]);
+      const claim = (text: string, most: number) =>
+        pool.query<OutboxRow & { position: string }>(text, [relayId, leaseMs, most]);
+      let { rows } = await claim(suspects ? claimText.lost : claimText.others, limit);
+      if (suspects && rows.length === 0) ({ rows } = await claim(claimText.alone, 1));
       return rows.sort((a, b) => Number(a.position) - Number(b.position));
     },
 
@@ -132,7 +134,12 @@ function claimOf(table: string, deadLetters: 'pass' | 'block') {
     returning o.id, o.position, o.key, o.operation, o.instance_id as "instanceId", o.idempotency_key as "idempotencyKey",
       o.body::text as body, o.attempt, o.started, o.failures, head.next_attempt_at::text as "dueAt",
       head.locked_by is not null as "isTakenOver"`;
-  return { suspects: text('o.suspect'), others: text('not o.suspect') };
+  return {
+    others: text('not o.suspect'),
+    /** Lost once, as with a relay that was killed: hardly any of them is to blame. */
+    lost: text('o.suspect and o.started <= 1 and o.failures <= 1'),
+    alone: text('o.suspect and (o.started > 1 or o.failures > 1)'),
+  };
 }
 
 /** A row is ended by the claim that holds it, and by no earlier one: that is what `locked_by` and `attempt` say. */

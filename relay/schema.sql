@@ -26,7 +26,8 @@ create table if not exists outbox (
   started integer not null default 0,
   -- How many retryable answers, or none, came in a row.
   failures integer not null default 0,
-  -- Claimed, and no end of it known yet; or not answered twice in a row. Such rows are sent alone, beside all others.
+  -- Claimed, and no end of it known yet; or not answered twice in a row. They are sent beside all others,
+  -- and one by one from the second time on.
   -- A row whose relay was killed is therefore not behind the whole backlog.
   suspect boolean not null default false,
   locked_by text,

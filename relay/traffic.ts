@@ -53,7 +53,7 @@ export function createTraffic(options: {
       const leave = brakes[kind].ask();
       if (typeof leave === 'number') return leave;
       const isProbe = leave === 'probe';
-      return { kind, limit: isProbe || kind === 'suspects' ? 1 : width, isProbe };
+      return { kind, limit: isProbe ? 1 : width, isProbe };
     },
 
     /** Nothing was due. Where the relay is paused nothing waits for it, and the next row will show. */

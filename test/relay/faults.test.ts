@@ -37,7 +37,7 @@ describe.skipIf(postgresSkipReason() !== undefined)('relays that are killed, bef
   }
 
   it('lose nothing, keep the order of each key, and never hold a row together', async () => {
-    const portico = await startBatchReceiver({ faultFor });
+    const portico = await startBatchReceiver({ faultFor, leaseMs: leaseMs - 500 });
     const environment = {
       RELAY_DATABASE_URL: outbox.url,
       RELAY_SCHEMA: outbox.schema,

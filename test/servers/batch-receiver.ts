@@ -22,6 +22,8 @@ interface ReceiverOptions {
     request: IncomingMessage,
     text: string,
   ) => { status: number; body: unknown; type?: string } | undefined;
+  /** For how long nobody else may hold what a request brought and nobody answered. */
+  readonly leaseMs?: number;
   /** Asked for each item that arrives unspoiled. */
   readonly answerTo?: (item: BatchItem) => { status: number; body: unknown };
 }
@@ -63,13 +65,12 @@ export async function startBatchReceiver(options: ReceiverOptions = {}) {
     const letGo = () => {
       if (isHeld) for (const { body } of items) open.set(body.n ?? 0, (open.get(body.n ?? 0) ?? 0) - 1);
       isHeld = false;
-      request.socket.removeListener('end', letGo);
     };
-    // Of a sender that was killed the request may come after the end of its connection; Node.js leaves its own half open.
-    const { socket } = request;
+    // Of a sender that was killed the request may come after the end of its connection.
     response.on('close', letGo);
-    socket.once('end', letGo);
-    if (response.destroyed || socket.readableEnded) letGo();
+    if (response.destroyed) letGo();
+    // Node.js keeps a connection half open whose sender was killed. After its lease others may send the row.
+    setTimeout(letGo, options.leaseMs ?? 30_000).unref();
     const fault = options.faultFor?.(items);
     const answers = fault === undefined || fault.isApplied ? items.map(apply) : [];
     // What has its answer, or will have none, is held no longer: the sender may be faster than the end of a connection.
