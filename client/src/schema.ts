@@ -1280,6 +1280,8 @@ export interface components {
             reference?: string;
             /** @description On whose behalf the caller asks; may not approve the transfer. */
             requestedBy?: string;
+        } & {
+            [key: string]: unknown;
         };
         /** @description The request is withdrawn: the transfer is cancelled while the money can still be returned */
         PorticoTransferWithdrawnEvent: {
@@ -1314,6 +1316,8 @@ export interface components {
         };
         TransferWithdrawnData: {
             transferId: string;
+        } & {
+            [key: string]: unknown;
         };
         /** @description A user was created, and is welcomed */
         PorticoUserCreatedEvent: {
@@ -1356,6 +1360,8 @@ export interface components {
              */
             birthDate?: string;
             locale?: string;
+        } & {
+            [key: string]: unknown;
         };
         __schema0: unknown;
         __schema1: unknown;

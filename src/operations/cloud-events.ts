@@ -73,7 +73,11 @@ function withoutNulls(event: unknown): unknown {
 
 /** For the document: an event of one type, with its data. */
 export const cloudEventOf = (type: string, data: z.ZodType, summary: string) =>
-  z.looseObject({ ...attributes, type: z.literal(type), data }).describe(summary);
+  z.looseObject({ ...attributes, type: z.literal(type), data: withOthers(data) }).describe(summary);
+
+/** Members that the schema does not know are ignored. */
+const withOthers = (data: z.ZodType): z.ZodType =>
+  data instanceof z.ZodObject ? data.loose().meta(data.meta() ?? {}) : data;
 
 /** For the document: the attributes as binary mode carries them. Required there, as the other modes are told by their type. */
 export const cloudEventHeaders = z.object(

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPortico, PorticoProblem } from '../../client/src/index.ts';
+import { type CloudEvent, createPortico, PorticoProblem } from '../../client/src/index.ts';
 import { type Portico, startPortico, unique } from '../harness/portico.ts';
 import { until } from '../harness/until.ts';
 
@@ -100,6 +100,22 @@ describe('the client and Portico', () => {
       location: `/v1/transfers/${transfer.transferId}`,
     });
     expect(answers[1]?.body).toMatchObject({ code: 'not-found', retryable: false });
+  });
+
+  it('send events, one by itself and many at once', async () => {
+    const { events } = clientFor('alice');
+    const eventOf = (type: 'portico.user.created' | 'portico.transfer.requested', data: object) =>
+      ({ specversion: '1.0', id: unique('event'), source: 'https://users.example/', type, data }) as CloudEvent;
+    const created = eventOf('portico.user.created', { userId: unique('user'), name: 'Ann' });
+    expect(await events.send(created)).toMatchObject({ idempotencyStatus: 'created' });
+    expect(await events.send(created)).toMatchObject({
+      idempotencyStatus: expect.stringMatching('joined|replayed') as string,
+    });
+    const answers = await events.sendBatch([
+      eventOf('portico.transfer.requested', transferOf(unique('event'))),
+      eventOf('portico.transfer.requested', { transferId: unique('event') }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([202, 400]);
   });
 
   it('renew a token that is refused, once for many calls', async () => {

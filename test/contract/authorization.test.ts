@@ -310,6 +310,7 @@ describe('openapi.yaml', () => {
     const others = all.filter((operation) => !/^[a-z-]+:[a-z-]+$/.test(operation['x-permission']));
     expect(others.map((operation) => [operation.operationId, operation['x-permission']])).toEqual([
       ['sendBatch', perItem],
+      ['sendEvents', perItem],
     ]);
   });
 

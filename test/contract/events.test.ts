@@ -92,7 +92,7 @@ async function tell(body: unknown, headers: Record<string, string>, given: Reque
   const authorization = `Bearer ${await to.tokenFor(given)}`;
   const init = { method: 'POST', headers: { authorization, ...headers }, body: JSON.stringify(body) };
   const response = await fetch(new URL('/v1/events', to.url), init);
-  return { status: response.status, body: (await response.json()) };
+  return { status: response.status, body: await response.json() };
 }
 
 async function sendAll(events: readonly Event[], given: RequestOptions = {}, to = portico): Promise<Answered[]> {
