@@ -56,7 +56,7 @@ export function claimOf(table: string, deadLetters: 'pass' | 'block') {
   };
 }
 
-/** Makes the next of each key due that was set aside; it may be sent once it is the first. */
+/** Makes rows due that were set aside and are the first of their key by now: of the `keys` given, or of all. */
 export function wakeOf(table: string, deadLetters: 'pass' | 'block') {
   const isBefore = beforeOf(deadLetters);
   const wake = (ids: string) => `

@@ -87,7 +87,7 @@ export function createOutbox(options: OutboxOptions) {
     async end(ended: readonly EndedRow[]): Promise<ReadonlySet<string>> {
       if (ended.length === 0) return new Set();
       const { rows } = await pool.query<{ id: string }>(endText, [relayId, JSON.stringify(ended.map(recordOf))]);
-      // A statement of its own sees what was set aside until the rows had ended.
+      // A statement of its own sees what was set aside until the rows had ended. Where it fails, `wakeMissed` finds them.
       const keys = ended.flatMap(({ row, end: { kind } }) => (kind === 'done' || kind === 'dead' ? [row.key] : []));
       if (keys.length > 0) await pool.query(wakeText.keys, [keys]).catch(() => undefined);
       return new Set(rows.map(({ id }) => id));
