@@ -33,6 +33,7 @@ export const relayBugs: readonly PlantedBug[] = [
     name: 'rows of one key are claimed together',
     edits: [
       { file: 'relay/claim.ts', find: 'join first on first.id = due.id', put: 'join first on first.key = due.key' },
+      { file: 'relay/claim.ts', find: 'o.locked_by is null', put: 'false' },
     ],
     caughtBy: ['test/relay/outbox.test.ts', 'gives out the first row of each key alone'],
   },
