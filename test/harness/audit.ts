@@ -22,19 +22,28 @@ interface Audited {
  * Looks for broken money on a connection of its own, in one snapshot, and answers a line for each thing that is wrong.
  * Holds at any moment, also while transfers run; with `atRest`, what must hold when none does.
  */
-export async function audit(client: pg.Client, { atRest }: { atRest: boolean }): Promise<string[]> {
+export const audit = (client: pg.Client, { atRest }: { atRest: boolean }): Promise<string[]> =>
+  inSnapshot(client, () => findBrokenMoney(client, { atRest }));
+
+/** Lets `work` read the database as it stands at one moment, whatever is written meanwhile. */
+export async function inSnapshot<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query('begin isolation level repeatable read read only');
   try {
-    const findings: string[] = [];
-    for (const [what, query] of checks) {
-      const { rows } = await client.query<Record<string, unknown>>(query);
-      findings.push(...rows.map((row) => `${what}: ${JSON.stringify(row)}`));
-    }
-    const { rows } = await client.query<Audited>(moneyOfTransfers);
-    return [...findings, ...rows.flatMap((transfer) => findingsOf(transfer, atRest))];
+    return await work();
   } finally {
     await client.query('rollback');
   }
+}
+
+/** As {@link audit}, in the snapshot of its caller. */
+export async function findBrokenMoney(client: pg.Client, { atRest }: { atRest: boolean }): Promise<string[]> {
+  const findings: string[] = [];
+  for (const [what, query] of checks) {
+    const { rows } = await client.query<Record<string, unknown>>(query);
+    findings.push(...rows.map((row) => `${what}: ${JSON.stringify(row)}`));
+  }
+  const { rows } = await client.query<Audited>(moneyOfTransfers);
+  return [...findings, ...rows.flatMap((transfer) => findingsOf(transfer, atRest))];
 }
 
 function findingsOf(transfer: Audited, atRest: boolean): string[] {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { openEmbeddedDatabase } from '../../local/database/embedded.ts';
 import { withClient } from '../servers/postgres.ts';
-import { audit } from './audit.ts';
+import { audit, findBrokenMoney, inSnapshot } from './audit.ts';
 import { silentLogger } from './silent-logger.ts';
 
 export interface MoneyReport {
@@ -15,9 +15,9 @@ export interface MoneyReport {
   readonly balances: ReadonlyMap<string, bigint>;
 }
 
-/** Audits a database at rest, by a connection that nothing of Portico has touched. */
+/** Audits a database at rest, at one moment, by a connection that nothing of Portico has touched. */
 export const reportAt = (url: string, tenant: string): Promise<MoneyReport> =>
-  withClient(url, (client) => reportOf(client, tenant));
+  withClient(url, (client) => inSnapshot(client, () => reportOf(client, tenant)));
 
 /** The same for the embedded database of a Portico that has ended. */
 export async function reportEmbedded(stateDir: string, tenant: string): Promise<MoneyReport> {
@@ -57,7 +57,7 @@ export function auditRepeatedly(url: string) {
 }
 
 async function reportOf(client: pg.Client, tenant: string): Promise<MoneyReport> {
-  const findings = await audit(client, { atRest: true });
+  const findings = await findBrokenMoney(client, { atRest: true });
   const transfers = await client.query<{ transfer_id: string; outcome: string | null }>(
     'select transfer_id, outcome from transfers where tenant = $1',
     [tenant],
